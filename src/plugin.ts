@@ -1,0 +1,65 @@
+import type { Context, Env, MiddlewareHandler, Next } from "hono";
+import type * as z from "zod";
+import type { ClientInfo } from "./wire/exchange.ts";
+
+/** What a plugin finds in `c.env`: the request as the gateway knows it. */
+export interface PluginEnv {
+  /** The request's id, as sent in `x-request-id` and shown in the access log. */
+  readonly id: string;
+  readonly client: ClientInfo;
+  /** Name of the matched route. */
+  readonly route: string | null;
+  readonly listener: string;
+  readonly scheme: "http" | "https";
+  /** Raw target as the client sent it, query included. */
+  readonly target: string;
+  /** Lower-case host without port, and the authority as the client gave it. */
+  readonly host: string;
+  readonly authority: string;
+  /** The prefix that a prefix match took, without the trailing slash; null for other matches. */
+  readonly prefix: string | null;
+  readonly params: Readonly<Record<string, string>> | null;
+  /** What goes upstream; assign to change it. */
+  upstreamMethod: string;
+  upstreamTarget: string;
+  upstreamAuthority: string;
+}
+
+export interface PluginHonoEnv extends Env {
+  Bindings: PluginEnv;
+}
+
+export type PluginContext = Context<PluginHonoEnv>;
+export type PluginMiddleware = (context: PluginContext, next: Next) => Promise<Response | undefined | void> | Response;
+
+/** What a plugin may use of the gateway, besides the request. */
+export interface PluginDeps {
+  /** Name of the route, or of the route's backend, that the plugin is made for. */
+  readonly route: string;
+}
+
+export interface PluginDefinition<Schema extends z.ZodType> {
+  readonly name: string;
+  /** Schema of the `with` part; use `z.strictObject`, so that unknown keys are faults. */
+  readonly options: Schema;
+  /** Called once for each use when configuration is compiled; throws to refuse the options. */
+  create(options: z.output<Schema>, deps: PluginDeps): PluginMiddleware;
+}
+
+/** A plugin as the gateway holds it. */
+export interface Plugin {
+  readonly name: string;
+  readonly options: z.ZodType;
+  /** Options must have passed `options.safeParse`; throws what `create` throws. */
+  provision(options: unknown, deps: PluginDeps): MiddlewareHandler;
+}
+
+/** Declares a plugin: a name, a schema and a function that makes Hono middleware from checked options. */
+export function definePlugin<Schema extends z.ZodType>(definition: PluginDefinition<Schema>): Plugin {
+  return {
+    name: definition.name,
+    options: definition.options,
+    // `parse` gives the schema's output type back, which a plain `unknown` has lost.
+    provision: (options, deps) => definition.create(definition.options.parse(options), deps) as MiddlewareHandler,
+  };
+}

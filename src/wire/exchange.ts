@@ -1,0 +1,157 @@
+import type { GatewayError } from "../errors.ts";
+import type { BodySource } from "./body.ts";
+import type { HeaderList } from "./header-list.ts";
+
+/** Who asks. `address` is the client's own, read through `trustedProxies`; `peer` is the other end of the socket. */
+export interface ClientInfo {
+  readonly address: string;
+  readonly peer: string;
+  readonly port: number;
+  readonly isTrusted: boolean;
+}
+
+export interface ResponseHead {
+  readonly status: number;
+  /** Reason phrase; may be empty. */
+  readonly reason: string;
+  readonly headers: HeaderList;
+}
+
+/** Bytes, a source to stream from, or no body. */
+export type Body = Uint8Array | BodySource | null;
+
+/** The connection that an exchange came by: the only one who writes to the client. */
+export interface Responder {
+  respond(exchange: Exchange, head: ResponseHead, body: Body): void;
+  inform(exchange: Exchange, head: ResponseHead): void;
+  refuse(exchange: Exchange, error: GatewayError): void;
+}
+
+/** The request as it was parsed. */
+export interface RequestHead {
+  readonly method: string;
+  /** Raw target in origin-form, byte for byte, query included. */
+  readonly target: string;
+  /** Minor version of HTTP/1. */
+  readonly minor: number;
+  /** Lower-case host without port. */
+  readonly host: string;
+  /** Host and port as the client gave them. */
+  readonly authority: string;
+  readonly headers: HeaderList;
+}
+
+/** One request and its response on the wire. Lives from the parsed head to the last byte of the response. */
+export class Exchange {
+  readonly id: string;
+  /** `performance.now()` when the head was complete. */
+  readonly startedAt: number;
+  readonly method: string;
+  readonly target: string;
+  readonly minor: number;
+  readonly host: string;
+  readonly authority: string;
+  readonly scheme: "http" | "https";
+  readonly listener: string;
+  readonly client: ClientInfo;
+  /** Fields of the request; what plugins change here is what goes upstream. */
+  readonly headers: HeaderList;
+  /** Null when the request has no body. */
+  body: BodySource | null;
+  /** Protocol that the client wants to upgrade to, in lower case. */
+  readonly upgrade: string | null;
+
+  /** What goes upstream instead of `target`, `method` and `authority`; plugins may set them. */
+  upstreamMethod: string;
+  upstreamTarget: string;
+  upstreamAuthority: string;
+
+  /** What the route's match found: the prefix that matched, and the values of a pattern's parameters. */
+  prefix: string | null = null;
+  params: Readonly<Record<string, string>> | null = null;
+
+  /** Facts for the log, filled in as they become known. */
+  route: string | null = null;
+  service: string | null = null;
+  endpoint: string | null = null;
+  attempts = 0;
+  /** `performance.now()` of the upstream's response head, 0 if there was none. */
+  respondedAt = 0;
+  status = 0;
+  bytesReceived = 0;
+  bytesSent = 0;
+  error: GatewayError | null = null;
+  /** True once a final response head is on its way. */
+  isAnswered = false;
+  /** True once the last byte is sent or the exchange was broken off. */
+  isDone = false;
+
+  readonly #responder: Responder;
+  #abort: AbortController | null = null;
+  #onGone: (() => void) | null = null;
+
+  constructor(head: RequestHead, origin: ExchangeOrigin) {
+    this.id = origin.id;
+    this.startedAt = origin.startedAt;
+    this.method = head.method;
+    this.target = head.target;
+    this.minor = head.minor;
+    this.host = head.host;
+    this.authority = head.authority;
+    this.headers = head.headers;
+    this.scheme = origin.scheme;
+    this.listener = origin.listener;
+    this.client = origin.client;
+    this.body = origin.body;
+    this.upgrade = origin.upgrade;
+    this.upstreamMethod = head.method;
+    this.upstreamTarget = head.target;
+    this.upstreamAuthority = head.authority;
+    this.#responder = origin.responder;
+  }
+
+  /** The response; its head leaves at once. A second call is ignored. */
+  respond(head: ResponseHead, body: Body): void {
+    if (this.isAnswered || this.isDone) return;
+    this.#responder.respond(this, head, body);
+  }
+
+  /** An interim response (1xx); dropped when the client speaks HTTP/1.0 or the final one has left. */
+  inform(head: ResponseHead): void {
+    if (!this.isAnswered && !this.isDone) this.#responder.inform(this, head);
+  }
+
+  /** Answers with the error's problem; when the head has left already, the connection is broken off instead. */
+  refuse(error: GatewayError): void {
+    if (!this.isDone) this.#responder.refuse(this, error);
+  }
+
+  /** Aborts when the client left or the deadline passed. Made on first use. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    return this.#abort.signal;
+  }
+
+  /** One listener for the client's leaving; the one who holds the upstream connection sets it. */
+  set onGone(listener: (() => void) | null) {
+    this.#onGone = listener;
+  }
+
+  /** Called by the connection when the client left. */
+  gone(reason: GatewayError): void {
+    this.error ??= reason;
+    this.#abort?.abort(reason);
+    this.#onGone?.();
+  }
+}
+
+export interface ExchangeOrigin {
+  readonly id: string;
+  readonly startedAt: number;
+  readonly scheme: "http" | "https";
+  readonly listener: string;
+  readonly client: ClientInfo;
+  readonly body: BodySource | null;
+  readonly upgrade: string | null;
+  readonly responder: Responder;
+}

@@ -1,6 +1,5 @@
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 // Controls but HTAB are refused, and so is whatever does not fit one octet (RFC 9110 5.5).
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the rule is about control characters
 const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 
 const LOWER = new Map<string, string>();
@@ -30,7 +29,7 @@ function lineOf(name: string, value: string): string {
   return `${name}: ${value}`;
 }
 
-function valueOf(line: string): string {
+function valuePart(line: string): string {
   return line.slice(line.indexOf(":") + 1).trim();
 }
 
@@ -74,7 +73,7 @@ export class HeaderList {
   }
 
   valueAt(index: number): string {
-    return valueOf(this.lines[index] ?? "");
+    return valuePart(this.lines[index] ?? "");
   }
 
   /** Appends a field. Throws a TypeError for an invalid name or value. */

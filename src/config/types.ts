@@ -1,0 +1,143 @@
+import type { PluginMiddleware } from "../plugin.ts";
+import type { ServiceOptions } from "../service/options.ts";
+
+/** Where a part of the configuration was written; with a message it is a ConfigIssue. */
+export interface Place {
+  readonly file: string;
+  /** Both count from 1; null where the place within the file is not known. */
+  readonly line: number | null;
+  readonly column: number | null;
+  /** Such as `routes[0].plugins[1]`. */
+  readonly field: string;
+}
+
+export interface ListenerConfig {
+  readonly name: string;
+  readonly address: string;
+  /** 0 asks the system for a free one. */
+  readonly port: number;
+  /** Lower case; empty: every host. */
+  readonly hostnames: readonly string[];
+  readonly source: Place;
+}
+
+/** Bounds on what clients may send and hold; null means no bound. */
+export interface LimitsConfig {
+  readonly headerBytes: number;
+  readonly headerCount: number;
+  readonly uriBytes: number;
+  readonly trailerBytes: number;
+  readonly bodyBytes: number | null;
+  readonly connections: number;
+  readonly connectionsPerClient: number | null;
+  readonly headerTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+}
+
+export interface StatusConfig {
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface AccessLogConfig {
+  readonly isEnabled: boolean;
+  /** File to append to; null: standard output. */
+  readonly path: string | null;
+}
+
+export interface ShutdownConfig {
+  readonly delayMs: number;
+  readonly timeoutMs: number;
+}
+
+/** A path as it was written: a string takes the three short forms, an object says it outright. */
+export type PathConfig = string | { readonly exact: string } | { readonly prefix: string } | { readonly regex: string };
+
+export type ValueConfig = { readonly exact: string } | { readonly regex: string } | { readonly present: boolean };
+
+/** One name and what its value must be. Header names are lower case, query names as written. */
+export interface FieldConfig {
+  readonly name: string;
+  readonly value: ValueConfig;
+}
+
+/** All parts must hold; null and empty parts always do. */
+export interface MatchConfig {
+  readonly path: PathConfig | null;
+  readonly methods: readonly string[] | null;
+  readonly headers: readonly FieldConfig[];
+  readonly query: readonly FieldConfig[];
+  readonly source: Place;
+}
+
+/** Which ambiguous paths a route takes after all; all false unless its `paths` says `allow`. */
+export interface PathsConfig {
+  readonly hasEncodedSlash: boolean;
+  readonly hasEncodedBackslash: boolean;
+  readonly hasBackslash: boolean;
+  readonly hasDotSegments: boolean;
+  readonly hasLeadingSlashes: boolean;
+}
+
+/** One use of a plugin. Exactly one of `name` in the catalog and `middleware` counts: the latter when it is given. */
+export interface PluginUse {
+  readonly name: string;
+  /** The `with` part as written, before the plugin's schema; `{}` when there is none. */
+  readonly options: unknown;
+  /** A function given in a TypeScript route file instead of a name. */
+  readonly middleware: PluginMiddleware | null;
+  readonly source: Place;
+}
+
+export interface BackendConfig {
+  readonly service: string;
+  /** False: an HTTPRoute names a service that nobody defines; its share answers 500. */
+  readonly isValid: boolean;
+  /** 0 takes no traffic. */
+  readonly weight: number;
+  /** Run after the route's, for this backend only. */
+  readonly plugins: readonly PluginUse[];
+  readonly source: Place;
+}
+
+export interface RouteConfig {
+  readonly name: string;
+  /** Lower case, exact or `*.suffix`; empty: every host. */
+  readonly hostnames: readonly string[];
+  /** Names of listeners; null: all. */
+  readonly listeners: readonly string[] | null;
+  /** Never empty: a route without matches has one that always holds. */
+  readonly matches: readonly MatchConfig[];
+  readonly paths: PathsConfig;
+  /** Those of `defaults` first, then the route's. */
+  readonly plugins: readonly PluginUse[];
+  /** For the whole request; 0 for none. */
+  readonly timeoutMs: number;
+  /** For one attempt, from an HTTPRoute's `backendRequest`; null: only the service's own timeouts count. */
+  readonly backendTimeoutMs: number | null;
+  /** Empty: a plugin answers, or nothing does (500). */
+  readonly backends: readonly BackendConfig[];
+  readonly source: Place;
+}
+
+export interface ServiceConfig {
+  readonly name: string;
+  readonly options: ServiceOptions;
+  readonly source: Place;
+}
+
+/** A whole configuration, checked: durations in ms, sizes in bytes, names resolved, the files' order kept. */
+export interface Config {
+  readonly listeners: readonly ListenerConfig[];
+  readonly services: readonly ServiceConfig[];
+  readonly routes: readonly RouteConfig[];
+  /** Absolute folder of the user's own plugins; null: none. */
+  readonly pluginsFolder: string | null;
+  /** Addresses and CIDR blocks, as written and known to be valid. */
+  readonly trustedProxies: readonly string[];
+  readonly limits: LimitsConfig;
+  /** Null: no status server. */
+  readonly status: StatusConfig | null;
+  readonly accessLog: AccessLogConfig;
+  readonly shutdown: ShutdownConfig;
+}

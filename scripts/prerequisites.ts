@@ -1,0 +1,37 @@
+import { fail, runStep } from "./step.ts";
+
+/** A program that tests start, and the Debian package that brings it. */
+interface Prerequisite {
+  readonly program: string;
+  readonly debianPackage: string;
+}
+
+const PREREQUISITES: readonly Prerequisite[] = [{ program: "redis-server", debianPackage: "redis-server" }];
+
+/** The words before `apt-get` that make it allowed, or null when this user may not install. */
+async function installer(): Promise<readonly string[] | null> {
+  if (Bun.which("apt-get") === null) return null;
+  if (process.getuid?.() === 0) return [];
+  const hasSudo = Bun.which("sudo") !== null && (await runStep(["sudo", "-n", "true"], { isQuiet: true })) === 0;
+  return hasSudo ? ["sudo", "-n"] : null;
+}
+
+async function install(packages: readonly string[]): Promise<number> {
+  const prefix = await installer();
+  if (prefix === null) return fail(`tests need ${packages.join(", ")}; install it and run the tests again`);
+  const aptGet = [...prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "-qq"];
+  const words = [...aptGet, "install", "--no-install-recommends", ...packages];
+  // Package lists may be absent or stale, as in a slim container: the first refusal asks for fresh ones.
+  if ((await runStep(words, { isQuiet: true })) === 0) return 0;
+  await runStep([...aptGet, "update"], { isQuiet: true });
+  return runStep(words, { isQuiet: true });
+}
+
+/** Brings the programs that tests start; nothing to do when all are on PATH. Ends the process with one line if it may not. */
+export async function installPrerequisites(): Promise<void> {
+  const missing = PREREQUISITES.filter(({ program }) => Bun.which(program) === null);
+  if (missing.length === 0) return;
+  const packages = missing.map(({ debianPackage }) => debianPackage);
+  console.log(`installing ${packages.join(", ")} from Debian's packages`);
+  if ((await install(packages)) !== 0) fail(`could not install ${packages.join(", ")}; install it by hand`);
+}

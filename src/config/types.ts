@@ -136,8 +136,7 @@ export interface Config {
   /** Addresses and CIDR blocks, as written and known to be valid. */
   readonly trustedProxies: readonly string[];
   readonly limits: LimitsConfig;
-  /** Null: no status server. */
-  readonly status: StatusConfig | null;
+  readonly status: StatusConfig;
   readonly accessLog: AccessLogConfig;
   readonly shutdown: ShutdownConfig;
 }

@@ -1,0 +1,122 @@
+import { type Document, isAlias, isMap, isSeq, LineCounter, type Pair, parseAllDocuments, type YAMLMap } from "yaml";
+import type { ConfigIssue } from "../errors.ts";
+import type { Filled } from "./interpolate.ts";
+import { fieldOf, type Path } from "./path.ts";
+import { keyText, readTree, startOf, type TreeFault } from "./tree.ts";
+import type { Place } from "./types.ts";
+
+/** One document of a file: its plain value, and where each part of it stands. */
+export interface ConfigDocument {
+  readonly file: string;
+  readonly value: unknown;
+  /** By path key: the number or boolean that a whole placeholder's text could stand for. */
+  readonly rereads: ReadonlyMap<string, unknown>;
+  /** The place of the path's value, or of its key; of the nearest part above when the path leads nowhere. */
+  place(path: Path, at?: "key" | "value"): Place;
+}
+
+export interface ParsedFile {
+  /** Empty documents are left out. With issues, what could be read all the same. */
+  readonly documents: readonly ConfigDocument[];
+  readonly issues: readonly ConfigIssue[];
+}
+
+export interface FileText {
+  /** As it is to be shown in faults. */
+  readonly file: string;
+  readonly text: string;
+  readonly fill: (text: string) => Filled;
+}
+
+function pairOf(map: YAMLMap, key: string): Pair | undefined {
+  return map.items.find((pair) => keyText(pair) === key);
+}
+
+function resolved(document: Document, node: unknown): unknown {
+  return isAlias(node) ? node.resolve(document) : node;
+}
+
+/** The pair that gives a map this key, its own or one that is merged in. */
+function findPair(document: Document, map: YAMLMap, key: string): Pair | undefined {
+  const own = pairOf(map, key);
+  if (own !== undefined) return own;
+  const merged = resolved(document, pairOf(map, "<<")?.value);
+  for (const source of isSeq(merged) ? merged.items : [merged]) {
+    const node = resolved(document, source);
+    const pair = isMap(node) ? pairOf(node, key) : undefined;
+    if (pair !== undefined) return pair;
+  }
+  return undefined;
+}
+
+function offsetOf(document: Document, path: Path, at: "key" | "value"): number {
+  let node: unknown = document.contents;
+  let offset = startOf(node);
+  for (const [depth, key] of path.entries()) {
+    const inner = resolved(document, node);
+    if (isSeq(inner)) node = inner.items[Number(key)];
+    else if (isMap(inner)) {
+      const pair = findPair(document, inner, String(key));
+      if (pair === undefined) return offset;
+      // A key without a value is shown at the key.
+      const isKey = (at === "key" && depth === path.length - 1) || pair.value === null;
+      node = pair.value;
+      offset = startOf(isKey ? pair.key : pair.value);
+      continue;
+    } else return offset;
+    if (node === undefined || node === null) return offset;
+    offset = startOf(node);
+  }
+  return offset;
+}
+
+function syntaxMessage(message: string): string {
+  const text = message.split("\n")[0] ?? message;
+  return `cannot be read as YAML or JSON: ${text.charAt(0).toLowerCase()}${text.slice(1)}`;
+}
+
+function configDocument(document: Document, lines: LineCounter, input: FileText): ParsedFile {
+  const position = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+  };
+  const located = (fault: TreeFault): ConfigIssue => ({
+    file: input.file,
+    ...position(fault.offset),
+    field: fieldOf(fault.path),
+    message: fault.message,
+  });
+  const broken = [...document.errors, ...document.warnings];
+  if (broken.length > 0) {
+    const faults = broken.map(({ pos, message }) => ({ path: [], offset: pos[0], message: syntaxMessage(message) }));
+    return { documents: [], issues: faults.map(located) };
+  }
+  const tree = readTree(document, { fill: input.fill, lineAt: (offset) => position(offset).line });
+  const place = (path: Path, at: "key" | "value" = "value"): Place => ({
+    file: input.file,
+    ...position(offsetOf(document, path, at)),
+    field: fieldOf(path),
+  });
+  const documents = tree.value === null ? [] : [{ file: input.file, value: tree.value, rereads: tree.rereads, place }];
+  return { documents, issues: tree.faults.map(located) };
+}
+
+function parsed(text: string, lines: LineCounter): readonly Document[] {
+  // Duplicate keys are found by `readTree`, in linear time and with the first one's line.
+  const result = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+  return Array.isArray(result) ? result : [];
+}
+
+/** Reads YAML (JSON included), one document or several. Never throws: what cannot be read is an issue. */
+export function parseFile(input: FileText): ParsedFile {
+  const lines = new LineCounter();
+  try {
+    const parts = parsed(input.text, lines).map((document) => configDocument(document, lines, input));
+    return { documents: parts.flatMap((part) => part.documents), issues: parts.flatMap((part) => part.issues) };
+  } catch (error) {
+    // The parser recurses: a bomb of brackets exhausts its stack, and some malformed input trips it.
+    const reason = error instanceof RangeError ? "it is nested too deeply" : String(error);
+    const issue = { file: input.file, line: null, column: null, field: "", message: syntaxMessage(reason) };
+    return { documents: [], issues: [issue] };
+  }
+}

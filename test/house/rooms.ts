@@ -1,0 +1,38 @@
+/** What a room may import of ours. */
+export interface RoomRule {
+  /** Rooms whose files may be imported in any way. */
+  readonly values: readonly string[];
+  /** Rooms of which only types may be imported. */
+  readonly types?: readonly string[];
+  /** Single files of other rooms that may be imported in any way, as patterns of paths without `src/`. */
+  readonly files?: readonly RegExp[];
+}
+
+const BASE = ["errors"];
+const PARTS = ["errors", "plugin", "wire", "route", "service", "registry", "store", "limit", "auth", "telemetry"];
+const WHOLE = [...PARTS, "traffic", "config", "torii", "plugins", "admin", "gateway"];
+
+/**
+ * The table of docs/architecture.md. A room is a folder of `src/`, a file that stands alone in `src/`,
+ * or the folder `plugins/`. A room may always import itself; npm packages are not its matter.
+ */
+export const ROOMS: Readonly<Record<string, RoomRule>> = {
+  errors: { values: [] },
+  wire: { values: BASE },
+  store: { values: BASE },
+  registry: { values: BASE },
+  telemetry: { values: BASE },
+  limit: { values: [...BASE, "store", "telemetry"] },
+  auth: { values: [...BASE, "store", "telemetry"] },
+  plugin: { values: [...BASE, "limit", "auth", "store"], types: ["wire"] },
+  route: { values: BASE, types: ["plugin", "wire"], files: [/^wire\/fetch-[a-z-]+\.ts$/] },
+  service: { values: [...BASE, "wire", "telemetry"], types: ["registry"] },
+  traffic: { values: BASE, types: ["wire", "route", "service"] },
+  config: { values: [...BASE, "plugin", "route", "service", "traffic"], types: PARTS },
+  torii: { values: [...BASE, "plugin", "config"] },
+  plugins: { values: [...BASE, "plugin"] },
+  gateway: { values: WHOLE },
+  admin: { values: WHOLE },
+  cli: { values: WHOLE },
+  main: { values: [...WHOLE, "cli"] },
+};

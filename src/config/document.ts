@@ -28,8 +28,13 @@ export interface FileText {
   readonly fill: (text: string) => Filled;
 }
 
+// Places of thousands of entries of one map are asked for: each map is indexed once.
+const INDEXES = new WeakMap<YAMLMap, ReadonlyMap<string | null, Pair>>();
+
 function pairOf(map: YAMLMap, key: string): Pair | undefined {
-  return map.items.find((pair) => keyText(pair) === key);
+  const index = INDEXES.get(map) ?? new Map(map.items.toReversed().map((pair) => [keyText(pair), pair]));
+  INDEXES.set(map, index);
+  return index.get(key);
 }
 
 function resolved(document: Document, node: unknown): unknown {

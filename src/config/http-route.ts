@@ -1,0 +1,139 @@
+import { addFault, type Building } from "./building.ts";
+import { below, placeOf, type Spot } from "./check.ts";
+import { filtersFault, filterUse } from "./http-route-filters.ts";
+import type { HttpRouteDocument, HttpRouteFilter, HttpRouteRule } from "./http-route-schema.ts";
+import { pluginUses, withDefaults } from "./plugin-uses.ts";
+import { checkListener, checkMatch } from "./route-config.ts";
+import type {
+  BackendConfig,
+  FieldConfig,
+  MatchConfig,
+  PathConfig,
+  PathsConfig,
+  PluginUse,
+  RouteConfig,
+} from "./types.ts";
+
+type MatchDocument = HttpRouteRule["matches"][number];
+type ValueDocument = MatchDocument["headers"][number];
+
+/** The plugins that filters become; what they name is always asked of the catalog. */
+export const FILTER_PLUGINS = ["request-headers", "response-headers", "redirect", "rewrite", "cors"] as const;
+
+const REFUSED: PathsConfig = {
+  hasEncodedSlash: false,
+  hasEncodedBackslash: false,
+  hasBackslash: false,
+  hasDotSegments: false,
+  hasLeadingSlashes: false,
+};
+
+function pathConfig({ type, value }: MatchDocument["path"]): PathConfig {
+  if (type === "Exact") return { exact: value };
+  return type === "PathPrefix" ? { prefix: value } : { regex: value };
+}
+
+/** Of equal names only the first counts, as the Gateway API says. */
+function fields(written: readonly ValueDocument[], nameOf: (name: string) => string): readonly FieldConfig[] {
+  const first = new Map<string, FieldConfig>();
+  for (const { name: raw, type, value } of written) {
+    const name = nameOf(raw);
+    const field = { name, value: type === "Exact" ? { exact: value } : { regex: value } };
+    if (!first.has(name)) first.set(name, field);
+  }
+  return [...first.values()];
+}
+
+function matchConfig(written: MatchDocument, spot: Spot): MatchConfig {
+  return {
+    path: pathConfig(written.path),
+    methods: written.method === undefined ? null : [written.method],
+    headers: fields(written.headers, (name) => name.toLowerCase()),
+    query: fields(written.queryParams, (name) => name),
+    source: placeOf(spot),
+  };
+}
+
+function matchesOf(rule: HttpRouteRule, spot: Spot, building: Building): readonly MatchConfig[] {
+  if (rule.matches.length === 0) {
+    return [{ path: { prefix: "/" }, methods: null, headers: [], query: [], source: placeOf(spot) }];
+  }
+  return rule.matches.map((written, index) => {
+    const at = below(spot, "matches", index);
+    const match = matchConfig(written, at);
+    checkMatch(match, at, building);
+    return match;
+  });
+}
+
+function usesOf(filters: readonly HttpRouteFilter[], spot: Spot, building: Building): readonly PluginUse[] {
+  return pluginUses(filters.map(filterUse), spot, building);
+}
+
+function backendConfig(ref: HttpRouteRule["backendRefs"][number], spot: Spot, building: Building): BackendConfig {
+  const isService = ref.kind === "Service" && ref.group === "";
+  return {
+    service: ref.name,
+    isValid: isService && (building.services === null || building.services.has(ref.name)),
+    weight: ref.weight,
+    plugins: usesOf(ref.filters, below(spot, "filters"), building),
+    source: placeOf(spot),
+  };
+}
+
+/** Names of the listeners that the route is bound to; null when one parent is bound as a whole. */
+function listenersOf(written: HttpRouteDocument, spot: Spot, building: Building): readonly string[] | null {
+  const sections = written.spec.parentRefs.map((parent) => parent.sectionName);
+  for (const [index, name] of sections.entries()) {
+    if (name !== undefined) checkListener(name, below(spot, "spec", "parentRefs", index, "sectionName"), building);
+  }
+  const names = sections.filter((name) => name !== undefined);
+  return names.length === 0 || names.length < sections.length ? null : names;
+}
+
+function checkFilters(rule: HttpRouteRule, spot: Spot, building: Building): void {
+  const message = filtersFault(rule.filters, rule.matches);
+  if (message !== null) addFault(building, below(spot, "filters"), message);
+  for (const [index, ref] of rule.backendRefs.entries()) {
+    const fault = filtersFault(ref.filters, rule.matches);
+    if (fault !== null) addFault(building, below(spot, "backendRefs", index, "filters"), fault);
+  }
+}
+
+function ruleRoute(
+  rule: HttpRouteRule,
+  spot: Spot,
+  shared: Pick<RouteConfig, "name" | "hostnames" | "listeners"> & { readonly building: Building },
+): RouteConfig {
+  const { building, ...rest } = shared;
+  checkFilters(rule, spot, building);
+  const own = rule.filters.length === 0 ? undefined : usesOf(rule.filters, below(spot, "filters"), building);
+  return {
+    ...rest,
+    matches: matchesOf(rule, spot, building),
+    paths: REFUSED,
+    plugins: withDefaults(own, building.defaults.plugins),
+    timeoutMs: rule.timeouts.request ?? building.defaults.timeoutMs,
+    backendTimeoutMs: rule.timeouts.backendRequest ?? null,
+    backends: rule.backendRefs.map((ref, index) => backendConfig(ref, below(spot, "backendRefs", index), building)),
+    source: placeOf(spot),
+  };
+}
+
+/**
+ * The routes of an HTTPRoute, one for each rule, named `namespace/name/rule` after the rule's name or index.
+ * A backend that is no known service is marked, not refused: its share answers 500.
+ */
+export function httpRouteConfigs(written: HttpRouteDocument, spot: Spot, building: Building): readonly RouteConfig[] {
+  const { name, namespace } = written.metadata;
+  const base = namespace === undefined ? name : `${namespace}/${name}`;
+  const listeners = listenersOf(written, spot, building);
+  return written.spec.rules.map((rule, index) =>
+    ruleRoute(rule, below(spot, "spec", "rules", index), {
+      name: `${base}/${rule.name ?? index}`,
+      hostnames: written.spec.hostnames,
+      listeners,
+      building,
+    }),
+  );
+}

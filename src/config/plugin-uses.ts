@@ -1,0 +1,70 @@
+import type { Plugin } from "../plugin.ts";
+import { addFault, type Building } from "./building.ts";
+import { below, checkPart, locatedFaults, placeOf, type Spot } from "./check.ts";
+import { suggestion } from "./near.ts";
+import type { PluginUseDocument } from "./route-schema.ts";
+import type { PluginUse } from "./types.ts";
+import { quote } from "./wording.ts";
+
+// These change a request or a response and leave the answer to somebody else.
+const PASSING = new Set(["rewrite", "request-headers", "response-headers", "cors"]);
+
+/** The names that uses ask the catalog for; functions have none. */
+export function usedNames(uses: readonly PluginUseDocument[]): readonly string[] {
+  return uses.flatMap(({ use }) => (typeof use === "string" ? [use] : []));
+}
+
+/** Says whether one of the plugins may answer on its own: all but those that are known to pass on. */
+export function hasAnswer(uses: readonly PluginUse[]): boolean {
+  return uses.some((use) => use.middleware !== null || !(PASSING.has(use.name) || use.name.startsWith("hono/")));
+}
+
+function checkedOptions(
+  plugin: Plugin,
+  options: unknown,
+  at: { readonly spot: Spot; readonly building: Building },
+): unknown {
+  const checked = checkPart(plugin.options, options, at.spot);
+  if (checked.isValid) return checked.input;
+  at.building.issues.push(...locatedFaults(checked.faults, at.spot));
+  return options;
+}
+
+function pluginUse(written: PluginUseDocument, spot: Spot, building: Building): PluginUse {
+  const source = placeOf(spot);
+  if (typeof written.use === "function") {
+    return { name: written.use.name || "middleware", options: {}, middleware: written.use, source };
+  }
+  const given = { name: written.use, options: written.with ?? {}, middleware: null, source };
+  if (building.catalog === null) return given;
+  const plugin = building.catalog.get(written.use);
+  if (plugin === undefined) {
+    const help = suggestion(written.use, building.catalog.names());
+    addFault(building, below(spot, "use"), `${quote(written.use)} is not a plugin${help}`);
+    return given;
+  }
+  return { ...given, options: checkedOptions(plugin, given.options, { spot: below(spot, "with"), building }) };
+}
+
+/** The uses of a list at `spot`; unknown names and wrong options become faults. */
+export function pluginUses(
+  written: readonly PluginUseDocument[],
+  spot: Spot,
+  building: Building,
+): readonly PluginUse[] {
+  return written.map((use, index) => pluginUse(use, below(spot, index), building));
+}
+
+/**
+ * What a route runs: the defaults first, then its own. A plugin that the route names itself replaces the default
+ * of that name; an empty list says that nothing runs, and no list that only the defaults do.
+ */
+export function withDefaults(
+  own: readonly PluginUse[] | undefined,
+  defaults: readonly PluginUse[],
+): readonly PluginUse[] {
+  if (own === undefined) return defaults;
+  if (own.length === 0) return [];
+  const names = new Set(own.filter((use) => use.middleware === null).map((use) => use.name));
+  return [...defaults.filter((use) => use.middleware !== null || !names.has(use.name)), ...own];
+}

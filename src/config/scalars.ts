@@ -1,0 +1,139 @@
+import { isIP } from "node:net";
+import * as z from "zod";
+import { hint, NOT_BUILT, quote } from "./wording.ts";
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const UNIT_BYTES: Readonly<Record<string, number>> = { "": 1, B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+// A timer cannot wait longer than 2^31 - 1 ms.
+const LONGEST_MS = 24 * 24 * 3_600_000;
+
+const durationHint = hint("a duration", "for example 250ms, 5s, 1m");
+const sizeHint = hint("a size", "for example 16KiB, 10MiB, or a number of bytes");
+
+function millisecondsOf(text: string): number {
+  let total = 0;
+  for (const [, count, unit] of text.matchAll(/(\d+)(ms|s|m|h)/g)) total += Number(count) * (UNIT_MS[unit ?? ""] ?? 0);
+  return total;
+}
+
+function bytesOf(text: string): number {
+  const parts = /^(\d+)(\D*)$/.exec(text);
+  return Number(parts?.[1]) * (UNIT_BYTES[parts?.[2] ?? ""] ?? 1);
+}
+
+/** `250ms`, `5s`, `1m`, `24h`, or several in a row (`1m30s`, GEP-2257), as milliseconds. */
+export const durationMs = z
+  .string({ error: durationHint })
+  .regex(/^(\d{1,9}(ms|s|m|h)){1,4}$/, { error: durationHint })
+  .transform(millisecondsOf)
+  .refine((ms) => ms <= LONGEST_MS, { error: "is longer than 24 days; write a shorter duration" });
+
+/** `16KiB`, `10MiB`, or a whole number, as bytes. */
+export const sizeBytes = z
+  .union(
+    [
+      z.int({ error: sizeHint }).min(0, { error: sizeHint }),
+      z
+        .string({ error: sizeHint })
+        .regex(/^\d{1,12}(B|KiB|MiB|GiB)?$/, { error: sizeHint })
+        .transform(bytesOf),
+    ],
+    { error: sizeHint },
+  )
+  .refine((bytes) => Number.isSafeInteger(bytes), { error: "is too great; write a smaller size" });
+
+/** A whole number of things, at least one. */
+export function count(example: number): z.ZodInt {
+  const error = hint("a whole number from 1", `for example ${example}`);
+  return z.int({ error }).min(1, { error }).max(1_000_000_000, { error });
+}
+
+const portHint = hint("a port", "a whole number from 1 to 65535, or 0 for any free port");
+export const port = z.int({ error: portHint }).min(0, { error: portHint }).max(65535, { error: portHint });
+
+/** A port that one connects or redirects to: 0 makes no sense there. */
+const targetPortHint = hint("a port", "a whole number from 1 to 65535");
+export const targetPort = z
+  .int({ error: targetPortHint })
+  .min(1, { error: targetPortHint })
+  .max(65535, { error: targetPortHint });
+
+/** A name of a listener, a service or an endpoint. */
+export function nameText(what: string, example: string): z.ZodString {
+  const error = hint(`a name of ${what}`, `letters, digits, ".", "_" and "-", for example ${example}`);
+  return z.string({ error }).regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, { error });
+}
+
+const routeHint = hint("a name of a route", 'letters, digits, ".", "_", "-" and "/", for example catalog');
+export const routeName = z
+  .string({ error: routeHint })
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$/, { error: routeHint });
+
+const hostHint = hint("a hostname", "for example shop.example.com or *.example.com, without a port");
+const LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?";
+const HOSTNAME = new RegExp(`^(\\*\\.)?(${LABEL}\\.)*${LABEL}$`);
+
+/** An exact host or `*.suffix`, in lower case. */
+export const hostname = z
+  .string({ error: hostHint })
+  .max(253, { error: hostHint })
+  .regex(HOSTNAME, { error: hostHint })
+  .transform((text) => text.toLowerCase());
+
+const addressHint = hint("an address to listen on", "an IP address such as 0.0.0.0 or ::1");
+export const address = z
+  .string({ error: addressHint })
+  .refine((text) => isIP(text) !== 0 || text === "localhost", { error: addressHint });
+
+function isBlock(text: string): boolean {
+  const [base = "", bits, ...more] = text.split("/");
+  const family = isIP(base);
+  if (family === 0 || more.length > 0) return false;
+  if (bits === undefined) return true;
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
+}
+
+const blockHint = hint("an address block", "for example 10.0.0.0/8, 192.0.2.7 or fd00::/8");
+export const addressBlock = z.string({ error: blockHint }).refine(isBlock, { error: blockHint });
+
+const pathHint = hint("a path", "the path of a file or folder");
+export const filePath = z.string({ error: pathHint }).min(1, { error: pathHint });
+
+const headerHint = hint("a header name", "for example x-beta");
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+export const headerName = z.string({ error: headerHint }).regex(TOKEN, { error: headerHint });
+
+const methodHint = hint("a method", "it in upper case, such as GET");
+export const method = z.string({ error: methodHint }).regex(/^[A-Z][A-Z0-9_-]{0,31}$/, { error: methodHint });
+
+function regexFault(source: string): string | null {
+  try {
+    new RegExp(source);
+    return null;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.replace(/^.*: /s, "") : "";
+    return `${quote(source)} is not a regular expression (${reason}); write one in JavaScript's syntax`;
+  }
+}
+
+/** The source of a regular expression that compiles. */
+export const regexSource = z.string().check((context) => {
+  const message = regexFault(context.value);
+  if (message !== null) context.issues.push({ code: "custom", input: context.value, message });
+});
+
+/** A key that the documentation knows and this version does not. */
+export const later = z.never({ error: NOT_BUILT }).optional();
+
+/** One of the built words; a known word of a later version is told apart from an unknown one. */
+export function words<const Built extends readonly [string, ...string[]]>(
+  built: Built,
+  future: readonly string[],
+): z.ZodEnum<{ [Word in Built[number]]: Word }> {
+  const known = built.join(" or ");
+  const error = (issue: { readonly input?: unknown }) =>
+    typeof issue.input === "string" && future.includes(issue.input)
+      ? `${quote(issue.input)} ${NOT_BUILT}; write ${known}`
+      : hint("known here", known)(issue);
+  return z.enum(built, { error });
+}

@@ -1,0 +1,66 @@
+import type { EndpointSpec } from "../registry/registry.ts";
+import { addFault, type Building } from "./building.ts";
+import { below, placeOf, type Spot } from "./check.ts";
+import type { ServiceDocument } from "./service-schema.ts";
+import type { ServiceConfig } from "./types.ts";
+import { quote } from "./wording.ts";
+
+function hostOf(url: string): string {
+  return url.slice(url.indexOf("//") + 2);
+}
+
+function endpointsOf(
+  written: ServiceDocument,
+  spot: Spot,
+  building: Pick<Building, "issues">,
+): readonly EndpointSpec[] {
+  const seen = new Map<string, number>();
+  return (written.endpoints ?? []).map(({ url, weight, id = hostOf(url) }, index) => {
+    const first = seen.get(id);
+    if (first === undefined) seen.set(id, index);
+    else {
+      const message = `${quote(id)} is endpoint ${first} already; remove one of them, or give each an id of its own`;
+      addFault(building, below(spot, "endpoints", index), message);
+    }
+    return { id, url, weight };
+  });
+}
+
+function checkDiscovery(written: ServiceDocument, spot: Spot, building: Pick<Building, "issues">): void {
+  const hasEndpoints = written.endpoints !== undefined;
+  if (written.discover === "static" && !hasEndpoints) {
+    addFault(
+      building,
+      below(spot, "discover"),
+      '"static" needs endpoints; write endpoints: [{ url: http://host:port }]',
+    );
+  }
+  if (written.discover === "memory" && hasEndpoints) {
+    addFault(
+      building,
+      below(spot, "endpoints"),
+      "stand beside discover: memory; write discover: static or remove them",
+    );
+  }
+}
+
+/** A service as it is written at `spot`, whose last key is its name; null is one with every default. */
+export function serviceConfig(written: ServiceDocument, spot: Spot, building: Pick<Building, "issues">): ServiceConfig {
+  checkDiscovery(written, spot, building);
+  return {
+    name: String(spot.path.at(-1)),
+    options: {
+      // Endpoints that are written down are meant to be used.
+      discover: written.discover ?? (written.endpoints === undefined ? "memory" : "static"),
+      endpoints: endpointsOf(written, spot, building),
+      balancer: written.loadBalancing.policy,
+      maxConnections: written.maxConnections ?? 0,
+      timeouts: {
+        connectMs: written.timeouts.connect,
+        responseMs: written.timeouts.response,
+        idleMs: written.timeouts.idle,
+      },
+    },
+    source: placeOf(spot),
+  };
+}

@@ -5,6 +5,7 @@ import { checkPart } from "../config/check.ts";
 import { parseFile } from "../config/document.ts";
 import { gatewaySchema } from "../config/gateway-schema.ts";
 import { createInterpolator } from "../config/interpolate.ts";
+import { formatIssue } from "../errors.ts";
 
 /** A container's health check gives up after some seconds anyway: this answers before it is ended. */
 const TIMEOUT_MS = 2500;
@@ -31,8 +32,11 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 /** The `status` part of a configuration alone: a fault elsewhere is no matter of a health check. */
 function statusOf(text: string, { file, env }: Place): StatusAddress {
   const { fill } = createInterpolator({ env, readText, folder: dirname(resolve(file)) });
-  const [document] = parseFile({ file, text, fill }).documents;
+  const { documents, issues } = parseFile({ file, text, fill });
+  const [document] = documents;
   const schema = gatewaySchema.shape.status;
+  // Only what cannot be read at all: falling back to the default port would ask another gateway.
+  if (document === undefined && issues[0] !== undefined) throw new Error(formatIssue(issues[0]));
   if (document === undefined || !isRecord(document.value)) return schema.parse(undefined);
   const checked = checkPart(schema, document.value["status"], { document, path: ["status"] });
   if (!checked.isValid) throw new Error(`${file} status: ${checked.faults[0]?.message ?? "is not valid"}`);

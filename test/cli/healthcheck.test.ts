@@ -51,7 +51,12 @@ test("a gateway that is not ready is not healthy, and the answer is told", async
 
 test("the port may come from the environment, and faults elsewhere in the file do not matter", async () => {
   status = 200;
-  expect(await check("unknown: 1\nstatus: { port: ${STATUS_PORT} }")).toEqual({ status: 0, said: "" });
+  expect(await check("unknown: 1\nstatus:\n  port: ${STATUS_PORT}")).toEqual({ status: 0, said: "" });
+});
+
+test("a file that cannot be read as YAML is told, with its place", async () => {
+  const { status: code, said } = await check("status: { port: 1");
+  expect([code, said]).toEqual([1, expect.stringContaining("torii.yaml:1:")]);
 });
 
 test("a status part that is wrong is told", async () => {

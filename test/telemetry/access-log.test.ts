@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { constants, mkdtempSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAccessLog } from "../../src/telemetry/access-log.ts";
@@ -145,7 +145,6 @@ describe("the access log in a pipe", () => {
     for (const id of ids(0, 2000)) log.log(accessEntry({ id }));
     const reader = Bun.spawn(["cat", path], { stdout: "pipe" });
     await log.close();
-    const { closeSync } = await import("node:fs");
     closeSync(fd);
     const arrived = idsIn(await new Response(reader.stdout).text());
     expect(droppedLines).toBeGreaterThan(0);

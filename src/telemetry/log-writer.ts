@@ -27,7 +27,7 @@ export interface LogWriter {
   write(line: string): void;
   /** Resolves when all lines taken so far are written or dropped: with a reader that never reads, never. */
   flush(): Promise<void>;
-  /** Opens the path anew, for rotation; does nothing for a descriptor. Throws, and keeps the old file, when it cannot. */
+  /** Opens the path anew, for rotation; not for a descriptor. Throws, and keeps the old file, when it cannot. */
   reopen(): void;
   /** Writes what is left, within `closeTimeoutMs`, drops the rest, and closes what was opened here. */
   close(): Promise<void>;
@@ -97,7 +97,7 @@ export function createLogWriter(options: LogWriterOptions): LogWriter {
   const buffer = createLineBuffer(options.maxBufferBytes ?? 8 * 1024 * 1024);
   let running: Promise<void> | null = null;
   let timer: Timer | null = null;
-  let flushes = 0;
+  let waiting: (() => void)[] = [];
   let isClosed = false;
   let isGivenUp = false;
 
@@ -105,9 +105,17 @@ export function createLogWriter(options: LogWriterOptions): LogWriter {
     if (lines > 0) options.onDrop?.(lines);
   }
 
+  async function putBatch(): Promise<void> {
+    // Who waits now waits for what has gathered by now, not for what busy clients add meanwhile.
+    const resolves = waiting;
+    waiting = [];
+    drop(await sink.put(buffer.take(), () => isGivenUp));
+    for (const resolve of resolves) resolve();
+  }
+
   async function run(): Promise<void> {
-    do drop(await sink.put(buffer.take(), () => isGivenUp));
-    while (buffer.gatheredBytes >= WRITE_SOON_BYTES || (flushes > 0 && buffer.gatheredBytes > 0));
+    do await putBatch();
+    while (buffer.gatheredBytes >= WRITE_SOON_BYTES || waiting.length > 0);
     running = null;
     if (buffer.gatheredBytes > 0) soon();
   }
@@ -131,10 +139,11 @@ export function createLogWriter(options: LogWriterOptions): LogWriter {
     }
   }
 
-  async function flush(): Promise<void> {
-    flushes++;
-    while (running !== null || buffer.gatheredBytes > 0) await start();
-    flushes--;
+  function flush(): Promise<void> {
+    return new Promise((resolve) => {
+      waiting.push(resolve);
+      void start();
+    });
   }
 
   async function close(): Promise<void> {

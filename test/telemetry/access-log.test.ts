@@ -51,6 +51,23 @@ describe("the access log in a file", () => {
     expect(JSON.parse(text).path).toBe("/caf\u00e9\u00ff");
   });
 
+  test("flushes while requests keep coming", async () => {
+    const path = join(folder, "busy.log");
+    const log = createAccessLog({ target: path });
+    let isFlushed = false;
+    log.log(accessEntry({ id: "first" }));
+    const flushed = log.flush().then(() => {
+      isFlushed = true;
+    });
+    while (!isFlushed) {
+      for (let i = 0; i < 500; i++) log.log(accessEntry());
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await flushed;
+    expect(idsIn(readFileSync(path, "utf8"))[0]).toBe("first");
+    await log.close();
+  });
+
   test("goes on in a new file after a rotation, and loses nothing", async () => {
     const path = join(folder, "rotated.log");
     const log = createAccessLog({ target: path });

@@ -1,0 +1,127 @@
+import { FILE_BYTES, OK_BODY, UPLOAD_PATH } from "./backend.ts";
+import type { Bench } from "./fleet.ts";
+import type { LoadSpec } from "./load.ts";
+import { caddyProxy } from "./proxies/caddy.ts";
+import { envoyProxy } from "./proxies/envoy.ts";
+import { haproxyProxy } from "./proxies/haproxy.ts";
+import { nginxProxy } from "./proxies/nginx.ts";
+import type { ProxySpec } from "./proxies/proxy.ts";
+import { bareRoutes, manyRoutes, pluginRoutes, routePath, toriiProxy } from "./proxies/torii.ts";
+import type { ScenarioHead, ScenarioReport } from "./report.ts";
+import { runIdle } from "./special/idle.ts";
+import { runReload } from "./special/reload.ts";
+import { runStall } from "./special/stall.ts";
+
+/** The same load on several contestants in alternating rounds. */
+export interface LoadScenario extends ScenarioHead {
+  readonly kind: "load";
+  readonly contestants: readonly ProxySpec[];
+  /** Name of the contestant that the ratios refer to. */
+  readonly baseline: string;
+  readonly load: LoadSpec;
+  /** Size of the body that a right answer has. */
+  readonly answerBytes: number;
+}
+
+/** Has a procedure of its own. */
+export interface SpecialScenario extends ScenarioHead {
+  readonly kind: "special";
+  readonly run: (bench: Bench, head: ScenarioHead) => Promise<ScenarioReport>;
+}
+
+export type Scenario = LoadScenario | SpecialScenario;
+
+/** All proxies that are compared, nginx first. */
+export function allProxies(): readonly ProxySpec[] {
+  return [nginxProxy(), haproxyProxy(), caddyProxy(), envoyProxy(), bareTorii()];
+}
+
+function bareTorii(): ProxySpec {
+  return toriiProxy({ name: "torii", routes: bareRoutes });
+}
+
+/** In the order in which they run. */
+export function allScenarios(): readonly Scenario[] {
+  return [...againstOthers(), ...againstItself(), ...specials()];
+}
+
+function againstOthers(): readonly Scenario[] {
+  return [
+    compared("get-64", "GET, keep-alive", get("/", 64)),
+    compared("get-256", "GET, keep-alive", get("/", 256)),
+    compared("get-1000", "GET, keep-alive", get("/", 1000)),
+    compared("headers-64", "GET with 12 headers of a browser (1.1 KB)", { ...get("/", 64), headers: BROWSER_HEADERS }),
+    compared("body-16k", "GET, 16 KiB answer", get("/body-16k", 64)),
+    compared("body-1m", "GET, 1 MiB answer", get("/body-1m", 16)),
+    compared("upload-16k", "POST, 16 KiB", upload(16 * 1024, 64)),
+    compared("upload-1m", "POST, 1 MiB", upload(1024 * 1024, 16)),
+    compared("new-connections", "GET, a connection for each", { ...get("/", 64), headers: { Connection: "close" } }),
+  ];
+}
+
+function compared(name: string, title: string, load: LoadSpec): LoadScenario {
+  const answerBytes = FILE_BYTES[load.paths[0] ?? ""] ?? OK_BODY.length;
+  return { kind: "load", name, title, contestants: allProxies(), baseline: "nginx", load, answerBytes };
+}
+
+function againstItself(): readonly Scenario[] {
+  const oneRoute = toriiProxy({ name: "torii-1-route", routes: manyRoutes(1) });
+  const routes = toriiProxy({ name: "torii-10000-routes", routes: manyRoutes(10_000) });
+  const paths = Array.from({ length: 10_000 }, (_, number) => routePath(number));
+  const rotated = { ...get("/", 64), paths };
+  return [
+    itself("routes-10000", "GET, one route and 10,000, all asked in turn", {
+      contestants: [oneRoute, routes],
+      load: rotated,
+    }),
+    itself("plugins-3", "GET, three middleware set headers by c.res.headers", pluginContest("headers")),
+    itself("plugins-3-context", "GET, three middleware set headers by c.header", pluginContest("context")),
+  ];
+}
+
+interface Contest {
+  readonly contestants: readonly [ProxySpec, ProxySpec];
+  readonly load: LoadSpec;
+}
+
+function itself(name: string, title: string, { contestants, load }: Contest): LoadScenario {
+  return { kind: "load", name, title, contestants, baseline: contestants[0].name, load, answerBytes: OK_BODY.length };
+}
+
+function pluginContest(through: "headers" | "context"): Contest {
+  const plugins = toriiProxy({ name: "torii-3-plugins", routes: pluginRoutes(through) });
+  const headers = { "X-Read-One": "1", "X-Read-Two": "2", "X-Read-Three": "3" };
+  return { contestants: [bareTorii(), plugins], load: { ...get("/", 64), headers } };
+}
+
+function specials(): readonly Scenario[] {
+  return [
+    { kind: "special", name: "reload-1000", title: "1,000 routes, edited again and again under load", run: runReload },
+    { kind: "special", name: "idle-10000", title: "10,000 idle clients, each answered once", run: runIdle },
+    { kind: "special", name: "stall-500m", title: "500 MB each way, the peer stalls for 4 s", run: runStall },
+  ];
+}
+
+/** A GET without headers of its own but Host. */
+export function get(path: string, connections: number): LoadSpec {
+  return { method: "GET", paths: [path], headers: {}, uploadBytes: 0, connections };
+}
+
+function upload(uploadBytes: number, connections: number): LoadSpec {
+  return { ...get(UPLOAD_PATH, connections), method: "POST", uploadBytes };
+}
+
+const BROWSER_HEADERS: Readonly<Record<string, string>> = {
+  "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36",
+  Accept: "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8",
+  "Accept-Language": "en-GB,en;q=0.9,de;q=0.8,fr;q=0.7",
+  "Accept-Encoding": "gzip, deflate, br, zstd",
+  Referer: "https://shop.example.com/catalog/garden/furniture?page=3&sort=price&order=ascending",
+  Cookie: `session=${"a1b2c3d4".repeat(16)}; cart=${"0f9e8d7c".repeat(8)}; consent=necessary.statistics; theme=dark`,
+  Authorization: `Bearer ${"eyJhbGciOiJF".repeat(20)}`,
+  "Sec-Ch-Ua": '"Chromium";v="138", "Not=A?Brand";v="8"',
+  "Sec-Ch-Ua-Platform": '"Linux"',
+  "Sec-Fetch-Mode": "navigate",
+  "Sec-Fetch-Site": "same-origin",
+  "Upgrade-Insecure-Requests": "1",
+};

@@ -1,7 +1,7 @@
 import type { ConfigIssue } from "../errors.ts";
 import type { Catalog } from "./catalog.ts";
 import { placeOf, type Spot } from "./check.ts";
-import type { MatchConfig, PluginUse } from "./types.ts";
+import type { PluginUse } from "./types.ts";
 
 /** What is known while routes are built. Null means that it could not be read, so nothing is checked against it. */
 export interface Building {
@@ -10,8 +10,6 @@ export interface Building {
   readonly services: ReadonlySet<string> | null;
   readonly listeners: ReadonlySet<string> | null;
   readonly defaults: { readonly timeoutMs: number; readonly plugins: readonly PluginUse[] };
-  /** Says what is wrong with a match's path or regular expressions, or null. */
-  readonly checkMatch: (match: MatchConfig) => string | null;
 }
 
 /** Adds a fault at a part of a document. */

@@ -1,12 +1,14 @@
 import * as z from "zod";
+import { type PathSpec, parsePath } from "../route/path-match.ts";
+import { compileRegex } from "../route/regex.ts";
 import {
+  accepted,
   durationMs,
   headerName,
   hostname,
   later,
   method,
   nameText,
-  regexSource,
   routeName,
   targetPort,
 } from "./scalars.ts";
@@ -23,30 +25,29 @@ function matchKinds(known: readonly string[]): (issue: { readonly input?: unknow
 const PATH_TYPES = ["Exact", "PathPrefix", "RegularExpression"] as const;
 const VALUE_TYPES = ["Exact", "RegularExpression"] as const;
 
-function withRegex<Shape extends z.ZodObject>(schema: Shape): Shape {
-  return schema.check((context) => {
-    const { type, value } = context.value as { readonly type?: unknown; readonly value?: unknown }; // both shapes below have them
-    if (type !== "RegularExpression") return;
-    const fault = regexSource.safeParse(value).error?.issues[0]?.message;
-    if (fault !== undefined) context.issues.push({ code: "custom", input: value, path: ["value"], message: fault });
-  });
+interface PathValue {
+  readonly type: (typeof PATH_TYPES)[number];
+  readonly value: string;
 }
 
-const pathMatch = withRegex(
-  z.strictObject({
+/** A path of an HTTPRoute as a route file would say it. */
+export function pathSpec({ type, value }: PathValue): PathSpec {
+  if (type === "Exact") return { exact: value };
+  return type === "PathPrefix" ? { prefix: value } : { regex: value };
+}
+
+const pathMatch = z
+  .strictObject({
     type: z.enum(PATH_TYPES, { error: matchKinds(PATH_TYPES) }).default("PathPrefix"),
-    value: absolutePath.default("/"),
-  }),
-);
+    value: z.string().default("/"),
+  })
+  .check(accepted((path: PathValue) => parsePath(pathSpec(path))));
 
 function valueMatch<Name extends z.ZodType<string, string>>(name: Name) {
-  return withRegex(
-    z.strictObject({
-      type: z.enum(VALUE_TYPES, { error: matchKinds(VALUE_TYPES) }).default("Exact"),
-      name,
-      value: text,
-    }),
-  );
+  const type = z.enum(VALUE_TYPES, { error: matchKinds(VALUE_TYPES) }).default("Exact");
+  return z
+    .strictObject({ type, name, value: text })
+    .check(accepted(({ type, value }) => type === "RegularExpression" && compileRegex(value)));
 }
 
 const match = z.strictObject({

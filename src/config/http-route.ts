@@ -1,18 +1,10 @@
 import { addFault, type Building } from "./building.ts";
 import { below, placeOf, type Spot } from "./check.ts";
 import { filtersFault, filterUse } from "./http-route-filters.ts";
-import type { HttpRouteDocument, HttpRouteFilter, HttpRouteRule } from "./http-route-schema.ts";
+import { type HttpRouteDocument, type HttpRouteFilter, type HttpRouteRule, pathSpec } from "./http-route-schema.ts";
 import { pluginUses, withDefaults } from "./plugin-uses.ts";
-import { checkListener, checkMatch } from "./route-config.ts";
-import type {
-  BackendConfig,
-  FieldConfig,
-  MatchConfig,
-  PathConfig,
-  PathsConfig,
-  PluginUse,
-  RouteConfig,
-} from "./types.ts";
+import { checkListener } from "./route-config.ts";
+import type { BackendConfig, FieldConfig, MatchConfig, PluginUse, RouteConfig } from "./types.ts";
 
 type MatchDocument = HttpRouteRule["matches"][number];
 type ValueDocument = MatchDocument["headers"][number];
@@ -20,50 +12,31 @@ type ValueDocument = MatchDocument["headers"][number];
 /** The plugins that filters become; what they name is always asked of the catalog. */
 export const FILTER_PLUGINS = ["request-headers", "response-headers", "redirect", "rewrite", "cors"] as const;
 
-const REFUSED: PathsConfig = {
-  hasEncodedSlash: false,
-  hasEncodedBackslash: false,
-  hasBackslash: false,
-  hasDotSegments: false,
-  hasLeadingSlashes: false,
-};
-
-function pathConfig({ type, value }: MatchDocument["path"]): PathConfig {
-  if (type === "Exact") return { exact: value };
-  return type === "PathPrefix" ? { prefix: value } : { regex: value };
-}
-
 /** Of equal names only the first counts, as the Gateway API says. */
 function fields(written: readonly ValueDocument[], nameOf: (name: string) => string): readonly FieldConfig[] {
   const first = new Map<string, FieldConfig>();
   for (const { name: raw, type, value } of written) {
     const name = nameOf(raw);
-    const field = { name, value: type === "Exact" ? { exact: value } : { regex: value } };
-    if (!first.has(name)) first.set(name, field);
+    if (!first.has(name)) first.set(name, { name, value: type === "Exact" ? value : { regex: value } });
   }
   return [...first.values()];
 }
 
 function matchConfig(written: MatchDocument, spot: Spot): MatchConfig {
   return {
-    path: pathConfig(written.path),
-    methods: written.method === undefined ? null : [written.method],
+    path: pathSpec(written.path),
+    methods: written.method === undefined ? [] : [written.method],
     headers: fields(written.headers, (name) => name.toLowerCase()),
     query: fields(written.queryParams, (name) => name),
     source: placeOf(spot),
   };
 }
 
-function matchesOf(rule: HttpRouteRule, spot: Spot, building: Building): readonly MatchConfig[] {
+function matchesOf(rule: HttpRouteRule, spot: Spot): readonly MatchConfig[] {
   if (rule.matches.length === 0) {
-    return [{ path: { prefix: "/" }, methods: null, headers: [], query: [], source: placeOf(spot) }];
+    return [{ path: { prefix: "/" }, methods: [], headers: [], query: [], source: placeOf(spot) }];
   }
-  return rule.matches.map((written, index) => {
-    const at = below(spot, "matches", index);
-    const match = matchConfig(written, at);
-    checkMatch(match, at, building);
-    return match;
-  });
+  return rule.matches.map((written, index) => matchConfig(written, below(spot, "matches", index)));
 }
 
 function usesOf(filters: readonly HttpRouteFilter[], spot: Spot, building: Building): readonly PluginUse[] {
@@ -110,8 +83,8 @@ function ruleRoute(
   const own = rule.filters.length === 0 ? undefined : usesOf(rule.filters, below(spot, "filters"), building);
   return {
     ...rest,
-    matches: matchesOf(rule, spot, building),
-    paths: REFUSED,
+    matches: matchesOf(rule, spot),
+    paths: {},
     plugins: withDefaults(own, building.defaults.plugins),
     timeoutMs: rule.timeouts.request ?? building.defaults.timeoutMs,
     backendTimeoutMs: rule.timeouts.backendRequest ?? null,

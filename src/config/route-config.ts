@@ -1,34 +1,24 @@
+import type { ValueSpec } from "../route/value-test.ts";
 import { addFault, type Building } from "./building.ts";
 import { below, placeOf, type Spot } from "./check.ts";
 import { suggestion } from "./near.ts";
 import { hasAnswer, pluginUses, withDefaults } from "./plugin-uses.ts";
 import type { MatchDocument, RouteDocument } from "./route-schema.ts";
-import type { BackendConfig, FieldConfig, MatchConfig, PathsConfig, RouteConfig } from "./types.ts";
+import type { BackendConfig, FieldConfig, MatchConfig, RouteConfig } from "./types.ts";
 import { quote } from "./wording.ts";
 
-type ValueDocument = NonNullable<MatchDocument["headers"]>[string];
-
-function fields(written: Readonly<Record<string, ValueDocument>> | undefined): readonly FieldConfig[] {
-  return Object.entries(written ?? {}).map(([name, value]) => ({
-    name,
-    value: typeof value === "string" ? { exact: value } : value,
-  }));
+function fields(written: Readonly<Record<string, ValueSpec>> | undefined): readonly FieldConfig[] {
+  return Object.entries(written ?? {}).map(([name, value]) => ({ name, value }));
 }
 
 function matchConfig(written: MatchDocument, spot: Spot): MatchConfig {
   return {
     path: written.path ?? null,
-    methods: written.methods ?? null,
+    methods: written.methods ?? [],
     headers: fields(written.headers).map(({ name, value }) => ({ name: name.toLowerCase(), value })),
     query: fields(written.query),
     source: placeOf(spot),
   };
-}
-
-/** Adds the fault that the routing finds in a match, if there is one. */
-export function checkMatch(match: MatchConfig, spot: Spot, building: Building): void {
-  const message = building.checkMatch(match);
-  if (message !== null) addFault(building, match.path === null ? spot : below(spot, "path"), message);
 }
 
 /** Adds a fault when no listener has this name. */
@@ -41,16 +31,6 @@ function checkService(name: string, spot: Spot, building: Building): void {
   if (building.services === null || building.services.has(name)) return;
   const help = suggestion(name, [...building.services]);
   addFault(building, spot, `${quote(name)} is not a service${help || "; define it under services"}`);
-}
-
-function pathsConfig(written: RouteDocument["paths"]): PathsConfig {
-  return {
-    hasEncodedSlash: written.encodedSlash === "allow",
-    hasEncodedBackslash: written.encodedBackslash === "allow",
-    hasBackslash: written.backslash === "allow",
-    hasDotSegments: written.dotSegments === "allow",
-    hasLeadingSlashes: written.leadingSlashes === "allow",
-  };
 }
 
 function backendConfig(written: RouteDocument["backends"][number], spot: Spot, building: Building): BackendConfig {
@@ -74,14 +54,12 @@ export function routeConfig(written: RouteDocument, spot: Spot, building: Buildi
   for (const [index, name] of (written.listeners ?? []).entries()) {
     checkListener(name, below(spot, "listeners", index), building);
   }
-  const matches = written.matches.map((match, index) => matchConfig(match, below(spot, "matches", index)));
-  for (const [index, match] of matches.entries()) checkMatch(match, below(spot, "matches", index), building);
   return {
     name: written.name,
     hostnames: written.hostnames,
     listeners: written.listeners ?? null,
-    matches,
-    paths: pathsConfig(written.paths),
+    matches: written.matches.map((match, index) => matchConfig(match, below(spot, "matches", index))),
+    paths: written.paths,
     plugins,
     timeoutMs: written.timeout ?? building.defaults.timeoutMs,
     backendTimeoutMs: null,

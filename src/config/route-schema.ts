@@ -1,6 +1,19 @@
 import * as z from "zod";
 import type { PluginMiddleware } from "../plugin.ts";
-import { durationMs, headerName, hostname, later, method, nameText, regexSource, routeName, words } from "./scalars.ts";
+import { parsePath } from "../route/path-match.ts";
+import type { PathOption } from "../route/path-policy.ts";
+import {
+  accepted,
+  durationMs,
+  headerName,
+  hostname,
+  later,
+  method,
+  nameText,
+  regexSource,
+  routeName,
+  words,
+} from "./scalars.ts";
 import { serviceSchema, weight } from "./service-schema.ts";
 import { hint, quote } from "./wording.ts";
 
@@ -10,15 +23,17 @@ function pathError({ input }: { readonly input?: unknown }): string {
 
 const pathText = z.string({ error: pathError }).startsWith("/", { error: pathError });
 
-const path = z.union(
-  [
-    pathText,
-    z.strictObject({ exact: pathText }),
-    z.strictObject({ prefix: pathText }),
-    z.strictObject({ regex: regexSource }),
-  ],
-  { error: pathError },
-);
+const path = z
+  .union(
+    [
+      pathText,
+      z.strictObject({ exact: pathText }),
+      z.strictObject({ prefix: pathText }),
+      z.strictObject({ regex: z.string() }),
+    ],
+    { error: pathError },
+  )
+  .check(accepted(parsePath));
 
 function valueError({ input }: { readonly input?: unknown }): string {
   const example = typeof input === "number" || typeof input === "boolean" ? `"${input}"` : '"text"';
@@ -55,15 +70,19 @@ const backend = z.strictObject({
   plugins: z.array(pluginUse).default([]),
 });
 
-const lenience = words(["refuse", "allow"], []).default("refuse");
+const lenience = words(["refuse", "allow"], []).optional();
 
 const paths = z.strictObject({
+  dotSegments: lenience,
   encodedSlash: lenience,
   encodedBackslash: lenience,
   backslash: lenience,
-  dotSegments: lenience,
-  leadingSlashes: lenience,
-});
+  leadingDoubleSlash: lenience,
+  nul: lenience,
+  controls: lenience,
+  malformedEscapes: lenience,
+  invalidUtf8: lenience,
+} satisfies Record<PathOption, typeof lenience>);
 
 /** One entry of `routes`. */
 export const routeSchema = z.strictObject({

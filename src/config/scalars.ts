@@ -1,5 +1,7 @@
 import { isIP } from "node:net";
 import * as z from "zod";
+import { parseHostname } from "../route/hostname.ts";
+import { compileRegex } from "../route/regex.ts";
 import { hint, NOT_BUILT, quote } from "./wording.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
@@ -69,15 +71,24 @@ export const routeName = z
   .string({ error: routeHint })
   .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$/, { error: routeHint });
 
+/** Refuses what a parser throws at, in the parser's own words. */
+export function accepted<Value>(parse: (value: Value) => unknown): (context: z.core.ParsePayload<Value>) => void {
+  return (context) => {
+    try {
+      parse(context.value);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      context.issues.push({ code: "custom", input: context.value, message });
+    }
+  };
+}
+
 const hostHint = hint("a hostname", "for example shop.example.com or *.example.com, without a port");
-const LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?";
-const HOSTNAME = new RegExp(`^(\\*\\.)?(${LABEL}\\.)*${LABEL}$`);
 
 /** An exact host or `*.suffix`, in lower case. */
 export const hostname = z
   .string({ error: hostHint })
-  .max(253, { error: hostHint })
-  .regex(HOSTNAME, { error: hostHint })
+  .check(accepted(parseHostname))
   .transform((text) => text.toLowerCase());
 
 const addressHint = hint("an address to listen on", "an IP address such as 0.0.0.0 or ::1");
@@ -106,21 +117,8 @@ export const headerName = z.string({ error: headerHint }).regex(TOKEN, { error: 
 const methodHint = hint("a method", "it in upper case, such as GET");
 export const method = z.string({ error: methodHint }).regex(/^[A-Z][A-Z0-9_-]{0,31}$/, { error: methodHint });
 
-function regexFault(source: string): string | null {
-  try {
-    new RegExp(source);
-    return null;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message.replace(/^.*: /s, "") : "";
-    return `${quote(source)} is not a regular expression (${reason}); write one in JavaScript's syntax`;
-  }
-}
-
-/** The source of a regular expression that compiles. */
-export const regexSource = z.string().check((context) => {
-  const message = regexFault(context.value);
-  if (message !== null) context.issues.push({ code: "custom", input: context.value, message });
-});
+/** The source of a regular expression in RE2's syntax. */
+export const regexSource = z.string().check(accepted(compileRegex));
 
 /** A key that the documentation knows and this version does not. */
 export const later = z.never({ error: NOT_BUILT }).optional();

@@ -1,4 +1,7 @@
 import type { PluginMiddleware } from "../plugin.ts";
+import type { PathSpec } from "../route/path-match.ts";
+import type { PathOptions } from "../route/path-policy.ts";
+import type { ValueSpec } from "../route/value-test.ts";
 import type { ServiceOptions } from "../service/options.ts";
 
 /** Where a part of the configuration was written; with a message it is a ConfigIssue. */
@@ -16,7 +19,7 @@ export interface ListenerConfig {
   readonly address: string;
   /** 0 asks the system for a free one. */
   readonly port: number;
-  /** Lower case; empty: every host. */
+  /** As `parseHostname` gives them; empty: every host. */
   readonly hostnames: readonly string[];
   readonly source: Place;
 }
@@ -50,33 +53,19 @@ export interface ShutdownConfig {
   readonly timeoutMs: number;
 }
 
-/** A path as it was written: a string takes the three short forms, an object says it outright. */
-export type PathConfig = string | { readonly exact: string } | { readonly prefix: string } | { readonly regex: string };
-
-export type ValueConfig = { readonly exact: string } | { readonly regex: string } | { readonly present: boolean };
-
 /** One name and what its value must be. Header names are lower case, query names as written. */
 export interface FieldConfig {
   readonly name: string;
-  readonly value: ValueConfig;
+  readonly value: ValueSpec;
 }
 
-/** All parts must hold; null and empty parts always do. */
+/** When a request belongs, as it was written and known to compile. All parts must hold; null and empty parts always do. */
 export interface MatchConfig {
-  readonly path: PathConfig | null;
-  readonly methods: readonly string[] | null;
+  readonly path: PathSpec | null;
+  readonly methods: readonly string[];
   readonly headers: readonly FieldConfig[];
   readonly query: readonly FieldConfig[];
   readonly source: Place;
-}
-
-/** Which ambiguous paths a route takes after all; all false unless its `paths` says `allow`. */
-export interface PathsConfig {
-  readonly hasEncodedSlash: boolean;
-  readonly hasEncodedBackslash: boolean;
-  readonly hasBackslash: boolean;
-  readonly hasDotSegments: boolean;
-  readonly hasLeadingSlashes: boolean;
 }
 
 /** One use of a plugin. Exactly one of `name` in the catalog and `middleware` counts: the latter when it is given. */
@@ -102,13 +91,14 @@ export interface BackendConfig {
 
 export interface RouteConfig {
   readonly name: string;
-  /** Lower case, exact or `*.suffix`; empty: every host. */
+  /** As `parseHostname` gives them; empty: every host. */
   readonly hostnames: readonly string[];
   /** Names of listeners; null: all. */
   readonly listeners: readonly string[] | null;
   /** Never empty: a route without matches has one that always holds. */
   readonly matches: readonly MatchConfig[];
-  readonly paths: PathsConfig;
+  /** Which ambiguous paths it takes after all. */
+  readonly paths: PathOptions;
   /** Those of `defaults` first, then the route's. */
   readonly plugins: readonly PluginUse[];
   /** For the whole request; 0 for none. */

@@ -1,0 +1,86 @@
+import type { ConfigIssue } from "../errors.ts";
+import { below, checkPart, locatedFaults, placeOf, type Spot } from "./check.ts";
+import type { ConfigDocument } from "./document.ts";
+import { FILTER_PLUGINS } from "./http-route.ts";
+import { type HttpRouteDocument, httpRouteSchema } from "./http-route-schema.ts";
+import { usedNames } from "./plugin-uses.ts";
+import { type RouteDocument, routeSchema, routesShell } from "./route-schema.ts";
+import { type ServiceDocument, serviceSchema } from "./service-schema.ts";
+import { NOT_BUILT, quote } from "./wording.ts";
+
+/** One checked part of a route file, and where it stands. */
+export type Entry =
+  | { readonly kind: "service"; readonly data: ServiceDocument; readonly spot: Spot }
+  | { readonly kind: "route"; readonly data: RouteDocument; readonly spot: Spot }
+  | { readonly kind: "http_route"; readonly data: HttpRouteDocument; readonly spot: Spot };
+
+/** What route files hold, in their order. */
+export interface Entries {
+  readonly entries: Entry[];
+  readonly issues: ConfigIssue[];
+  /** Names of services, those with faults too: who refers to one of them makes no mistake. */
+  readonly services: Set<string>;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function readService(value: unknown, spot: Spot, into: Entries): void {
+  const checked = checkPart(serviceSchema, value ?? {}, spot);
+  if (checked.isValid) into.entries.push({ kind: "service", data: checked.data, spot });
+  else into.issues.push(...locatedFaults(checked.faults, spot));
+}
+
+function readRoute(value: unknown, spot: Spot, into: Entries): void {
+  const checked = checkPart(routeSchema, value, spot);
+  if (checked.isValid) into.entries.push({ kind: "route", data: checked.data, spot });
+  else into.issues.push(...locatedFaults(checked.faults, spot));
+}
+
+function readHttpRoute(document: ConfigDocument, into: Entries): void {
+  const spot = { document, path: [] };
+  const checked = checkPart(httpRouteSchema, document.value, spot);
+  if (checked.isValid) into.entries.push({ kind: "http_route", data: checked.data, spot });
+  else into.issues.push(...locatedFaults(checked.faults, spot));
+}
+
+function readRoutes(document: ConfigDocument, into: Entries): void {
+  const top = { document, path: [] };
+  const shell = checkPart(routesShell, document.value, top);
+  if (!shell.isValid) into.issues.push(...locatedFaults(shell.faults, top));
+  const { services, routes } = isRecord(document.value) ? document.value : {};
+  for (const [name, service] of Object.entries(isRecord(services) ? services : {})) {
+    into.services.add(name);
+    readService(service, below(top, "services", name), into);
+  }
+  for (const [index, route] of (Array.isArray(routes) ? routes : []).entries()) {
+    readRoute(route, below(top, "routes", index), into);
+  }
+}
+
+/** Checks one document of a route file: services and routes, or an HTTPRoute; each part by itself. */
+export function readEntries(document: ConfigDocument, into: Entries): void {
+  const kind = isRecord(document.value) ? document.value["kind"] : undefined;
+  if (kind === undefined) readRoutes(document, into);
+  else if (kind === "HTTPRoute") readHttpRoute(document, into);
+  else {
+    const place = placeOf({ document, path: ["kind"] });
+    const message = /Route$/.test(String(kind))
+      ? `${quote(kind)} ${NOT_BUILT}; write HTTPRoute`
+      : `${quote(kind)} is not read here; write HTTPRoute, or services and routes without a kind`;
+    into.issues.push({ ...place, message });
+  }
+}
+
+/** The names of plugins that the entries use. */
+export function pluginNames(entries: readonly Entry[]): readonly string[] {
+  return entries.flatMap((entry) => {
+    if (entry.kind === "service") return [];
+    if (entry.kind === "http_route") return FILTER_PLUGINS;
+    return [
+      ...usedNames(entry.data.plugins ?? []),
+      ...entry.data.backends.flatMap(({ plugins }) => usedNames(plugins)),
+    ];
+  });
+}

@@ -1,0 +1,57 @@
+import { readdir, readFile } from "node:fs/promises";
+import { isAbsolute, join, relative } from "node:path";
+import type { ConfigIssue } from "../errors.ts";
+import { type ParsedFile, parseFile } from "./document.ts";
+import type { Filled } from "./interpolate.ts";
+import { loadModuleFile } from "./module-file.ts";
+
+// Hidden files, Kubernetes' `..data` and editors' leavings are not configuration.
+const ROUTE_FILE = /^[^.#].*\.(ya?ml|json|ts)$/;
+
+/** The path as people see it: relative where it stands below the folder they are in. */
+export function shownPath(path: string, cwd: string): string {
+  const short = relative(cwd, path);
+  return short === "" || short.startsWith("..") || isAbsolute(short) ? path : short;
+}
+
+/** Says whether a file of this name in the routes folder is read. */
+export function isRouteFile(name: string): boolean {
+  return ROUTE_FILE.test(name) && !name.endsWith(".d.ts");
+}
+
+/** The error's code, such as `ENOENT`, or its message. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof Error && "code" in error) return String(error.code);
+  return String(error);
+}
+
+/** Absolute paths of a folder's route files, sorted by name. Rejects when the folder cannot be read. */
+export async function routeFiles(folder: string): Promise<readonly string[]> {
+  const names = await readdir(folder);
+  return names
+    .filter(isRouteFile)
+    .sort()
+    .map((name) => join(folder, name));
+}
+
+/** A fault of a whole file. */
+export function fileIssue(file: string, message: string): ConfigIssue {
+  return { file, line: null, column: null, field: "", message };
+}
+
+/** Reads and parses one file, whatever its form. Never rejects: what cannot be read is an issue. */
+export async function readConfigFile(
+  path: string,
+  deps: { readonly cwd: string; readonly fill: (text: string) => Filled },
+): Promise<ParsedFile> {
+  const file = shownPath(path, deps.cwd);
+  try {
+    const text = await readFile(path, "utf8");
+    return path.endsWith(".ts")
+      ? await loadModuleFile({ file, path, text })
+      : parseFile({ file, text, fill: deps.fill });
+  } catch (error) {
+    const message = `cannot be read (${reasonOf(error)}); create it, or correct the path`;
+    return { documents: [], issues: [fileIssue(file, message)] };
+  }
+}

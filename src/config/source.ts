@@ -1,0 +1,203 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { ConfigError, type ConfigIssue } from "../errors.ts";
+import { assemble } from "./assemble.ts";
+import type { Building } from "./building.ts";
+import type { Catalog, OpenCatalog } from "./catalog.ts";
+import { below, checkPart, locatedFaults, type Spot } from "./check.ts";
+import type { ConfigDocument } from "./document.ts";
+import { type Entries, pluginNames, readEntries } from "./entries.ts";
+import { fileIssue, readConfigFile, reasonOf, routeFiles, shownPath } from "./files.ts";
+import { gatewayConfig } from "./gateway-config.ts";
+import { type GatewayDocument, gatewaySchema } from "./gateway-schema.ts";
+import { createInterpolator, type Interpolator } from "./interpolate.ts";
+import { isSecretField } from "./mask.ts";
+import { pluginUses, usedNames } from "./plugin-uses.ts";
+import type { Config } from "./types.ts";
+
+export interface LoadOptions {
+  /** `torii.yaml` or what stands for it; null: the one in `cwd`, and the defaults when there is none. */
+  readonly path: string | null;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Relative paths start here, and files are shown relative to it. The process's own by default. */
+  readonly cwd?: string;
+  /** Route files to read instead of those in the routes folder. */
+  readonly routeFiles?: readonly string[];
+  /** Without it, names and options of plugins are not checked. */
+  readonly openCatalog?: OpenCatalog;
+}
+
+/** A configuration that passed every check. */
+export interface Loaded {
+  readonly config: Config;
+  /** Null when no plugin was checked. */
+  readonly catalog: Catalog | null;
+  /** Absolute paths of files and folders whose change may change the configuration. */
+  readonly watched: readonly string[];
+  /** Texts that must never be shown, longest first. */
+  readonly secrets: readonly string[];
+}
+
+interface Loading {
+  readonly cwd: string;
+  /** Absolute. */
+  readonly path: string;
+  readonly isOptional: boolean;
+  readonly interpolator: Interpolator;
+  readonly issues: ConfigIssue[];
+}
+
+interface Gateway {
+  /** The defaults when the file is absent or has faults. */
+  readonly document: GatewayDocument;
+  readonly spot: Spot;
+  /** What the file holds, checked or not. */
+  readonly isKnown: boolean;
+}
+
+/** Values of fields that hold secrets by their name are kept as secrets too, in whatever document they stand. */
+function keepSecrets(value: unknown, interpolator: Interpolator): void {
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, item] of Object.entries(value)) {
+    if (typeof item === "string" && isSecretField(key)) interpolator.keepSecret(item);
+    else keepSecrets(item, interpolator);
+  }
+}
+
+function emptyDocument(file: string): ConfigDocument {
+  return { file, value: {}, rereads: new Map(), place: () => ({ file, line: null, column: null, field: "" }) };
+}
+
+function defaultGateway(file: string, isKnown: boolean): Gateway {
+  return { document: gatewaySchema.parse({}), spot: { document: emptyDocument(file), path: [] }, isKnown };
+}
+
+async function readGateway(loading: Loading): Promise<Gateway> {
+  const file = shownPath(loading.path, loading.cwd);
+  if (loading.isOptional && !existsSync(loading.path)) return defaultGateway(file, true);
+  const parsed = await readConfigFile(loading.path, { cwd: loading.cwd, fill: loading.interpolator.fill });
+  loading.issues.push(...parsed.issues);
+  const [document, second] = parsed.documents;
+  if (second !== undefined) {
+    loading.issues.push({
+      ...second.place([]),
+      message: "is a second document; write one, and routes in their own files",
+    });
+  }
+  if (document === undefined) return defaultGateway(file, parsed.issues.length === 0);
+  keepSecrets(document.value, loading.interpolator);
+  const spot = { document, path: [] };
+  const checked = checkPart(gatewaySchema, document.value, spot);
+  if (checked.isValid) return { document: checked.data, spot, isKnown: true };
+  loading.issues.push(...locatedFaults(checked.faults, spot));
+  return defaultGateway(file, false);
+}
+
+async function listedFiles(folder: string, loading: Loading): Promise<readonly string[]> {
+  try {
+    return await routeFiles(folder);
+  } catch (error) {
+    const message = `the folder of routes cannot be read (${reasonOf(error)}); create it, or name another as routes in torii.yaml`;
+    loading.issues.push(fileIssue(shownPath(folder, loading.cwd), message));
+    return [];
+  }
+}
+
+interface RouteEntries extends Entries {
+  /** Every file could be parsed, so what no file names does not exist. */
+  readonly isComplete: boolean;
+}
+
+async function readRouteFiles(paths: readonly string[], loading: Loading): Promise<RouteEntries> {
+  const into: Entries = { entries: [], issues: loading.issues, services: new Set() };
+  let isComplete = true;
+  for (const path of paths) {
+    const parsed = await readConfigFile(path, { cwd: loading.cwd, fill: loading.interpolator.fill });
+    loading.issues.push(...parsed.issues);
+    if (parsed.issues.length > 0) isComplete = false;
+    for (const document of parsed.documents) {
+      keepSecrets(document.value, loading.interpolator);
+      readEntries(document, into);
+    }
+  }
+  return { ...into, isComplete };
+}
+
+async function opened(
+  names: readonly string[],
+  folder: string | null,
+  at: { readonly loading: Loading; readonly open: OpenCatalog | undefined },
+): Promise<Catalog | null> {
+  if (at.open === undefined) return null;
+  try {
+    return await at.open({ folder, names: [...new Set(names)] });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    at.loading.issues.push(...error.issues);
+    return null;
+  }
+}
+
+/** In the order of files as they were read, then by line. */
+function sorted(issues: readonly ConfigIssue[], files: readonly string[]): readonly ConfigIssue[] {
+  const rank = (issue: ConfigIssue) => {
+    const at = files.indexOf(issue.file);
+    return at < 0 ? files.length : at;
+  };
+  return issues.toSorted(
+    (a, b) => rank(a) - rank(b) || (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0),
+  );
+}
+
+function throwFaults(loading: Loading, paths: readonly string[]): void {
+  if (loading.issues.length === 0) return;
+  const files = [loading.path, ...paths].map((path) => shownPath(path, loading.cwd));
+  const masked = loading.issues.map((issue) => ({ ...issue, message: loading.interpolator.mask(issue.message) }));
+  throw new ConfigError(sorted(masked, files));
+}
+
+function startLoading(options: LoadOptions): Loading {
+  const cwd = resolve(options.cwd ?? process.cwd());
+  const path = resolve(cwd, options.path ?? "torii.yaml");
+  const readText = (file: string) => readFileSync(file, "utf8");
+  const interpolator = createInterpolator({ env: options.env, readText, folder: dirname(path) });
+  return { cwd, path, isOptional: options.path === null, interpolator, issues: [] };
+}
+
+function buildingOf(
+  gateway: Gateway,
+  from: { readonly entries: RouteEntries; readonly catalog: Catalog | null; readonly loading: Loading },
+): Building {
+  const { document, spot, isKnown } = gateway;
+  const base: Building = {
+    issues: from.loading.issues,
+    catalog: from.catalog,
+    services: from.entries.isComplete ? from.entries.services : null,
+    listeners: isKnown ? new Set(document.listeners.map(({ name }) => name)) : null,
+    defaults: { timeoutMs: document.defaults.timeout, plugins: [] },
+  };
+  const plugins = pluginUses(document.defaults.plugins, below(spot, "defaults", "plugins"), base);
+  return { ...base, defaults: { ...base.defaults, plugins } };
+}
+
+/**
+ * Loads a whole configuration: `torii.yaml`, the route files beside it, and what they name. Reads and checks, starts
+ * nothing. Rejects with a ConfigError that holds every fault of all files.
+ */
+export async function loadConfig(options: LoadOptions): Promise<Loaded> {
+  const loading = startLoading(options);
+  const folder = dirname(loading.path);
+  const gateway = await readGateway(loading);
+  const routesFolder = resolve(folder, gateway.document.routes);
+  const given = options.routeFiles?.map((path) => resolve(loading.cwd, path));
+  const paths = given ?? (await listedFiles(routesFolder, loading));
+  const entries = await readRouteFiles(paths, loading);
+  const rest = gatewayConfig(gateway.document, gateway.spot, { folder, building: loading });
+  const names = [...usedNames(gateway.document.defaults.plugins), ...pluginNames(entries.entries)];
+  const catalog = await opened(names, rest.pluginsFolder, { loading, open: options.openCatalog });
+  const parts = assemble(entries.entries, buildingOf(gateway, { entries, catalog, loading }));
+  throwFaults(loading, paths);
+  const watched = [loading.path, ...(given ?? [routesFolder]), ...loading.interpolator.secretFiles()];
+  if (rest.pluginsFolder !== null) watched.push(rest.pluginsFolder);
+  return { config: { ...rest, ...parts }, catalog, watched, secrets: loading.interpolator.secrets() };
+}

@@ -1,0 +1,6 @@
+/** What users' own TypeScript files import from "torii". */
+export { z } from "zod";
+export { defineRoutes } from "./config/define.ts";
+export type { RoutesInput } from "./config/route-schema.ts";
+export type { PluginContext, PluginDefinition, PluginDeps, PluginEnv, PluginMiddleware } from "./plugin.ts";
+export { definePlugin } from "./plugin.ts";

@@ -19,6 +19,7 @@ async function installer(): Promise<readonly string[] | null> {
 async function install(packages: readonly string[]): Promise<number> {
   const prefix = await installer();
   if (prefix === null) return fail(`tests need ${packages.join(", ")}; install it and run the tests again`);
+  console.log(`installing ${packages.join(", ")} from Debian's packages`);
   const aptGet = [...prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "-qq"];
   const words = [...aptGet, "install", "--no-install-recommends", ...packages];
   // Package lists may be absent or stale, as in a slim container: the first refusal asks for fresh ones.
@@ -32,6 +33,5 @@ export async function installPrerequisites(): Promise<void> {
   const missing = PREREQUISITES.filter(({ program }) => Bun.which(program) === null);
   if (missing.length === 0) return;
   const packages = missing.map(({ debianPackage }) => debianPackage);
-  console.log(`installing ${packages.join(", ")} from Debian's packages`);
   if ((await install(packages)) !== 0) fail(`could not install ${packages.join(", ")}; install it by hand`);
 }

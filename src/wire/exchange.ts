@@ -7,6 +7,9 @@ export interface ClientInfo {
   readonly address: string;
   readonly peer: string;
   readonly port: number;
+  /** The gateway's own port that the client came to. */
+  readonly localPort: number;
+  /** True when `peer` is one of the trusted proxies. */
   readonly isTrusted: boolean;
 }
 
@@ -60,6 +63,10 @@ export class Exchange {
   body: BodySource | null;
   /** Protocol that the client wants to upgrade to, in lower case. */
   readonly upgrade: string | null;
+  /** True when the client waits for a 100 before it sends its body. */
+  readonly expectsContinue: boolean;
+  /** `performance.now()` when the request's last byte came; 0 before. */
+  requestEndedAt = 0;
 
   /** What goes upstream instead of `target`, `method` and `authority`; plugins may set them. */
   upstreamMethod: string;
@@ -104,6 +111,7 @@ export class Exchange {
     this.client = origin.client;
     this.body = origin.body;
     this.upgrade = origin.upgrade;
+    this.expectsContinue = origin.expectsContinue;
     this.upstreamMethod = head.method;
     this.upstreamTarget = head.target;
     this.upstreamAuthority = head.authority;
@@ -153,5 +161,6 @@ export interface ExchangeOrigin {
   readonly client: ClientInfo;
   readonly body: BodySource | null;
   readonly upgrade: string | null;
+  readonly expectsContinue: boolean;
   readonly responder: Responder;
 }

@@ -1,0 +1,75 @@
+import type { GatewayError } from "../errors.ts";
+import type { Exchange } from "../wire/exchange.ts";
+import type { Attempt, AttemptTimeouts, Receiver, UpstreamResponse } from "../wire/upstream.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { ServiceOptions } from "./options.ts";
+import type { ForwardPolicy } from "./service.ts";
+
+// RFC 9110 9.2.2.
+const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+
+export interface ForwardContext {
+  readonly options: ServiceOptions;
+  readonly policy: ForwardPolicy;
+  readonly receiver: Receiver;
+  readonly endpoint: Endpoint;
+}
+
+/** One request on its way through a service: the attempts, and what is made of their outcome. */
+export class Forward implements Attempt, Receiver {
+  readonly exchange: Exchange;
+  readonly receiver: Receiver = this;
+  timeouts: AttemptTimeouts;
+  readonly #context: ForwardContext;
+  #isRepeated = false;
+
+  constructor(exchange: Exchange, context: ForwardContext) {
+    this.exchange = exchange;
+    this.#context = context;
+    this.timeouts = { responseMs: this.#responseMs(), idleMs: context.options.timeouts.idleMs };
+  }
+
+  start(): void {
+    const { exchange } = this;
+    const { endpoint } = this.#context;
+    exchange.endpoint = endpoint.id;
+    exchange.attempts++;
+    // An HTTP/1.0 client may name no host; the endpoint still needs one (RFC 9112 3.2).
+    if (exchange.upstreamAuthority === "") exchange.upstreamAuthority = endpoint.authority;
+    endpoint.pool.send(this, this.#isRepeated);
+  }
+
+  onResponse(exchange: Exchange, response: UpstreamResponse): void {
+    this.#context.receiver.onResponse(exchange, response);
+  }
+
+  onFailure(exchange: Exchange, error: GatewayError): void {
+    if (this.#mayRepeat(error)) {
+      this.#isRepeated = true;
+      this.timeouts = { ...this.timeouts, responseMs: this.#responseMs() };
+      this.start();
+      return;
+    }
+    this.#context.receiver.onFailure(exchange, error);
+  }
+
+  /**
+   * A kept connection may be closed by its endpoint at the very moment it is used. A request that may be sent twice
+   * goes once more, on a fresh connection (RFC 9112 9.3.1); nothing else is repeated unasked.
+   */
+  #mayRepeat(error: GatewayError): boolean {
+    const { exchange } = this;
+    const isStale = error.code === "upstream_reset" && error.sent === "reused";
+    return isStale && !this.#isRepeated && exchange.body === null && IDEMPOTENT.has(exchange.upstreamMethod);
+  }
+
+  #responseMs(): number {
+    const { options, policy } = this.#context;
+    const attemptMs = policy.attemptTimeoutMs ?? options.timeouts.responseMs;
+    if (policy.timeoutMs === 0) return attemptMs;
+    const { requestEndedAt } = this.exchange;
+    const passedMs = this.#isRepeated && requestEndedAt > 0 ? performance.now() - requestEndedAt : 0;
+    const leftMs = Math.max(1, policy.timeoutMs - passedMs);
+    return attemptMs === 0 ? leftMs : Math.min(attemptMs, leftMs);
+  }
+}

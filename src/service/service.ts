@@ -1,0 +1,107 @@
+import { GatewayError } from "../errors.ts";
+import type { EndpointSpec, Registry } from "../registry/registry.ts";
+import type { Exchange } from "../wire/exchange.ts";
+import type { TimerWheel } from "../wire/timer-wheel.ts";
+import type { Receiver } from "../wire/upstream.ts";
+import { type Balancer, createBalancer } from "./balancer.ts";
+import { createEndpoint, type Endpoint } from "./endpoint.ts";
+import { Forward } from "./forward.ts";
+import type { ServiceOptions } from "./options.ts";
+
+/** What a route says about forwarding. */
+export interface ForwardPolicy {
+  /** From the request's last byte to the response's head, all attempts together; 0 for none. */
+  readonly timeoutMs: number;
+  /** The same for each attempt; null leaves it to the service. */
+  readonly attemptTimeoutMs: number | null;
+}
+
+/** A named group of endpoints. */
+export interface Service {
+  readonly name: string;
+  /** Resolves when the registry told its endpoints for the first time. */
+  readonly ready: Promise<void>;
+  /** Sends the exchange's request to an endpoint; the receiver hears of the response's head or of a failure. */
+  forward(exchange: Exchange, policy: ForwardPolicy, receiver: Receiver): void;
+  /** The present set; replaced, never changed. */
+  readonly endpoints: readonly Endpoint[];
+  /** Stops watching and closes idle connections; what is in flight goes on. */
+  close(): void;
+}
+
+export interface ServiceDeps {
+  readonly registry: Registry;
+  readonly wheel: TimerWheel;
+  readonly random: () => number;
+  /** Told of an endpoint that cannot be used, and of a registry that failed. */
+  readonly onWarning: (message: string, facts: Readonly<Record<string, string>>) => void;
+}
+
+/** A service that follows its registry until it is closed. */
+export function createService(name: string, options: ServiceOptions, deps: ServiceDeps): Service {
+  const balancer: Balancer<Endpoint> = createBalancer(options.balancer, deps.random);
+  const stopped = new AbortController();
+  let endpoints: readonly Endpoint[] = [];
+  const first = Promise.withResolvers<void>();
+  const follow = async () => {
+    for await (const specs of deps.registry.watch(name, stopped.signal)) {
+      endpoints = reconcile(endpoints, specs, { service: name, options, deps });
+      balancer.update(endpoints);
+      first.resolve();
+    }
+  };
+  follow().catch((error: unknown) => {
+    if (!stopped.signal.aborted) deps.onWarning("registry failed", { service: name, error: String(error) });
+    first.resolve();
+  });
+  return {
+    name,
+    ready: first.promise,
+    forward(exchange, policy, receiver) {
+      exchange.service = name;
+      const endpoint = balancer.pick();
+      if (endpoint === null) {
+        receiver.onFailure(
+          exchange,
+          new GatewayError("no_endpoint", "The service has no endpoint.", { retryAfter: 1 }),
+        );
+        return;
+      }
+      new Forward(exchange, { options, policy, receiver, endpoint }).start();
+    },
+    get endpoints() {
+      return endpoints;
+    },
+    close() {
+      stopped.abort();
+      for (const endpoint of endpoints) endpoint.pool.close();
+    },
+  };
+}
+
+interface ReconcileContext {
+  readonly service: string;
+  readonly options: ServiceOptions;
+  readonly deps: ServiceDeps;
+}
+
+/** The new set: endpoints that stayed keep their connections, those that left close theirs. */
+function reconcile(
+  old: readonly Endpoint[],
+  specs: readonly EndpointSpec[],
+  { service, options, deps }: ReconcileContext,
+): readonly Endpoint[] {
+  const known = new Map(old.map((endpoint) => [`${endpoint.id} ${endpoint.url}`, endpoint]));
+  const kept: Endpoint[] = [];
+  for (const spec of specs) {
+    const key = `${spec.id} ${spec.url}`;
+    const same = known.get(key);
+    known.delete(key);
+    const endpoint = same === undefined ? createEndpoint(spec, options, deps.wheel) : { ...same, weight: spec.weight };
+    if (endpoint === null)
+      deps.onWarning("endpoint ignored: its URL is no http origin", { service, endpoint: spec.id });
+    else kept.push(endpoint);
+  }
+  for (const left of known.values()) left.pool.close();
+  return Object.freeze(kept);
+}

@@ -1,0 +1,430 @@
+import type { Socket } from "bun";
+import { GatewayError, problemBody, toGatewayError } from "../errors.ts";
+import { type Body, type ClientInfo, Exchange, type Responder, type ResponseHead } from "./exchange.ts";
+import { readClient } from "./forwarding.ts";
+import { HeadReader } from "./head-reader.ts";
+import { headerList } from "./header-list.ts";
+import type { ListenerContext } from "./listener.ts";
+import { Outlet } from "./outlet.ts";
+import type { ParsedRequest } from "./parse-request.ts";
+import { problemHead, refusalText } from "./problem.ts";
+import { RequestBody, type RequestBodyOwner } from "./request-body.ts";
+import { interimText, type ResponseFraming, responseDelimiter, responseText, toldLength } from "./response-text.ts";
+import { ResponseWriter, type ResponseWriterOwner } from "./response-writer.ts";
+import { Timer } from "./timer-wheel.ts";
+import { Tunnel, type TunnelEnd } from "./tunnel.ts";
+import { Upgrade } from "./upgrade.ts";
+
+const NOTHING = Buffer.alloc(0);
+/** Requests that come while one is being served wait here, up to so many bytes; then the socket is not read. */
+const HELD_BYTES = 64 * 1024;
+/** So long, and for so many bytes, a closing connection is read on, so that the client gets to read the answer. */
+const LINGER_MS = 2000;
+const LINGER_BYTES = 1024 * 1024;
+
+const CONTINUE: ResponseHead = { status: 100, reason: "Continue", headers: headerList([]) };
+
+/**
+ * `idle`: between requests; `head`: part of a head came; `busy`: an exchange is under way; `lingering`: all is said,
+ * the client may still be sending; `tunnel`: the connection is no longer ours to read; `closed`.
+ */
+type State = "idle" | "head" | "busy" | "lingering" | "tunnel" | "closed";
+
+/** A client's connection: reads requests one after the other, writes their responses in order. */
+export class Downstream extends Timer implements Responder, RequestBodyOwner, ResponseWriterOwner, TunnelEnd {
+  readonly outlet: Outlet;
+  tunnel: Tunnel | null = null;
+  readonly #socket: Socket<Downstream>;
+  readonly #context: ListenerContext;
+  readonly #client: ClientInfo;
+  readonly #reader = new HeadReader();
+  #state: State = "idle";
+  #exchange: Exchange | null = null;
+  #body: RequestBody | null = null;
+  #writer: ResponseWriter | null = null;
+  #held: Buffer | null = null;
+  #served = 0;
+  #closesAfter = false;
+  #hasEnded = false;
+  #isConsuming = false;
+  #isPaused = false;
+  #isBodyPaused = false;
+  #lingered = 0;
+
+  constructor(socket: Socket<Downstream>, context: ListenerContext, client: ClientInfo) {
+    super();
+    this.#socket = socket;
+    this.outlet = new Outlet(socket);
+    this.#context = context;
+    this.#client = client;
+    context.wheel.arm(this, context.limits.headerTimeoutMs);
+  }
+
+  get peerAddress(): string {
+    return this.#client.peer;
+  }
+
+  /** True between requests: such a connection may be closed without loss. */
+  get isIdle(): boolean {
+    return this.#state === "idle";
+  }
+
+  // What the socket tells
+
+  onData(bytes: Buffer): void {
+    if (this.#state === "busy") this.#dataWhileBusy(bytes);
+    else if (this.#state === "tunnel") this.tunnel?.data(this, bytes);
+    else if (this.#state === "lingering") this.#discard(bytes);
+    else if (this.#state !== "closed") this.#consume(bytes);
+  }
+
+  onDrain(): void {
+    if (this.#state === "tunnel") {
+      this.tunnel?.drained(this);
+      return;
+    }
+    const isDrained = this.outlet.drain();
+    if (this.#writer !== null) {
+      if (isDrained) this.#context.wheel.disarm(this);
+      else this.responseBlocked();
+      if (isDrained) this.#writer.source.resume();
+    } else if (this.#state === "lingering") this.#context.wheel.arm(this, LINGER_MS);
+    else if (isDrained && this.#state === "idle") this.#next();
+  }
+
+  onEnd(): void {
+    this.#hasEnded = true;
+    if (this.#state === "tunnel") this.tunnel?.ended(this);
+    else if (this.#state === "busy") this.#endWhileBusy();
+    else this.terminate();
+  }
+
+  onClose(): void {
+    if (this.#state === "closed") return;
+    const wasTunnel = this.#state === "tunnel";
+    this.#state = "closed";
+    this.#context.wheel.disarm(this);
+    this.#context.closed(this);
+    if (wasTunnel) this.tunnel?.closed(this);
+    const exchange = this.#exchange;
+    if (exchange === null || exchange.isDone) return;
+    const error = exchange.error ?? new GatewayError("client_closed", "The client closed the connection.");
+    this.#writer?.source.cancel();
+    this.#body?.fail(error);
+    exchange.gone(error);
+    this.#finish(exchange);
+  }
+
+  override fire(): void {
+    if (this.#state === "head") this.refuseConnection(new GatewayError("request_timeout", "The head took too long."));
+    else if (this.#state === "busy" && this.#body !== null && !this.#body.isComplete && this.#writer === null) {
+      this.#body.fail(new GatewayError("request_timeout", "The body made no progress."));
+    } else this.terminate();
+  }
+
+  // Requests
+
+  #dataWhileBusy(bytes: Buffer): void {
+    if (this.#body === null || this.#body.isComplete) {
+      this.#hold(bytes);
+      return;
+    }
+    if (this.#writer === null) this.#armBody();
+    const rest = this.#body.feed(bytes);
+    if (rest !== null && rest.length > 0) this.#hold(rest);
+  }
+
+  /** Keeps bytes that belong to a later request; they are copied, as the runtime uses its buffer again. */
+  #hold(bytes: Uint8Array): void {
+    this.#held = this.#held === null ? Buffer.from(bytes) : Buffer.concat([this.#held, bytes]);
+    if (this.#held.length > HELD_BYTES) this.setPaused(true);
+  }
+
+  /** Reads requests from bytes until one of them is under way, or there is no whole head. */
+  #consume(bytes: Buffer): void {
+    let rest = bytes;
+    this.#isConsuming = true;
+    while (rest.length > 0 && this.#isReady) {
+      const head = this.#readHead(rest);
+      rest = head === null ? NOTHING : this.#begin(head, this.#reader.rest);
+    }
+    this.#isConsuming = false;
+    if (rest.length > 0 && (this.#state === "busy" || this.#state === "idle")) this.#hold(rest);
+  }
+
+  /** A client that does not read its responses gets no more of them made. */
+  get #isReady(): boolean {
+    return (this.#state === "idle" || this.#state === "head") && !this.outlet.isBlocked;
+  }
+
+  #readHead(bytes: Buffer): ParsedRequest | null {
+    const { limits, wheel } = this.#context;
+    try {
+      const head = this.#reader.read(bytes, limits);
+      if (head !== null || !this.#reader.hasPartial) return head;
+    } catch (error) {
+      this.refuseConnection(toGatewayError(error));
+      return null;
+    }
+    // The first head's time runs from the connection's first moment, every later one's from its first byte.
+    if (this.#state === "idle" && this.#served > 0) wheel.arm(this, limits.headerTimeoutMs);
+    this.#state = "head";
+    return null;
+  }
+
+  /** Begins an exchange; returns what follows its request. */
+  #begin(head: ParsedRequest, rest: Buffer): Buffer {
+    const { wheel, limits, hooks } = this.#context;
+    this.#state = "busy";
+    this.#served++;
+    this.#closesAfter = !head.keepsAlive;
+    wheel.disarm(this);
+    const hasBody = head.isChunked || head.contentLength > 0;
+    const body = hasBody ? new RequestBody(this, head.isChunked ? null : head.contentLength, limits) : null;
+    const exchange = this.#makeExchange(head, body);
+    this.#exchange = exchange;
+    this.#body = body;
+    if (body === null) {
+      exchange.requestEndedAt = exchange.startedAt;
+      hooks.onRequest(exchange);
+      return rest;
+    }
+    body.exchange = exchange;
+    this.#armBody();
+    if (rest.length > 0) body.prefetch(rest);
+    if (limits.bodyBytes !== null && head.contentLength > limits.bodyBytes) {
+      exchange.refuse(new GatewayError("payload_too_large", `The body is over ${limits.bodyBytes} bytes.`));
+    } else hooks.onRequest(exchange);
+    const left = body.settle();
+    return left === null ? NOTHING : Buffer.from(left);
+  }
+
+  #makeExchange(head: ParsedRequest, body: RequestBody | null): Exchange {
+    const { context, client } = { context: this.#context, client: this.#client };
+    const given = client.isTrusted ? head.headers.first("x-request-id") : null;
+    return new Exchange(head, {
+      id: given !== null && given !== "" && given.length <= 128 ? given : context.newId(),
+      startedAt: performance.now(),
+      scheme: context.scheme,
+      listener: context.name,
+      client: client.isTrusted ? readClient(head.headers, client, context.isTrusted) : client,
+      body,
+      upgrade: head.upgrade,
+      expectsContinue: head.expectsContinue && body !== null,
+      responder: this,
+    });
+  }
+
+  #armBody(): void {
+    this.#context.wheel.arm(this, this.#context.limits.idleTimeoutMs);
+  }
+
+  /** Answers what never became an exchange, and closes: where a next request would begin is not known. */
+  refuseConnection(error: GatewayError): void {
+    this.#held = null;
+    this.#context.wheel.disarm(this);
+    const id = this.#context.newId();
+    this.#context.hooks.onRefused({ id, client: this.#client, listener: this.#context.name, error });
+    this.outlet.text(refusalText(error, { id }));
+    this.#linger();
+  }
+
+  // The body of the request
+
+  setBodyPaused(isPaused: boolean): void {
+    if (isPaused === this.#isBodyPaused) return;
+    this.#isBodyPaused = isPaused;
+    // Who does not read cannot blame the client for silence.
+    if (isPaused) this.#context.wheel.disarm(this);
+    else if (this.#body !== null && !this.#body.isComplete && this.#writer === null) this.#armBody();
+    this.#applyPause();
+  }
+
+  setPaused(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+    this.#applyPause();
+  }
+
+  #applyPause(): void {
+    if (this.#isPaused || this.#isBodyPaused) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  sendContinue(): void {
+    if (this.#exchange !== null) this.inform(this.#exchange, CONTINUE);
+  }
+
+  bodyEnded(): void {
+    if (this.#exchange !== null) this.#exchange.requestEndedAt = performance.now();
+    if (this.#writer === null) this.#context.wheel.disarm(this);
+  }
+
+  bodyFailed(error: GatewayError): void {
+    this.#closesAfter = true;
+    this.#exchange?.refuse(error);
+  }
+
+  #endWhileBusy(): void {
+    this.#closesAfter = true;
+    if (this.#body !== null && !this.#body.isComplete) {
+      this.#body.fail(new GatewayError("bad_request", "The request ended before its body was complete."));
+      return;
+    }
+    // A half-closed client still reads, one that left does not: an interim response tells them apart, for only the
+    // latter resets the connection. Nothing of the kind fits once the response has begun; its own bytes will tell.
+    const exchange = this.#exchange;
+    if (exchange !== null && !exchange.isAnswered) this.inform(exchange, CONTINUE);
+  }
+
+  // Responses
+
+  inform(exchange: Exchange, head: ResponseHead): void {
+    if (exchange === this.#exchange && exchange.minor === 1) this.outlet.text(interimText(head));
+  }
+
+  respond(exchange: Exchange, head: ResponseHead, body: Body): void {
+    if (exchange !== this.#exchange) return;
+    exchange.isAnswered = true;
+    exchange.status = head.status;
+    if (head.status === 101) this.#switch(exchange, head, body);
+    else if (body === null || body instanceof Uint8Array) this.#respondWhole(exchange, head, body);
+    else this.#respondStream(exchange, head, body);
+  }
+
+  #respondWhole(exchange: Exchange, head: ResponseHead, body: Uint8Array | null): void {
+    const delimiter = responseDelimiter(exchange, head.status, body?.length ?? 0);
+    const length = body === null && delimiter === "none" ? toldLength(head) : (body?.length ?? 0);
+    this.outlet.text(responseText(exchange, head, this.#framing(delimiter, length)));
+    if (body !== null && delimiter !== "none") {
+      this.outlet.bytes(body);
+      exchange.bytesSent += body.length;
+    }
+    this.#finish(exchange);
+  }
+
+  #respondStream(exchange: Exchange, head: ResponseHead, source: Exclude<Body, Uint8Array | null>): void {
+    const delimiter = responseDelimiter(exchange, head.status, source.length);
+    this.outlet.text(responseText(exchange, head, this.#framing(delimiter, source.length)));
+    if (delimiter === "none") {
+      source.cancel();
+      this.#finish(exchange);
+      return;
+    }
+    this.#writer = new ResponseWriter(this, exchange, source, delimiter);
+    source.pipe(this.#writer);
+  }
+
+  #framing(delimiter: ResponseFraming["delimiter"], length: number | null): ResponseFraming {
+    const isRead = this.#body === null || this.#body.isComplete;
+    const keepsAlive = isRead && delimiter !== "close" && !this.#closesAfter && !this.#context.isDraining;
+    if (!keepsAlive) this.#closesAfter = true;
+    return { delimiter, length, keepsAlive };
+  }
+
+  refuse(exchange: Exchange, error: GatewayError): void {
+    if (exchange !== this.#exchange) return;
+    exchange.error ??= error;
+    if (exchange.isAnswered) {
+      this.responseBroken(error);
+      return;
+    }
+    const body = Buffer.from(problemBody(error, exchange));
+    exchange.respond(problemHead(error), body);
+  }
+
+  responseBlocked(): void {
+    this.#context.wheel.arm(this, this.#context.limits.idleTimeoutMs);
+  }
+
+  responseEnded(): void {
+    if (this.#exchange !== null) this.#finish(this.#exchange);
+  }
+
+  responseBroken(error: GatewayError): void {
+    const exchange = this.#exchange;
+    if (exchange === null) return;
+    exchange.error ??= error;
+    const isDelimited = this.#writer !== null && this.#writer.delimiter !== "close";
+    this.#writer?.source.cancel();
+    exchange.gone(error);
+    this.#closesAfter = true;
+    // What is delimited is seen to be cut short; what only a close would end has to be reset.
+    if (isDelimited) this.#finish(exchange);
+    else this.terminate();
+  }
+
+  #finish(exchange: Exchange): void {
+    if (exchange.isDone) return;
+    exchange.isDone = true;
+    this.#writer = null;
+    this.#exchange = null;
+    const isRead = this.#body === null || this.#body.isComplete;
+    if (!isRead) this.#body?.cancel();
+    this.#body = null;
+    this.#context.hooks.onDone(exchange);
+    if (this.#state === "closed" || this.#state === "tunnel") return;
+    if (!isRead || this.#closesAfter) this.#linger();
+    else this.#next();
+  }
+
+  #next(): void {
+    const { wheel, limits } = this.#context;
+    this.#state = "idle";
+    wheel.arm(this, limits.idleTimeoutMs);
+    if (this.#isPaused) this.setPaused(false);
+    if (this.#isConsuming || this.#held === null || this.outlet.isBlocked) return;
+    const held = this.#held;
+    this.#held = null;
+    this.#consume(held);
+  }
+
+  // The end
+
+  /** Says all there is to say, then waits a little for the client to close: a reset would take the answer away. */
+  #linger(): void {
+    this.#state = "lingering";
+    this.#held = null;
+    this.outlet.end();
+    if (this.#hasEnded && !this.outlet.isBlocked) {
+      this.#socket.end();
+      return;
+    }
+    this.#isPaused = false;
+    this.#isBodyPaused = false;
+    this.#applyPause();
+    const ms = this.outlet.isBlocked ? this.#context.limits.idleTimeoutMs : LINGER_MS;
+    this.#context.wheel.arm(this, ms);
+  }
+
+  #discard(bytes: Uint8Array): void {
+    this.#lingered += bytes.length;
+    if (this.#lingered > LINGER_BYTES) this.terminate();
+  }
+
+  /** Closes between requests; while one is under way it is finished first. */
+  close(): void {
+    if (this.#state === "idle") this.#linger();
+    else this.#closesAfter = true;
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  #switch(exchange: Exchange, head: ResponseHead, body: Body): void {
+    if (!(body instanceof Upgrade)) {
+      this.responseBroken(new GatewayError("internal", "A 101 without a connection to switch to."));
+      return;
+    }
+    this.outlet.text(interimText(head));
+    this.#state = "tunnel";
+    const { wheel } = this.#context;
+    wheel.disarm(this);
+    const onClosed = () => this.#finish(exchange);
+    const tunnel = new Tunnel(this, body.end, { exchange, wheel, idleMs: body.idleMs, onClosed });
+    if (body.first.length > 0) tunnel.data(body.end, body.first);
+    const held = this.#held;
+    this.#held = null;
+    if (held !== null) tunnel.data(this, held);
+  }
+}

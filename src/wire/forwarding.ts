@@ -1,0 +1,155 @@
+import { addressBytes } from "./address.ts";
+import type { ClientInfo, Exchange } from "./exchange.ts";
+import { listElements } from "./fields.ts";
+import type { HeaderList } from "./header-list.ts";
+
+/** The name under which the gateway stands in `Via` (RFC 9110 7.6.3): a pseudonym, never a host name. */
+const PSEUDONYM = "torii";
+/** So many times may a request have passed a gateway like this one before it is taken for a loop. */
+const HOPS_LIMIT = 10;
+
+// Fields that concern one connection only (RFC 9110 7.6.1), and those that the gateway writes itself.
+const DROPPED = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authorization",
+  "proxy-authenticate",
+  "te",
+  "transfer-encoding",
+  "upgrade",
+  "http2-settings",
+  "expect",
+  "content-length",
+  "host",
+  "via",
+  "x-request-id",
+]);
+
+const FORWARDED_FIELDS = new Set([
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-proto",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-real-ip",
+]);
+
+/** How a request's body is framed upstream. */
+export interface RequestFraming {
+  readonly length: number | null;
+  readonly isChunked: boolean;
+  readonly expectsContinue: boolean;
+}
+
+/**
+ * The head that goes upstream: the client's fields in order and case, without those of the connection, with the
+ * gateway's own behind them. The client's address is told in `X-Forwarded-*` and `Forwarded` (RFC 7239).
+ */
+export function requestText(exchange: Exchange, framing: RequestFraming): string {
+  const { headers } = exchange;
+  const { names, lines } = headers;
+  const named = connectionNames(headers);
+  let text = `${exchange.upstreamMethod} ${exchange.upstreamTarget} HTTP/1.1\r\nHost: ${exchange.upstreamAuthority}\r\n`;
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] ?? "";
+    if (DROPPED.has(name) || FORWARDED_FIELDS.has(name) || named?.has(name)) continue;
+    text += `${lines[i]}\r\n`;
+  }
+  text += exchange.client.isTrusted ? trustedForwarding(exchange) : freshForwarding(exchange);
+  return `${text}Via: ${viaValue(exchange)}\r\nX-Request-Id: ${exchange.id}\r\n${connectionText(exchange, framing)}\r\n`;
+}
+
+function connectionText(exchange: Exchange, framing: RequestFraming): string {
+  let text = "";
+  if (framing.isChunked) text += "Transfer-Encoding: chunked\r\n";
+  else if (framing.length !== null) text += `Content-Length: ${framing.length}\r\n`;
+  if (framing.expectsContinue) text += "Expect: 100-continue\r\n";
+  const te = exchange.headers.get("te");
+  const wantsTrailers = te !== null && listElements(te).includes("trailers");
+  if (exchange.upgrade !== null) text += `Connection: Upgrade\r\nUpgrade: ${exchange.headers.get("upgrade")}\r\n`;
+  else if (wantsTrailers) text += "Connection: TE\r\nTE: trailers\r\n";
+  return text;
+}
+
+/** Names listed in Connection, but for its own options; null when there are none, which is the common case. */
+export function connectionNames(headers: HeaderList): Set<string> | null {
+  const at = headers.names.indexOf("connection");
+  if (at < 0) return null;
+  const value = headers.lines[at] ?? "";
+  if (headers.names.indexOf("connection", at + 1) < 0 && PLAIN_CONNECTION.test(value)) return null;
+  const names = new Set(listElements(headers.get("connection") ?? ""));
+  // A client cannot take these away from the backend by naming them (they are no fields of the connection).
+  for (const kept of ["authorization", "cookie", "content-type", "content-encoding"]) names.delete(kept);
+  return names;
+}
+
+const PLAIN_CONNECTION = /^connection:[ \t]*(?:keep-alive|close)?[ \t]*$/i;
+
+function viaValue(exchange: Exchange): string {
+  const own = `1.${exchange.minor} ${PSEUDONYM}`;
+  const earlier = exchange.headers.get("via");
+  return earlier === null ? own : `${earlier}, ${own}`;
+}
+
+/** Says whether a request passed gateways of this kind so often that it must be going round in a circle. */
+export function isLoop(headers: HeaderList): boolean {
+  const via = headers.get("via");
+  return via !== null && via.split(` ${PSEUDONYM}`).length > HOPS_LIMIT;
+}
+
+function freshForwarding(exchange: Exchange): string {
+  const { client, scheme } = exchange;
+  return (
+    `X-Forwarded-For: ${client.peer}\r\nX-Forwarded-Proto: ${scheme}\r\n` +
+    `X-Forwarded-Host: ${exchange.authority}\r\nX-Forwarded-Port: ${client.localPort}\r\n` +
+    `Forwarded: ${forwardedElement(exchange)}\r\n`
+  );
+}
+
+function trustedForwarding(exchange: Exchange): string {
+  const { client, headers, scheme } = exchange;
+  const keep = (name: string, own: string) => headers.get(name) ?? own;
+  const earlierFor = headers.get("x-forwarded-for");
+  const earlier = headers.get("forwarded");
+  const element = forwardedElement(exchange);
+  const realIp = headers.get("x-real-ip");
+  return (
+    `X-Forwarded-For: ${earlierFor === null ? "" : `${earlierFor}, `}${client.peer}\r\n` +
+    `X-Forwarded-Proto: ${keep("x-forwarded-proto", scheme)}\r\n` +
+    `X-Forwarded-Host: ${keep("x-forwarded-host", exchange.authority)}\r\n` +
+    `X-Forwarded-Port: ${keep("x-forwarded-port", String(client.localPort))}\r\n` +
+    `Forwarded: ${earlier !== null && FORWARDED.test(earlier) ? `${earlier}, ` : ""}${element}\r\n` +
+    (realIp === null ? "" : `X-Real-IP: ${realIp}\r\n`)
+  );
+}
+
+const TOKEN_OR_QUOTED = `(?:[!#$%&'*+\\-.^_\`|~0-9A-Za-z]+|"(?:[^"\\\\]|\\\\.)*")`;
+const PAIR = `[A-Za-z]+=${TOKEN_OR_QUOTED}`;
+const ELEMENT = `${PAIR}(?:;${PAIR})*`;
+// A malformed list is dropped whole, never read halfway (RFC 7239 4).
+const FORWARDED = new RegExp(`^${ELEMENT}(?:[ \\t]*,[ \\t]*${ELEMENT})*$`);
+
+function forwardedElement(exchange: Exchange): string {
+  const { authority, client, scheme } = exchange;
+  const node = client.peer.includes(":") ? `"[${client.peer}]"` : client.peer;
+  if (authority === "") return `for=${node};proto=${scheme}`;
+  const host = /^[A-Za-z0-9._-]+$/.test(authority) ? authority : `"${authority}"`;
+  return `for=${node};host=${host};proto=${scheme}`;
+}
+
+/**
+ * Who the client is. Behind trusted proxies it is the last address of X-Forwarded-For that is not itself trusted,
+ * counted from the right; what is no address ends the search.
+ */
+export function readClient(headers: HeaderList, peer: ClientInfo, isTrusted: (address: string) => boolean): ClientInfo {
+  let { address } = peer;
+  const hops = (headers.get("x-forwarded-for") ?? "").split(",");
+  for (let i = hops.length - 1; i >= 0; i--) {
+    const hop = (hops[i] ?? "").trim();
+    if (addressBytes(hop) === null) break;
+    address = hop;
+    if (!isTrusted(hop)) break;
+  }
+  return { ...peer, address };
+}

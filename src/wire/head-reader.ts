@@ -1,0 +1,61 @@
+import { GatewayError } from "../errors.ts";
+import { hasBadOctet } from "./fields.ts";
+import { type HeadLimits, type ParsedRequest, parseRequest } from "./parse-request.ts";
+
+const HEAD_END = Buffer.from("\r\n\r\n");
+const EMPTY_LINES_LIMIT = 4;
+
+/** Gathers a request's head from the pieces in which it comes. */
+export class HeadReader {
+  /** What follows the head that `read` returned last; a view on the bytes given. */
+  rest: Buffer = Buffer.alloc(0);
+  #partial: Buffer | null = null;
+  #scanned = 0;
+
+  get hasPartial(): boolean {
+    return this.#partial !== null;
+  }
+
+  /** The head, once it is whole; null before. Throws what `parseRequest` throws, as soon as it is certain. */
+  read(piece: Buffer, limits: HeadLimits): ParsedRequest | null {
+    const bytes = this.#partial === null ? piece : Buffer.concat([this.#partial, piece]);
+    this.#partial = null;
+    const start = emptyLines(bytes);
+    const end = bytes.indexOf(HEAD_END, start);
+    if (end < 0) {
+      this.#keep(start === 0 ? bytes : bytes.subarray(start), limits);
+      return null;
+    }
+    this.#scanned = 0;
+    checkSize(bytes, start, end, limits);
+    this.rest = bytes.subarray(end + 4);
+    return parseRequest(bytes.toString("latin1", start, end), limits);
+  }
+
+  #keep(bytes: Buffer, limits: HeadLimits): void {
+    if (bytes.length === 0) return;
+    checkSize(bytes, 0, bytes.length, limits);
+    // What can never become a head is refused at once, not waited for.
+    if (hasBadOctet(bytes.toString("latin1", Math.max(0, this.#scanned - 1)))) {
+      throw new GatewayError("bad_request", "The head holds a control character.");
+    }
+    this.#scanned = bytes.length;
+    this.#partial = Buffer.from(bytes);
+  }
+}
+
+/** Empty lines before a request line are ignored (RFC 9112 2.2), a few of them. */
+function emptyLines(bytes: Buffer): number {
+  let start = 0;
+  while (start < 2 * EMPTY_LINES_LIMIT && bytes[start] === 13 && bytes[start + 1] === 10) start += 2;
+  return start;
+}
+
+function checkSize(bytes: Buffer, start: number, end: number, limits: HeadLimits): void {
+  if (end - start <= limits.headerBytes) return;
+  const lineEnd = bytes.indexOf(13, start);
+  if (lineEnd < 0 || lineEnd - start > limits.uriBytes + 64) {
+    throw new GatewayError("uri_too_long", `The target is over ${limits.uriBytes} bytes.`);
+  }
+  throw new GatewayError("headers_too_large", `The head is over ${limits.headerBytes} bytes.`);
+}

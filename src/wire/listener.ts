@@ -1,0 +1,204 @@
+import type { Socket, TCPSocketListener } from "bun";
+import { GatewayError } from "../errors.ts";
+import { Downstream } from "./downstream.ts";
+import type { ClientInfo, Exchange } from "./exchange.ts";
+import { enter, leave } from "./outlet.ts";
+import type { HeadLimits } from "./parse-request.ts";
+import type { RequestBodyLimits } from "./request-body.ts";
+import type { TimerWheel } from "./timer-wheel.ts";
+
+export interface WireLimits extends HeadLimits, RequestBodyLimits {
+  /** Open connections in total, and per client address (null for no bound). */
+  readonly connections: number;
+  readonly connectionsPerClient: number | null;
+  /** From the first byte of a head to its last. */
+  readonly headerTimeoutMs: number;
+  /** Silence between requests, in a body, or of a client that does not read its response. */
+  readonly idleTimeoutMs: number;
+}
+
+/** A request that was refused before it could be read whole. */
+export interface Refusal {
+  readonly id: string;
+  readonly client: ClientInfo;
+  readonly listener: string;
+  readonly error: GatewayError;
+}
+
+export interface ListenerHooks {
+  /** A request's head came; its exchange must be answered in the end. Must not throw. */
+  onRequest(exchange: Exchange): void;
+  /** An exchange's last byte is sent, or it was broken off. */
+  onDone(exchange: Exchange): void;
+  onRefused(refusal: Refusal): void;
+}
+
+export interface ListenerOptions {
+  readonly name: string;
+  readonly address: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  readonly limits: WireLimits;
+  readonly isTrusted: (address: string) => boolean;
+  readonly wheel: TimerWheel;
+  readonly newId: () => string;
+  readonly hooks: ListenerHooks;
+  /** Counts of all listeners together: the limit on connections is the gateway's. */
+  readonly connections: ConnectionCounts;
+}
+
+/** Open connections, in total and by client address. */
+export class ConnectionCounts {
+  open = 0;
+  total = 0;
+  refused = 0;
+  readonly byAddress = new Map<string, number>();
+}
+
+/** What a connection knows of its listener. */
+export interface ListenerContext {
+  readonly name: string;
+  readonly scheme: "http" | "https";
+  limits: WireLimits;
+  isTrusted: (address: string) => boolean;
+  readonly wheel: TimerWheel;
+  readonly newId: () => string;
+  readonly hooks: ListenerHooks;
+  isDraining: boolean;
+  closed(connection: Downstream): void;
+}
+
+export interface Listener {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  /** Puts other limits in force, for connections and heads to come. */
+  update(limits: WireLimits, isTrusted: (address: string) => boolean): void;
+  /** Responses say `Connection: close` from now on; connections are still accepted. */
+  drain(): void;
+  /** Accepts no more, closes idle connections; resolves when the last connection is gone. */
+  stop(): Promise<void>;
+  /** Closes everything at once. */
+  terminate(): void;
+}
+
+/** Listens on one address. Throws what the runtime throws when the address is taken or forbidden. */
+export function createListener(options: ListenerOptions): Listener {
+  const connections = new Set<Downstream>();
+  const { connections: counts } = options;
+  let onEmpty: (() => void) | null = null;
+  const context: ListenerContext = {
+    name: options.name,
+    scheme: "http",
+    limits: options.limits,
+    isTrusted: options.isTrusted,
+    wheel: options.wheel,
+    newId: options.newId,
+    hooks: options.hooks,
+    isDraining: false,
+    closed(connection) {
+      connections.delete(connection);
+      release(counts, connection.peerAddress);
+      if (connections.size === 0) onEmpty?.();
+    },
+  };
+  const server = listen(options, context, connections);
+  return {
+    name: options.name,
+    address: options.address,
+    port: server.port,
+    update(limits, isTrusted) {
+      context.limits = limits;
+      context.isTrusted = isTrusted;
+    },
+    drain() {
+      context.isDraining = true;
+    },
+    stop() {
+      context.isDraining = true;
+      server.stop();
+      const gone = new Promise<void>((resolve) => {
+        if (connections.size === 0) resolve();
+        else onEmpty = resolve;
+      });
+      for (const connection of connections) connection.close();
+      return gone;
+    },
+    terminate() {
+      server.stop(true);
+      for (const connection of connections) connection.terminate();
+    },
+  };
+}
+
+function listen(
+  options: ListenerOptions,
+  context: ListenerContext,
+  connections: Set<Downstream>,
+): TCPSocketListener<Downstream> {
+  return Bun.listen<Downstream>({
+    hostname: options.address,
+    port: options.port,
+    allowHalfOpen: true,
+    socket: {
+      open(socket) {
+        const peer = clientOf(socket);
+        const client = context.isTrusted(peer.peer) ? { ...peer, isTrusted: true } : peer;
+        const reason = admit(options.connections, client.peer, context.limits);
+        const connection = new Downstream(socket, context, client);
+        socket.data = connection;
+        connections.add(connection);
+        socket.setNoDelay(true);
+        if (reason !== null) connection.refuseConnection(reason);
+      },
+      data(socket, bytes) {
+        enter();
+        socket.data.onData(bytes);
+        leave();
+      },
+      drain(socket) {
+        enter();
+        socket.data.onDrain();
+        leave();
+      },
+      end(socket) {
+        enter();
+        socket.data.onEnd();
+        leave();
+      },
+      close(socket) {
+        enter();
+        socket.data.onClose();
+        leave();
+      },
+      error(socket) {
+        socket.data.terminate();
+      },
+    },
+  });
+}
+
+function clientOf(socket: Socket<Downstream>): ClientInfo {
+  // An IPv4 client of a listener on `::` shows as `::ffff:1.2.3.4`.
+  const peer = socket.remoteAddress.replace(/^::ffff:(?=\d+\.)/, "");
+  return { address: peer, peer, port: socket.remotePort, localPort: socket.localPort, isTrusted: false };
+}
+
+/** Counts a connection; tells why it may not stay, or null. It is counted until it closes in either case. */
+function admit(counts: ConnectionCounts, address: string, limits: WireLimits): GatewayError | null {
+  const own = (counts.byAddress.get(address) ?? 0) + 1;
+  counts.byAddress.set(address, own);
+  counts.open++;
+  counts.total++;
+  const isOver = counts.open > limits.connections || own > (limits.connectionsPerClient ?? Number.POSITIVE_INFINITY);
+  if (!isOver) return null;
+  counts.refused++;
+  return new GatewayError("overloaded", "There are too many connections.", { retryAfter: 1 });
+}
+
+function release(counts: ConnectionCounts, address: string): void {
+  counts.open--;
+  const own = (counts.byAddress.get(address) ?? 1) - 1;
+  if (own > 0) counts.byAddress.set(address, own);
+  else counts.byAddress.delete(address);
+}

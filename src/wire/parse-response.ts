@@ -1,0 +1,99 @@
+import { GatewayError } from "../errors.ts";
+import type { ResponseHead } from "./exchange.ts";
+import { hasBadOctet, listElements, parseFields, parseLength } from "./fields.ts";
+import { HeaderList } from "./header-list.ts";
+
+/** How a response's body ends (RFC 9112 6.3). */
+export type Framing = "none" | "length" | "chunked" | "close";
+
+/** An upstream's response head, with what it says about framing and the connection. */
+export class ParsedResponse implements ResponseHead {
+  status = 0;
+  reason = "";
+  minor = 1;
+  readonly headers = new HeaderList();
+  contentLength = -1;
+  isChunked = false;
+  keepsAlive = true;
+}
+
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: (.*))?$/;
+const FIELD_LIMIT = 1000;
+
+/** Parses a response head without its last empty line. Throws `upstream_protocol`. */
+export function parseResponse(text: string): ParsedResponse {
+  if (hasBadOctet(text) || text.charCodeAt(text.length - 1) === 13) throw broken("holds a control character");
+  const head = new ParsedResponse();
+  let end = text.indexOf("\r\n");
+  if (end < 0) end = text.length;
+  const line = STATUS_LINE.exec(text.slice(0, end));
+  if (line === null) throw broken("has no valid status line");
+  head.minor = line[1] === "1" ? 1 : 0;
+  head.status = Number(line[2]);
+  head.reason = line[3] ?? "";
+  try {
+    parseFields(text, end + 2, head.headers, FIELD_LIMIT);
+  } catch (cause) {
+    throw broken("has malformed header fields", cause);
+  }
+  readFields(head);
+  return head;
+}
+
+function broken(what: string, cause?: unknown): GatewayError {
+  return new GatewayError("upstream_protocol", `The upstream's response ${what}.`, { cause });
+}
+
+function readFields(head: ParsedResponse): void {
+  const { names } = head.headers;
+  let isKept = head.minor === 1;
+  for (let i = 0; i < names.length; i++) {
+    switch (names[i]) {
+      case "content-length":
+        readLength(head, head.headers.valueAt(i));
+        break;
+      case "transfer-encoding":
+        readCoding(head, head.headers.valueAt(i));
+        break;
+      case "connection": {
+        const tokens = listElements(head.headers.valueAt(i));
+        if (tokens.includes("close")) isKept = false;
+        else if (tokens.includes("keep-alive")) isKept = true;
+        break;
+      }
+    }
+  }
+  // A coding overrides a length; the connection is not used again, as the two may be a smuggling attempt (6.1).
+  if (head.isChunked && head.contentLength >= 0) {
+    head.contentLength = -1;
+    isKept = false;
+  }
+  head.keepsAlive = isKept;
+}
+
+function readLength(head: ParsedResponse, value: string): void {
+  const length = parseLength(value);
+  if (length < 0) throw broken("has an invalid Content-Length");
+  if (head.contentLength >= 0 && head.contentLength !== length) throw broken("has two different Content-Lengths");
+  head.contentLength = length;
+}
+
+function readCoding(head: ParsedResponse, value: string): void {
+  if (head.isChunked || value.toLowerCase() !== "chunked" || head.minor === 0) {
+    throw broken("has a Transfer-Encoding other than chunked");
+  }
+  head.isChunked = true;
+}
+
+/** Says whether a response of that status to that method never has a body (RFC 9110 6.4.1). */
+export function isBodiless(status: number, method: string): boolean {
+  return method === "HEAD" || status === 204 || status === 304 || status < 200;
+}
+
+/** How the body of this response to a request of that method is framed. */
+export function framingOf(head: ParsedResponse, method: string): Framing {
+  if (isBodiless(head.status, method)) return "none";
+  if (head.isChunked) return "chunked";
+  if (head.contentLength >= 0) return head.contentLength === 0 ? "none" : "length";
+  return "close";
+}

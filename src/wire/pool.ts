@@ -1,0 +1,208 @@
+import type { Socket } from "bun";
+import { GatewayError } from "../errors.ts";
+import { enter, leave } from "./outlet.ts";
+import { Timer, type TimerWheel } from "./timer-wheel.ts";
+import { type Attempt, Upstream } from "./upstream.ts";
+
+/** Attempts that wait for a connection when there may be no more of them. */
+const QUEUE_LIMIT = 1024;
+
+export interface PoolOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly connectMs: number;
+  /** An idle connection is closed after so much silence. */
+  readonly idleMs: number;
+  /** 0 for no bound. */
+  readonly maxConnections: number;
+  readonly wheel: TimerWheel;
+}
+
+/** The connections to one endpoint. Reuses the newest first, retries nothing, and counts what is in flight. */
+export class UpstreamPool {
+  /** Attempts that were begun and have not ended, waiting ones included. */
+  inFlight = 0;
+  readonly wheel: TimerWheel;
+  readonly #options: PoolOptions;
+  readonly #idle: Upstream[] = [];
+  readonly #open = new Set<Upstream>();
+  readonly #queue: Attempt[] = [];
+  #connecting = 0;
+  #isClosed = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.wheel = options.wheel;
+  }
+
+  get openConnections(): number {
+    return this.#open.size;
+  }
+
+  get idleConnections(): number {
+    return this.#idle.length;
+  }
+
+  /** Sends the attempt's request, on an idle connection if there is one and `isFresh` is not asked for. */
+  send(attempt: Attempt, isFresh = false): void {
+    this.inFlight++;
+    const idle = isFresh ? undefined : this.#idle.pop();
+    if (idle !== undefined) idle.begin(attempt);
+    else if (this.#hasRoom) this.#connect(attempt);
+    else this.#enqueue(attempt);
+  }
+
+  /** Called by a connection whose attempt ended, one way or the other. */
+  settled(): void {
+    this.inFlight--;
+  }
+
+  /** Called by a connection that may be used again. */
+  release(connection: Upstream): void {
+    if (this.#isClosed) {
+      connection.terminate();
+      return;
+    }
+    const next = this.#nextQueued();
+    if (next !== null) {
+      connection.begin(next);
+      return;
+    }
+    connection.rest(this.#options.idleMs);
+    this.#idle.push(connection);
+  }
+
+  /** Called by a connection whose socket closed. */
+  closed(connection: Upstream): void {
+    this.#open.delete(connection);
+    const at = this.#idle.lastIndexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+    const next = this.#hasRoom ? this.#nextQueued() : null;
+    if (next !== null) this.#connect(next);
+  }
+
+  /** Closes idle connections now and the others when their attempt ended. */
+  close(): void {
+    this.#isClosed = true;
+    for (const connection of this.#idle.splice(0)) connection.terminate();
+  }
+
+  get #hasRoom(): boolean {
+    const { maxConnections } = this.#options;
+    return maxConnections === 0 || this.#open.size + this.#connecting < maxConnections;
+  }
+
+  #enqueue(attempt: Attempt): void {
+    if (this.#queue.length >= QUEUE_LIMIT) {
+      this.#fail(attempt, new GatewayError("overloaded", "Too many requests wait for this endpoint.", SENT_NOTHING));
+      return;
+    }
+    this.#queue.push(attempt);
+    const timer = new QueueTimer(() => {
+      const at = this.#queue.indexOf(attempt);
+      if (at < 0) return;
+      this.#queue.splice(at, 1);
+      this.#fail(attempt, new GatewayError("upstream_timeout", "No connection became free in time.", SENT_NOTHING));
+    });
+    this.wheel.arm(timer, attempt.timeouts.responseMs);
+  }
+
+  /** The oldest waiting attempt whose client is still there. */
+  #nextQueued(): Attempt | null {
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      if (!next.exchange.isDone) return next;
+      this.settled();
+    }
+    return null;
+  }
+
+  #fail(attempt: Attempt, error: GatewayError): void {
+    this.settled();
+    attempt.receiver.onFailure(attempt.exchange, error);
+  }
+
+  #connect(attempt: Attempt): void {
+    this.#connecting++;
+    let isOver = false;
+    const finish = (error: GatewayError | null): void => {
+      if (isOver) return;
+      isOver = true;
+      this.#connecting--;
+      this.wheel.disarm(timer);
+      if (error !== null) this.#fail(attempt, error);
+    };
+    const timer = new QueueTimer(() => {
+      finish(new GatewayError("upstream_connect", "The upstream did not accept a connection in time.", SENT_NOTHING));
+    });
+    this.wheel.arm(timer, this.#options.connectMs);
+    const opened = (socket: Socket<Upstream>): void => {
+      if (isOver || this.#isClosed || attempt.exchange.isDone) {
+        socket.terminate();
+        if (!isOver) this.settled();
+        finish(null);
+        return;
+      }
+      finish(null);
+      const connection = new Upstream(socket, this);
+      socket.data = connection;
+      this.#open.add(connection);
+      connection.begin(attempt);
+    };
+    const failed = (cause: unknown): void => {
+      finish(new GatewayError("upstream_connect", "The upstream cannot be reached.", { cause, ...SENT_NOTHING }));
+    };
+    dial(this.#options, opened).catch(failed);
+  }
+}
+
+const SENT_NOTHING = { sent: "nothing" } as const;
+
+class QueueTimer extends Timer {
+  override readonly fire: () => void;
+
+  constructor(fire: () => void) {
+    super();
+    this.fire = fire;
+  }
+}
+
+async function dial(options: PoolOptions, opened: (socket: Socket<Upstream>) => void): Promise<void> {
+  await Bun.connect<Upstream>({
+    hostname: options.hostname,
+    port: options.port,
+    allowHalfOpen: true,
+    socket: {
+      open(socket) {
+        socket.setNoDelay(true);
+        enter();
+        opened(socket);
+        leave();
+      },
+      data(socket, bytes) {
+        enter();
+        socket.data.onData(bytes);
+        leave();
+      },
+      drain(socket) {
+        enter();
+        socket.data?.onDrain();
+        leave();
+      },
+      end(socket) {
+        enter();
+        socket.data?.onEnd();
+        leave();
+      },
+      close(socket) {
+        enter();
+        socket.data?.onClose();
+        leave();
+      },
+      error(socket) {
+        socket.terminate();
+      },
+      // The rejected promise tells the same; without this handler the runtime would also print the error.
+      connectError() {},
+    },
+  });
+}

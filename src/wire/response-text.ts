@@ -1,0 +1,88 @@
+import type { Exchange, ResponseHead } from "./exchange.ts";
+import { parseLength } from "./fields.ts";
+import { connectionNames } from "./forwarding.ts";
+import { isBodiless } from "./parse-response.ts";
+
+/** How the body of a response is framed for the client. */
+export type Delimiter = "none" | "length" | "chunked" | "close";
+
+export interface ResponseFraming {
+  readonly delimiter: Delimiter;
+  /** For `length`, and for HEAD where it is known. */
+  readonly length: number | null;
+  readonly keepsAlive: boolean;
+}
+
+const DROPPED = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authenticate",
+  "te",
+  "transfer-encoding",
+  "upgrade",
+  "content-length",
+]);
+
+/** Decides the framing of a response; `length` is the body's, null when unknown. */
+export function responseDelimiter(exchange: Exchange, status: number, length: number | null): Delimiter {
+  if (isBodiless(status, exchange.method)) return "none";
+  if (length !== null) return "length";
+  return exchange.minor === 1 ? "chunked" : "close";
+}
+
+/** The head of a final response: fields in order and case without those of the connection, then framing and Date. */
+export function responseText(exchange: Exchange, head: ResponseHead, framing: ResponseFraming): string {
+  const { names, lines } = head.headers;
+  const named = connectionNames(head.headers);
+  let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n`;
+  let hasDate = false;
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] ?? "";
+    if (DROPPED.has(name) || named?.has(name)) continue;
+    if (name === "date") hasDate = true;
+    text += `${lines[i]}\r\n`;
+  }
+  if (!hasDate) text += `Date: ${httpDate()}\r\n`;
+  return `${text}${framingText(exchange, head.status, framing)}\r\n`;
+}
+
+function framingText(exchange: Exchange, status: number, framing: ResponseFraming): string {
+  let text = "";
+  if (framing.delimiter === "chunked") text = "Transfer-Encoding: chunked\r\n";
+  else if (framing.length !== null && status !== 204 && status >= 200) text = `Content-Length: ${framing.length}\r\n`;
+  if (!framing.keepsAlive) return `${text}Connection: close\r\n`;
+  return exchange.minor === 0 ? `${text}Connection: keep-alive\r\n` : text;
+}
+
+/** The head of an interim response, or of a 101 with its Connection and Upgrade. */
+export function interimText(head: ResponseHead): string {
+  const { names, lines } = head.headers;
+  let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n`;
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] ?? "";
+    if (DROPPED.has(name) && !(head.status === 101 && name === "upgrade")) continue;
+    text += `${lines[i]}\r\n`;
+  }
+  return head.status === 101 ? `${text}Connection: Upgrade\r\n\r\n` : `${text}\r\n`;
+}
+
+let dateSecond = 0;
+let dateText = "";
+
+/** The current time as an IMF-fixdate (RFC 9110 5.6.7), made once a second. */
+export function httpDate(): string {
+  const second = Math.floor(Date.now() / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateText = new Date(second * 1000).toUTCString();
+  }
+  return dateText;
+}
+
+/** The length that a response to HEAD, or a 304, tells of the body that it does not have (RFC 9110 8.6), or null. */
+export function toldLength(head: ResponseHead): number | null {
+  const told = head.headers.first("content-length");
+  const length = told === null ? -1 : parseLength(told);
+  return length < 0 ? null : length;
+}

@@ -1,0 +1,92 @@
+import { GatewayError } from "../errors.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Outlet } from "./outlet.ts";
+import { Timer, type TimerWheel } from "./timer-wheel.ts";
+
+/** One of the two connections of a tunnel. */
+export interface TunnelEnd {
+  readonly outlet: Outlet;
+  tunnel: Tunnel | null;
+  setPaused(isPaused: boolean): void;
+  /** Closes at once, with a reset where the runtime can. */
+  terminate(): void;
+}
+
+export interface TunnelOptions {
+  readonly exchange: Exchange;
+  readonly wheel: TimerWheel;
+  /** Silence in both directions after which the tunnel is closed; 0 for none. */
+  readonly idleMs: number;
+  readonly onClosed: () => void;
+}
+
+/** Two connections as one: bytes, half-closes and resets pass, with back-pressure both ways; no byte is looked at. */
+export class Tunnel extends Timer {
+  readonly #down: TunnelEnd;
+  readonly #up: TunnelEnd;
+  readonly #options: TunnelOptions;
+  #isClosed = false;
+
+  constructor(down: TunnelEnd, up: TunnelEnd, options: TunnelOptions) {
+    super();
+    this.#down = down;
+    this.#up = up;
+    this.#options = options;
+    down.tunnel = this;
+    up.tunnel = this;
+    this.#touch();
+  }
+
+  /** Bytes that came from one end. */
+  data(from: TunnelEnd, bytes: Uint8Array): void {
+    const to = this.#other(from);
+    const { exchange } = this.#options;
+    if (from === this.#down) exchange.bytesReceived += bytes.length;
+    else exchange.bytesSent += bytes.length;
+    to.outlet.bytes(bytes);
+    if (to.outlet.isBlocked) from.setPaused(true);
+    this.#touch();
+  }
+
+  /** One end's socket can be written to again. */
+  drained(end: TunnelEnd): void {
+    this.#touch();
+    if (end.outlet.drain()) this.#other(end).setPaused(false);
+  }
+
+  /** One end sends no more. */
+  ended(end: TunnelEnd): void {
+    this.#other(end).outlet.end();
+    if (this.#down.outlet.isEnded && this.#up.outlet.isEnded) this.#close();
+  }
+
+  /** One end's socket is gone; a reset, or a close without an end, is passed on as a reset. */
+  closed(end: TunnelEnd): void {
+    if (this.#isClosed) return;
+    const isClean = this.#other(end).outlet.isEnded && end.outlet.isEnded;
+    if (!isClean) this.#other(end).terminate();
+    this.#close();
+  }
+
+  override fire(): void {
+    this.#options.exchange.error ??= new GatewayError("upstream_timeout", "The tunnel was idle for too long.");
+    this.#down.terminate();
+    this.#up.terminate();
+    this.#close();
+  }
+
+  #touch(): void {
+    this.#options.wheel.arm(this, this.#options.idleMs);
+  }
+
+  #other(end: TunnelEnd): TunnelEnd {
+    return end === this.#down ? this.#up : this.#down;
+  }
+
+  #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#options.wheel.disarm(this);
+    this.#options.onClosed();
+  }
+}

@@ -1,0 +1,31 @@
+import type { BodySink, BodySource } from "./body.ts";
+import type { TunnelEnd } from "./tunnel.ts";
+
+/** The body of a 101: the upstream's connection itself, which the client's connection becomes one tunnel with. */
+export class Upgrade implements BodySource {
+  readonly length = null;
+  readonly end: TunnelEnd;
+  /** Bytes that came behind the 101's head. */
+  readonly first: Uint8Array;
+  readonly idleMs: number;
+
+  constructor(end: TunnelEnd, first: Uint8Array, idleMs: number) {
+    this.end = end;
+    this.first = first;
+    this.idleMs = idleMs;
+  }
+
+  /** A tunnel is no stream of bytes in one direction: who asks for one gets its end. */
+  pipe(sink: BodySink): void {
+    this.cancel();
+    sink.end(null);
+  }
+
+  pause(): void {}
+
+  resume(): void {}
+
+  cancel(): void {
+    this.end.terminate();
+  }
+}

@@ -1,0 +1,367 @@
+import type { Socket } from "bun";
+import { GatewayError, type Sent } from "../errors.ts";
+import type { BodySink, BodySource } from "./body.ts";
+import type { Exchange, ResponseHead } from "./exchange.ts";
+import { requestText } from "./forwarding.ts";
+import type { HeaderList } from "./header-list.ts";
+import { Outlet } from "./outlet.ts";
+import { framingOf, type ParsedResponse, parseResponse } from "./parse-response.ts";
+import type { UpstreamPool } from "./pool.ts";
+import { RequestBody } from "./request-body.ts";
+import { ResponseBody, type ResponseBodyOwner } from "./response-body.ts";
+import { lastChunk } from "./response-writer.ts";
+import { Timer } from "./timer-wheel.ts";
+import type { Tunnel, TunnelEnd } from "./tunnel.ts";
+import { Upgrade } from "./upgrade.ts";
+
+const HEAD_END = Buffer.from("\r\n\r\n");
+/** Bound on a response's head; interim ones count each for themselves, up to so many. */
+const HEAD_BYTES = 64 * 1024;
+const INTERIM_LIMIT = 20;
+
+/** A response whose head has come; its body, where there is one, is still on the connection. */
+export interface UpstreamResponse {
+  readonly head: ResponseHead;
+  readonly body: BodySource | null;
+}
+
+/** Hears what becomes of an attempt. Exactly one of the two is called, once. */
+export interface Receiver {
+  onResponse(exchange: Exchange, response: UpstreamResponse): void;
+  onFailure(exchange: Exchange, error: GatewayError): void;
+}
+
+export interface AttemptTimeouts {
+  /** From the request's last byte to the response's head; 0 for none. */
+  readonly responseMs: number;
+  /** Silence of the endpoint in a body that is under way. */
+  readonly idleMs: number;
+}
+
+export interface Attempt {
+  readonly exchange: Exchange;
+  readonly receiver: Receiver;
+  readonly timeouts: AttemptTimeouts;
+}
+
+/** `idle`: lent to nobody; `waiting`: for a response's head; `body`: in its body; `tunnel`; `closed`. */
+type State = "idle" | "waiting" | "body" | "tunnel" | "closed";
+
+/** A connection to an endpoint: carries one attempt after the other. */
+export class Upstream extends Timer implements BodySink, ResponseBodyOwner, TunnelEnd {
+  readonly outlet: Outlet;
+  tunnel: Tunnel | null = null;
+  readonly #socket: Socket<Upstream>;
+  readonly #pool: UpstreamPool;
+  #state: State = "idle";
+  #attempt: Attempt | null = null;
+  #body: ResponseBody | null = null;
+  #head: Buffer | null = null;
+  #isReused = false;
+  #isRequestSent = true;
+  #keepsAlive = true;
+  #interim = 0;
+
+  constructor(socket: Socket<Upstream>, pool: UpstreamPool) {
+    super();
+    this.#socket = socket;
+    this.outlet = new Outlet(socket);
+    this.#pool = pool;
+  }
+
+  /** Sends a request. The connection must be idle. */
+  begin(attempt: Attempt): void {
+    const { exchange } = attempt;
+    this.#pool.wheel.disarm(this);
+    this.#attempt = attempt;
+    this.#state = "waiting";
+    this.#interim = 0;
+    exchange.onGone = () => this.#abort(attempt);
+    const { body } = exchange;
+    const isChunked = body !== null && body.length === null;
+    const isOwn = body instanceof RequestBody;
+    const expectsContinue = isOwn && exchange.expectsContinue && !body.isComplete;
+    // A method that expects content says so even without any (RFC 9110 8.6).
+    const length = body === null ? emptyLength(exchange) : body.length;
+    this.outlet.text(requestText(exchange, { length, isChunked, expectsContinue }));
+    if (body === null) {
+      this.#armResponse(attempt);
+      return;
+    }
+    if (isOwn) body.awaitsUpstreamContinue = expectsContinue;
+    this.#isRequestSent = false;
+    body.pipe(this);
+  }
+
+  // The request's body
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#state === "closed" || this.#attempt === null) return true;
+    if (this.#attempt.exchange.body?.length === null) {
+      this.outlet.text(`${bytes.length.toString(16)}\r\n`);
+      this.outlet.bytes(bytes);
+      this.outlet.text("\r\n");
+    } else this.outlet.bytes(bytes);
+    if (!this.outlet.isBlocked) return true;
+    this.#pool.wheel.arm(this, this.#attempt.timeouts.idleMs);
+    return false;
+  }
+
+  end(trailers: HeaderList | null): void {
+    const attempt = this.#attempt;
+    if (attempt === null) return;
+    if (attempt.exchange.body?.length === null) this.outlet.text(lastChunk(trailers));
+    this.#isRequestSent = true;
+    if (this.#state === "waiting") this.#armResponse(attempt);
+  }
+
+  /** The request's body broke off: what the endpoint has of it must not pass for a whole one. */
+  fail(_error: GatewayError): void {
+    if (this.#attempt !== null) this.#abort(this.#attempt);
+  }
+
+  // What the socket tells
+
+  onData(bytes: Buffer): void {
+    if (this.#state === "waiting") this.#readHead(bytes);
+    else if (this.#state === "body") this.#readBody(bytes);
+    else if (this.#state === "tunnel") this.tunnel?.data(this, bytes);
+    else this.terminate(); // Bytes that answer no request would be taken for the next one's response.
+  }
+
+  onDrain(): void {
+    if (this.#state === "tunnel") {
+      this.tunnel?.drained(this);
+      return;
+    }
+    const attempt = this.#attempt;
+    if (!this.outlet.drain() || attempt === null) return;
+    if (this.#isRequestSent && this.#state === "waiting") this.#armResponse(attempt);
+    else if (!this.#isRequestSent) {
+      this.#pool.wheel.disarm(this);
+      attempt.exchange.body?.resume();
+    }
+  }
+
+  onEnd(): void {
+    if (this.#state === "tunnel") this.tunnel?.ended(this);
+    else if (this.#state === "body" && this.#body?.framing === "close") {
+      this.#keepsAlive = false;
+      this.#body.end(null);
+    } else {
+      this.#broken("The upstream closed the connection.");
+      this.terminate();
+    }
+  }
+
+  onClose(): void {
+    if (this.#state === "closed") return;
+    const wasTunnel = this.#state === "tunnel";
+    if (!wasTunnel) this.#broken("The upstream reset the connection.");
+    this.#state = "closed";
+    this.#pool.wheel.disarm(this);
+    if (wasTunnel) this.#pool.settled();
+    this.#pool.closed(this);
+    if (wasTunnel) this.tunnel?.closed(this);
+  }
+
+  override fire(): void {
+    if (this.#state === "waiting") this.#failAttempt("upstream_timeout", "The upstream did not answer in time.");
+    else if (this.#state === "body") this.#failBody("upstream_timeout", "The upstream fell silent in its response.");
+    this.terminate();
+  }
+
+  // The response
+
+  #readHead(piece: Buffer): void {
+    let rest: Buffer = this.#head === null ? piece : Buffer.concat([this.#head, piece]);
+    this.#head = null;
+    for (let hasMore = true; hasMore; ) {
+      const end = rest.indexOf(HEAD_END);
+      if (end < 0 || end > HEAD_BYTES) {
+        if (rest.length > HEAD_BYTES) this.#protocolError("The upstream's response head is too large.");
+        else if (rest.length > 0) this.#head = Buffer.from(rest);
+        return;
+      }
+      const text = rest.toString("latin1", 0, end);
+      rest = rest.subarray(end + 4);
+      hasMore = this.#takeHead(text, rest);
+    }
+  }
+
+  /** Returns true when the head was an interim one and another must follow. */
+  #takeHead(text: string, rest: Buffer): boolean {
+    const attempt = this.#attempt;
+    if (attempt === null) return false;
+    let head: ParsedResponse;
+    try {
+      head = parseResponse(text);
+    } catch (error) {
+      this.#fail(error instanceof GatewayError ? error : new GatewayError("internal", "", { cause: error }));
+      return false;
+    }
+    if (head.status === 101) this.#upgrade(attempt, head, rest);
+    else if (head.status >= 200) this.#respond(attempt, head, rest);
+    else return this.#inform(attempt, head);
+    return false;
+  }
+
+  #inform(attempt: Attempt, head: ParsedResponse): boolean {
+    if (++this.#interim > INTERIM_LIMIT) {
+      this.#protocolError("The upstream sent too many interim responses.");
+      return false;
+    }
+    // A 100 that nobody asked for is nothing to the client (RFC 9110 15.2.1).
+    if (head.status !== 100 || attempt.exchange.expectsContinue) attempt.exchange.inform(head);
+    return true;
+  }
+
+  #respond(attempt: Attempt, head: ParsedResponse, rest: Buffer): void {
+    const { exchange, receiver, timeouts } = attempt;
+    const framing = framingOf(head, exchange.method);
+    exchange.respondedAt = performance.now();
+    this.#keepsAlive = head.keepsAlive && framing !== "close";
+    this.#pool.wheel.disarm(this);
+    this.#state = "body";
+    if (framing === "none") {
+      if (rest.length > 0) this.#keepsAlive = false;
+      this.#release();
+      receiver.onResponse(exchange, { head, body: null });
+      return;
+    }
+    const body = new ResponseBody(this, framing, head.contentLength);
+    this.#body = body;
+    if (timeouts.idleMs > 0) this.#pool.wheel.arm(this, timeouts.idleMs);
+    body.prefetch(rest);
+    receiver.onResponse(exchange, { head, body });
+    body.settle();
+  }
+
+  #readBody(bytes: Buffer): void {
+    const idleMs = this.#attempt?.timeouts.idleMs ?? 0;
+    if (idleMs > 0) this.#pool.wheel.arm(this, idleMs);
+    this.#body?.feed(bytes);
+  }
+
+  #upgrade(attempt: Attempt, head: ParsedResponse, rest: Buffer): void {
+    const { exchange, receiver, timeouts } = attempt;
+    if (exchange.upgrade === null) {
+      this.#protocolError("The upstream switched protocols unasked.");
+      return;
+    }
+    exchange.respondedAt = performance.now();
+    this.#state = "tunnel";
+    this.#attempt = null;
+    this.#pool.wheel.disarm(this);
+    exchange.onGone = () => this.terminate();
+    receiver.onResponse(exchange, { head, body: new Upgrade(this, Buffer.from(rest), timeouts.idleMs) });
+  }
+
+  // ResponseBodyOwner
+
+  setPaused(isPaused: boolean): void {
+    if (isPaused) this.#socket.pause();
+    else this.#socket.resume();
+    // A client that reads slowly is not the endpoint's silence.
+    const idleMs = this.#attempt?.timeouts.idleMs ?? 0;
+    if (idleMs > 0) this.#pool.wheel.arm(this, isPaused ? 0 : idleMs);
+  }
+
+  bodyEnded(hasMore: boolean): void {
+    if (hasMore) this.#keepsAlive = false;
+    this.#release();
+  }
+
+  bodyCancelled(): void {
+    this.#settle();
+    this.terminate();
+  }
+
+  bodyMalformed(): void {
+    this.#settle();
+    this.terminate();
+  }
+
+  // The end of an attempt
+
+  #release(): void {
+    const isReusable = this.#keepsAlive && this.#isRequestSent && !this.outlet.isBlocked;
+    this.#settle();
+    if (!isReusable) {
+      this.terminate();
+      return;
+    }
+    this.#state = "idle";
+    this.#isReused = true;
+    this.#pool.release(this);
+  }
+
+  #settle(): void {
+    const attempt = this.#attempt;
+    if (attempt === null) return;
+    attempt.exchange.onGone = null;
+    if (!this.#isRequestSent) attempt.exchange.body?.cancel();
+    this.#attempt = null;
+    this.#body = null;
+    this.#pool.settled();
+  }
+
+  /** `reused` only while nothing at all came back: then the endpoint may have closed before it read the request. */
+  #sent(): Sent {
+    return this.#isReused && this.#state === "waiting" && this.#head === null && this.#interim === 0
+      ? "reused"
+      : "fresh";
+  }
+
+  #fail(error: GatewayError): void {
+    const attempt = this.#attempt;
+    if (attempt === null) return;
+    this.#settle();
+    this.terminate();
+    attempt.receiver.onFailure(attempt.exchange, error);
+  }
+
+  #failAttempt(code: "upstream_timeout" | "upstream_reset" | "upstream_protocol", detail: string): void {
+    this.#fail(new GatewayError(code, detail, { sent: this.#sent() }));
+  }
+
+  #failBody(code: "upstream_timeout" | "upstream_reset", detail: string): void {
+    const body = this.#body;
+    this.#settle();
+    body?.fail(new GatewayError(code, detail, { sent: this.#sent() }));
+  }
+
+  #protocolError(detail: string): void {
+    this.#failAttempt("upstream_protocol", detail);
+  }
+
+  #broken(detail: string): void {
+    if (this.#state === "waiting") this.#failAttempt("upstream_reset", detail);
+    else if (this.#state === "body") this.#failBody("upstream_reset", detail);
+  }
+
+  /** The client is gone: the endpoint is told by the reset. Nobody is blamed, so nobody hears of a failure. */
+  #abort(attempt: Attempt): void {
+    if (this.#attempt !== attempt) return;
+    this.#settle();
+    this.terminate();
+  }
+
+  #armResponse(attempt: Attempt): void {
+    this.#pool.wheel.arm(this, attempt.timeouts.responseMs);
+  }
+
+  /** Waits for the next attempt; closes after so much silence. */
+  rest(idleMs: number): void {
+    this.#pool.wheel.arm(this, idleMs);
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+}
+
+function emptyLength(exchange: Exchange): number | null {
+  const { upstreamMethod } = exchange;
+  return upstreamMethod === "POST" || upstreamMethod === "PUT" || upstreamMethod === "PATCH" ? 0 : null;
+}

@@ -1,4 +1,14 @@
-import { type Document, isAlias, isMap, isSeq, LineCounter, type Pair, parseAllDocuments, type YAMLMap } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Pair,
+  parseAllDocuments,
+  type YAMLMap,
+} from "yaml";
 import type { ConfigIssue } from "../errors.ts";
 import type { Filled } from "./interpolate.ts";
 import { fieldOf, type Path } from "./path.ts";
@@ -54,6 +64,11 @@ function findPair(document: Document, map: YAMLMap, key: string): Pair | undefin
   return undefined;
 }
 
+/** A key without a value has no place but the key's. */
+function isNothing(value: unknown): boolean {
+  return value === null || (isScalar(value) && value.value === null && value.source === "");
+}
+
 function offsetOf(document: Document, path: Path, at: "key" | "value"): number {
   let node: unknown = document.contents;
   let offset = startOf(node);
@@ -63,8 +78,7 @@ function offsetOf(document: Document, path: Path, at: "key" | "value"): number {
     else if (isMap(inner)) {
       const pair = findPair(document, inner, String(key));
       if (pair === undefined) return offset;
-      // A key without a value is shown at the key.
-      const isKey = (at === "key" && depth === path.length - 1) || pair.value === null;
+      const isKey = (at === "key" && depth === path.length - 1) || isNothing(pair.value);
       node = pair.value;
       offset = startOf(isKey ? pair.key : pair.value);
       continue;

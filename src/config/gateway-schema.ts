@@ -57,7 +57,7 @@ const workers = z.literal(1, {
 });
 
 // Empty means embedded, and `${REDIS_URL:-}` is how one says that.
-const redis = z.union([z.literal(""), z.null()], {
+const redis = z.literal(["", null], {
   error: `${NOT_BUILT}; leave it empty, everything then runs on the embedded store`,
 });
 

@@ -1,6 +1,8 @@
 import { plugin } from "bun";
+import { z } from "zod";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
-import * as torii from "../torii.ts";
+import { definePlugin } from "../plugin.ts";
+import { defineRoutes } from "./define.ts";
 import type { ConfigDocument, ParsedFile } from "./document.ts";
 import { fieldOf, type Path } from "./path.ts";
 import type { Place } from "./types.ts";
@@ -15,13 +17,14 @@ export interface ModuleFile {
 
 let isServed = false;
 
-/** Lets users' files import "torii" wherever they stand, and get the modules of this very process. */
+/** Lets users' files import "torii" wherever they stand, and get what src/torii.ts gives, from this very process. */
 export function serveToriiModule(): void {
   if (isServed) return;
   isServed = true;
   plugin({
     name: "torii",
-    setup: (build) => void build.module("torii", () => ({ exports: { ...torii }, loader: "object" })),
+    setup: (build) =>
+      void build.module("torii", () => ({ exports: { defineRoutes, definePlugin, z }, loader: "object" })),
   });
 }
 

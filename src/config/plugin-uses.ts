@@ -33,7 +33,9 @@ function checkedOptions(
 function pluginUse(written: PluginUseDocument, spot: Spot, building: Building): PluginUse {
   const source = placeOf(spot);
   if (typeof written.use === "function") {
-    return { name: written.use.name || "middleware", options: {}, middleware: written.use, source };
+    // An arrow function has the name of the key that it was given to, which says nothing.
+    const { name } = written.use;
+    return { name: name === "" || name === "use" ? "middleware" : name, options: {}, middleware: written.use, source };
   }
   const given = { name: written.use, options: written.with ?? {}, middleware: null, source };
   if (building.catalog === null) return given;

@@ -121,7 +121,7 @@ export const method = z.string({ error: methodHint }).regex(/^[A-Z][A-Z0-9_-]{0,
 export const regexSource = z.string().check(accepted(compileRegex));
 
 /** A key that the documentation knows and this version does not. */
-export const later = z.never({ error: NOT_BUILT }).optional();
+export const later = z.never({ error: NOT_BUILT }).optional().meta({ description: NOT_BUILT });
 
 /** One of the built words; a known word of a later version is told apart from an unknown one. */
 export function words<const Built extends readonly [string, ...string[]]>(

@@ -19,6 +19,9 @@ function config(setup: ProxySetup): string {
   return `global
   nbthread 1
   maxconn 4096
+  # Above the usual 25 % of all files it closes idle connections to servers: a thousand clients would be over it.
+  tune.pool-low-fd-ratio 80
+  tune.pool-high-fd-ratio 90
 
 defaults
   mode http
@@ -34,6 +37,6 @@ frontend edge
   default_backend backend
 
 backend backend
-  server backend 127.0.0.1:${setup.backendPort} pool-max-conn 1024
+  server backend 127.0.0.1:${setup.backendPort}
 `;
 }

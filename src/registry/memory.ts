@@ -44,7 +44,7 @@ function afterReal(delayMs: number, run: () => void): () => void {
 
 function check({ id, url }: EndpointSpec, leaseMs: number): void {
   const parsed = URL.parse(url);
-  const isOrigin = parsed !== null && /^https?:$/.test(parsed.protocol) && `${parsed.origin}/` === parsed.href;
+  const isOrigin = parsed?.protocol === "http:" && `${parsed.origin}/` === parsed.href;
   if (!isOrigin) {
     throw new TypeError(`endpoint ${id}: ${JSON.stringify(url)} is no origin; write http://host:port without a path`);
   }

@@ -107,8 +107,12 @@ export class Peer {
       };
       const fail = (why: string) => settle(() => reject(new PeerError(`waited for ${what}: ${why}${this.#excerpt()}`)));
       const watch = () => {
-        if (isMet()) settle(resolve);
-        else if (this.isGone) fail(`the connection is ${this.state}`);
+        try {
+          if (isMet()) settle(resolve);
+          else if (this.isGone) fail(`the connection is ${this.state}`);
+        } catch (error) {
+          settle(() => reject(error));
+        }
       };
       const timer = setTimeout(() => fail(`nothing within ${timeoutMs} ms`), timeoutMs);
       this.#watchers.add(watch);

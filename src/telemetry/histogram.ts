@@ -10,7 +10,8 @@ const SUM = BOUNDS.length + 1;
 const STRIDE = BOUNDS.length + 2;
 const STATUS_BITS = 10;
 const METHOD_BITS = 4;
-const OTHER_SLOT = 0;
+// What is left of a key without its slot: the same method and status of slot 0, which is `other`.
+const BELOW_SLOT = (1 << (STATUS_BITS + METHOD_BITS)) - 1;
 // A row becomes about 2 KB of text: this many take well under a millisecond, then requests have their turn.
 const ROWS_PER_TURN = 100;
 
@@ -80,10 +81,9 @@ export function createHistogram(options: HistogramOptions): Histogram {
   const slotPairs: string[] = [];
   let cells = new Float64Array(STRIDE * 64);
 
-  function rowOf(slot: number, method: number, status: number): number {
-    const key = keyOf(slot, method, status);
+  function rowOf(key: number): number {
     if (index.size < options.maxSeries || index.has(key)) return index.rowOf(key);
-    return index.rowOf(keyOf(OTHER_SLOT, method, status));
+    return index.rowOf(key & BELOW_SLOT);
   }
 
   function record(row: number, seconds: number): void {
@@ -101,8 +101,18 @@ export function createHistogram(options: HistogramOptions): Histogram {
 
   function makeSlot(values: readonly string[]): Slot {
     const id = slotPairs.push(labelPairs(options.labels, values)) - 1;
+    // Most requests of a route are of one method and one status: the same row as the last time.
+    let lastKey = -1;
+    let lastRow = 0;
     return {
-      observe: (method, status, seconds) => record(rowOf(id, methodIndex(method), status), seconds),
+      observe: (method, status, seconds) => {
+        const key = keyOf(id, methodIndex(method), status);
+        if (key !== lastKey) {
+          lastRow = rowOf(key);
+          lastKey = key;
+        }
+        record(lastRow, seconds);
+      },
     };
   }
 

@@ -1,0 +1,126 @@
+import type { MiddlewareHandler } from "hono";
+import { ConfigError, type ConfigIssue } from "../errors.ts";
+import { linkChain } from "../route/chain.ts";
+import { createIndex } from "../route/index.ts";
+import type { Match } from "../route/match.ts";
+import { parsePath } from "../route/path-match.ts";
+import { pathPolicy } from "../route/path-policy.ts";
+import type { RouteRule } from "../route/rule.ts";
+import { parseValue } from "../route/value-test.ts";
+import type { Service } from "../service/service.ts";
+import type { Services } from "../service/services.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { createSplit } from "../traffic/split.ts";
+import type { Catalog } from "./catalog.ts";
+import { type CompiledBackend, CompiledRoute, type Snapshot, SnapshotUse } from "./snapshot.ts";
+import type { Config, FieldConfig, MatchConfig, PluginUse, RouteConfig } from "./types.ts";
+
+export interface CompileDeps {
+  readonly catalog: Catalog;
+  readonly services: Services;
+  readonly metrics: Pick<Metrics, "routeSlot" | "serviceSlot">;
+  readonly random: () => number;
+}
+
+/**
+ * Compiles a checked configuration into what requests read. Resolves when the registry of every service has told
+ * its endpoints. Rejects with a ConfigError when a plugin refuses its options; nothing is held then.
+ */
+export async function compile(config: Config, version: string, deps: CompileDeps): Promise<Snapshot> {
+  const chains = linkRoutes(config.routes, deps.catalog);
+  const options = new Map(config.services.map((service) => [service.name, service.options]));
+  const services = new Map<string, Service>();
+  for (const [name, serviceOptions] of options) services.set(name, deps.services.obtain(name, serviceOptions));
+  const use = new SnapshotUse(() => {
+    for (const service of services.values()) deps.services.release(service);
+  });
+  const rules = config.routes.map((route, order) => {
+    const target = compileRoute(route, { chains, services, use, deps });
+    return ruleOf(route, order, target);
+  });
+  await Promise.all([...services.values()].map((service) => service.ready));
+  return Object.freeze({ version, config, rules, index: createIndex(rules), use });
+}
+
+/** When a route is meant, with whatever it stands for. */
+export function ruleOf<T>(route: RouteConfig, order: number, target: T): RouteRule<T> {
+  return Object.freeze({
+    name: route.name,
+    hostnames: route.hostnames,
+    listeners: route.listeners,
+    matches: route.matches.map(compileMatch),
+    paths: pathPolicy(route.paths),
+    order,
+    target,
+  });
+}
+
+function compileMatch(match: MatchConfig): Match {
+  return {
+    path: match.path === null ? null : parsePath(match.path),
+    methods: match.methods,
+    headers: match.headers.map(compileField),
+    query: match.query.map(compileField),
+  };
+}
+
+function compileField(field: FieldConfig) {
+  return { name: field.name, test: parseValue(field.value) };
+}
+
+/** The middleware of each use of a plugin. */
+type Linked = ReadonlyMap<PluginUse, MiddlewareHandler>;
+
+function linkRoutes(routes: readonly RouteConfig[], catalog: Catalog): Linked {
+  const linked = new Map<PluginUse, MiddlewareHandler>();
+  const issues: ConfigIssue[] = [];
+  for (const route of routes) {
+    for (const use of [...route.plugins, ...route.backends.flatMap((backend) => backend.plugins)]) {
+      try {
+        if (!linked.has(use)) linked.set(use, provision(use, route.name, catalog));
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        issues.push({ ...use.source, message: `plugin ${use.name} refuses its options: ${reason}` });
+      }
+    }
+  }
+  if (issues.length > 0) throw new ConfigError(issues);
+  return linked;
+}
+
+function provision(use: PluginUse, route: string, catalog: Catalog): MiddlewareHandler {
+  // A middleware written into a TypeScript route file is typed by its author; Hono's own type is wider.
+  if (use.middleware !== null) return use.middleware as MiddlewareHandler;
+  const plugin = catalog.get(use.name);
+  if (plugin === undefined) throw new Error("there is no such plugin");
+  return plugin.provision(use.options, { route });
+}
+
+interface RouteContext {
+  readonly chains: Linked;
+  readonly services: ReadonlyMap<string, Service>;
+  readonly use: SnapshotUse;
+  readonly deps: CompileDeps;
+}
+
+function compileRoute(route: RouteConfig, { chains, services, use, deps }: RouteContext): CompiledRoute {
+  const chainOf = (uses: readonly PluginUse[]) => {
+    const handlers = uses.flatMap((one) => chains.get(one) ?? []);
+    return handlers.length === 0 ? null : linkChain(handlers);
+  };
+  const own = chainOf(route.plugins);
+  const backends: readonly CompiledBackend[] = route.backends.map((backend) => ({
+    service: backend.isValid ? (services.get(backend.service) ?? null) : null,
+    chain: backend.plugins.length === 0 ? own : chainOf([...route.plugins, ...backend.plugins]),
+    slot: deps.metrics.serviceSlot(backend.service, route.name),
+  }));
+  return new CompiledRoute({
+    name: route.name,
+    chain: own,
+    backends,
+    split: createSplit(route.backends, deps.random),
+    policy: Object.freeze({ timeoutMs: route.timeoutMs, attemptTimeoutMs: route.backendTimeoutMs }),
+    slot: deps.metrics.routeSlot(route.name),
+    use,
+  });
+}

@@ -1,0 +1,37 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+
+// Left behind by editors and by atomic writes; their content is nobody's configuration.
+const LEAVING = /^\.|~$|\.sw[a-z]$|\.tmp$|^#.*#$|^4913$/;
+
+/** Says whether a file of this name is no configuration but what an editor or a half-done write left. */
+export function isLeaving(name: string): boolean {
+  return LEAVING.test(name);
+}
+
+async function fileMark(path: string): Promise<string> {
+  try {
+    return Bun.hash(await readFile(path)).toString(36);
+  } catch {
+    return "absent";
+  }
+}
+
+async function folderMark(path: string): Promise<string> {
+  const names = (await readdir(path)).filter((name) => !isLeaving(name)).sort();
+  const marks = await Promise.all(names.map(async (name) => `${name}=${await fileMark(join(path, name))}`));
+  return marks.join("\n");
+}
+
+/**
+ * A text that changes with the content of a file, or of the files right in a folder, and with nothing else; links are
+ * followed. Never rejects: what cannot be read is `absent`.
+ */
+export async function contentMark(path: string): Promise<string> {
+  try {
+    const isFolder = (await stat(path)).isDirectory();
+    return isFolder ? `folder\n${await folderMark(path)}` : await fileMark(path);
+  } catch {
+    return "absent";
+  }
+}

@@ -1,0 +1,134 @@
+import { GatewayError } from "../errors.ts";
+import type { Chain } from "../route/chain.ts";
+import type { RouteIndex } from "../route/index.ts";
+import type { RouteRule } from "../route/rule.ts";
+import type { ForwardPolicy } from "../service/options.ts";
+import type { Service } from "../service/service.ts";
+import type { Slot } from "../telemetry/histogram.ts";
+import type { Split } from "../traffic/split.ts";
+import type { Receiver, UpstreamResponse } from "../wire/attempt.ts";
+import type { Exchange, ExchangeObserver } from "../wire/exchange.ts";
+import { lightResponse } from "../wire/fetch-response.ts";
+import { sendResponse } from "../wire/fetch-send.ts";
+import type { Config } from "./types.ts";
+
+/** One configuration, compiled and frozen. A request reads it once and keeps it to its end. */
+export interface Snapshot {
+  readonly version: string;
+  readonly config: Config;
+  readonly rules: readonly RouteRule<CompiledRoute>[];
+  readonly index: RouteIndex<CompiledRoute>;
+  readonly use: SnapshotUse;
+}
+
+/** Counts the requests that a snapshot serves; what it holds is let go when it is retired and the last has ended. */
+export class SnapshotUse {
+  #count = 0;
+  #isRetired = false;
+  readonly #release: () => void;
+
+  constructor(release: () => void) {
+    this.#release = release;
+  }
+
+  begin(): void {
+    this.#count++;
+  }
+
+  end(): void {
+    if (--this.#count === 0 && this.#isRetired) this.#release();
+  }
+
+  /** No new request will begin. Once only. */
+  retire(): void {
+    this.#isRetired = true;
+    if (this.#count === 0) this.#release();
+  }
+}
+
+export interface CompiledBackend {
+  /** Null when nobody defines the service: its share is answered with 500. */
+  readonly service: Service | null;
+  /** The route's plugins, then the backend's own; null for none. */
+  readonly chain: Chain | null;
+  readonly slot: Slot;
+}
+
+export interface CompiledRouteParts {
+  readonly name: string;
+  /** For a route without backends, whose plugins answer. */
+  readonly chain: Chain | null;
+  readonly backends: readonly CompiledBackend[];
+  readonly split: Split;
+  readonly policy: ForwardPolicy;
+  readonly slot: Slot;
+  readonly use: SnapshotUse;
+}
+
+/** A response goes to the client as it comes: no plugin wants to see it. */
+const STRAIGHT: Receiver = {
+  onResponse(exchange: Exchange, response: UpstreamResponse): void {
+    exchange.respond(response.head, response.body);
+  },
+  onFailure(exchange: Exchange, error: GatewayError): void {
+    exchange.refuse(error);
+  },
+};
+
+/** A route as requests meet it. */
+export class CompiledRoute implements ExchangeObserver {
+  readonly name: string;
+  readonly #parts: CompiledRouteParts;
+
+  constructor(parts: CompiledRouteParts) {
+    this.name = parts.name;
+    this.#parts = parts;
+  }
+
+  /** Serves a request from here to its end: plugins, then a backend. Never throws. */
+  serve(exchange: Exchange): void {
+    const { backends, split, use } = this.#parts;
+    exchange.route = this.name;
+    exchange.observer = this;
+    use.begin();
+    const chosen = split.pick();
+    const backend = chosen === null ? null : (backends[chosen] ?? null);
+    exchange.slot = backend?.slot ?? null;
+    const chain = backend === null ? this.#parts.chain : backend.chain;
+    if (chain === null) this.#forward(exchange, backend, STRAIGHT);
+    else this.#run(exchange, chain, backend);
+  }
+
+  exchangeDone(exchange: Exchange): void {
+    const { slot, use } = this.#parts;
+    slot.observe(exchange.method, exchange.status, (performance.now() - exchange.startedAt) / 1000);
+    if (exchange.slot !== null && exchange.respondedAt > 0) {
+      const seconds = (exchange.respondedAt - exchange.forwardedAt) / 1000;
+      exchange.slot.observe(exchange.upstreamMethod, exchange.status, seconds);
+    }
+    use.end();
+  }
+
+  #forward(exchange: Exchange, backend: CompiledBackend | null, receiver: Receiver): void {
+    if (backend === null || backend.service === null) {
+      receiver.onFailure(exchange, new GatewayError("backend_invalid", "The route has no valid backend."));
+      return;
+    }
+    exchange.forwardedAt = performance.now();
+    backend.service.forward(exchange, this.#parts.policy, receiver);
+  }
+
+  #run(exchange: Exchange, chain: Chain, backend: CompiledBackend | null): void {
+    const forward = (): Promise<Response> =>
+      new Promise((resolve, reject) => {
+        this.#forward(exchange, backend, {
+          onResponse: (_exchange, response) => resolve(lightResponse(response.head, response.body)),
+          onFailure: (_exchange, error) => reject(error),
+        });
+      });
+    chain
+      .run(exchange, forward)
+      .then((response) => sendResponse(exchange, response))
+      .catch(() => exchange.refuse(new GatewayError("internal", "The gateway could not handle this request.")));
+  }
+}

@@ -81,7 +81,7 @@ export interface StartOptions {
   readonly logFile: string;
 }
 
-/** A started process. Whoever started it stops it through `Children.stop` or `Children.stopAll`. */
+/** A started process. Whoever started it stops it through `Children.stop` or `Children.close`. */
 export interface Child {
   readonly pid: number;
   readonly logFile: string;
@@ -100,7 +100,8 @@ export interface Children {
   run(command: readonly string[], core: number): Promise<RunResult>;
   /** Asks it to end, and after two seconds ends it and its descendants, each by its id. */
   stop(child: Child): Promise<void>;
-  stopAll(): Promise<void>;
+  /** Stops all; from then on `start` and `run` throw. */
+  close(): Promise<void>;
 }
 
 type Subprocess = ReturnType<typeof Bun.spawn>;
@@ -109,6 +110,10 @@ const STOP_GRACE_MS = 2000;
 
 export function createChildren(): Children {
   const running = new Map<number, Subprocess>();
+  let isClosed = false;
+  const checkOpen = () => {
+    if (isClosed) throw new Error("the benchmark is at its end");
+  };
   const remember = (subprocess: Subprocess) => {
     running.set(subprocess.pid, subprocess);
     void subprocess.exited.then(() => running.delete(subprocess.pid));
@@ -120,18 +125,21 @@ export function createChildren(): Children {
   };
   return {
     start: (options) => {
+      checkOpen();
       const subprocess = remember(spawnLogged(options));
       const isRunning = () => running.has(subprocess.pid);
       return { pid: subprocess.pid, logFile: options.logFile, isRunning };
     },
     run: async (command, core) => {
+      checkOpen();
       const subprocess = Bun.spawn(pinned(command, core), { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
       remember(subprocess);
       const texts = await Promise.all([subprocess.stdout.text(), subprocess.stderr.text()]);
       return { exitCode: await subprocess.exited, output: texts.join("") };
     },
     stop: (child) => stopPid(child.pid),
-    stopAll: async () => {
+    close: async () => {
+      isClosed = true;
       await Promise.all([...running.keys()].map(stopPid));
     },
   };

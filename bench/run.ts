@@ -53,24 +53,26 @@ function isWanted(options: BenchOptions, proxyName: string): boolean {
 async function withBench(options: BenchOptions, run: (bench: Bench) => Promise<number>): Promise<number> {
   const children = createChildren();
   const directory = await mkdtemp(`${tmpdir()}/torii-bench-`);
-  const cleanUp = async () => {
-    await children.stopAll();
-    await rm(directory, { recursive: true, force: true });
-  };
-  const interrupt = () => void cleanUp().then(() => process.exit(130));
-  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
   try {
     const cores = chooseCores();
     await moveTo(cores.load);
     const [backendPort = 0] = takeFreePorts(1);
     const bench = { options, children, cores, directory, backendPort };
     await startBackend(bench);
-    return await run(bench);
+    return await Promise.race([run(bench), interruption()]);
   } catch (error) {
     return complain(error instanceof Error ? error.message : String(error), 1);
   } finally {
-    await cleanUp();
+    await children.close();
+    await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** Resolves with an exit code at the first Ctrl-C, SIGTERM or SIGHUP; further ones must not cut the cleaning short. */
+function interruption(): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve(130));
+  return promise;
 }
 
 /** This process stands in for clients and services in some scenarios and must keep off the proxy's core. */

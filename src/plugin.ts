@@ -2,6 +2,17 @@ import type { Context, Env, MiddlewareHandler, Next } from "hono";
 import type * as z from "zod";
 import type { ClientInfo } from "./wire/exchange.ts";
 
+/** The request's header fields as they go upstream, in the client's order and case. Names are case-insensitive. */
+export interface UpstreamHeaders {
+  has(name: string): boolean;
+  /** All values of that name joined by `, `, or null. */
+  get(name: string): string | null;
+  /** Replaces all fields of that name by one. Throws a TypeError for an invalid name or value; `add` does too. */
+  set(name: string, value: string): void;
+  add(name: string, value: string): void;
+  delete(name: string): void;
+}
+
 /** What a plugin finds in `c.env`: the request as the gateway knows it. */
 export interface PluginEnv {
   /** The request's id, as sent in `x-request-id` and shown in the access log. */
@@ -19,6 +30,13 @@ export interface PluginEnv {
   /** The prefix that a prefix match took, without the trailing slash; null for other matches. */
   readonly prefix: string | null;
   readonly params: Readonly<Record<string, string>> | null;
+  /** Aborts when the client left or the deadline passed. */
+  readonly signal: AbortSignal;
+  /**
+   * Changes go upstream at once, at next to no cost; `c.req.header()` sees them unless `c.req.raw` was taken before.
+   * Changes of `c.req.raw.headers` go upstream as well. Host is `upstreamAuthority`.
+   */
+  readonly headers: UpstreamHeaders;
   /** What goes upstream; assign to change it. */
   upstreamMethod: string;
   upstreamTarget: string;
@@ -30,7 +48,7 @@ export interface PluginHonoEnv extends Env {
 }
 
 export type PluginContext = Context<PluginHonoEnv>;
-export type PluginMiddleware = (context: PluginContext, next: Next) => Promise<Response | undefined | void> | Response;
+export type PluginMiddleware = (context: PluginContext, next: Next) => ReturnType<MiddlewareHandler> | Response;
 
 /** What a plugin may use of the gateway, besides the request. */
 export interface PluginDeps {

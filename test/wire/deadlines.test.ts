@@ -62,7 +62,7 @@ describe("slow services", () => {
     await using gateway = await startProxy(upstream.url, { service: { timeouts: { response: "150ms" } } });
     const response = await gateway.exchange(get());
     expect([response.status, code(response.body)]).toEqual([504, "urn:torii:problem:upstream_timeout"]);
-    await (await upstream.connection(0)).peer.closing();
+    await (await upstream.connection(0)).peer.ending();
   });
 
   test("the route's timeout bounds the whole request", async () => {
@@ -156,7 +156,7 @@ describe("connections", () => {
     await using upstream = startAnswering(() => ok());
     await using gateway = await startProxy(upstream.url, { service: { timeouts: { idle: "150ms" } } });
     await gateway.exchange(get());
-    expect(["closed", "reset"]).toContain((await upstream.connections[0]?.peer.closing()) ?? "open");
+    expect(["ended", "closed", "reset"]).toContain(await upstream.connections[0]?.peer.ending());
   });
 });
 
@@ -193,7 +193,7 @@ describe("clients that leave", () => {
     const service = await upstream.connection(0);
     await service.peer.until(() => upstream.requests.length === 1, "the request");
     client.peer.reset();
-    await service.peer.closing();
+    await service.peer.ending();
     expect(await gateway.logged(({ path }) => path === "/left")).toMatchObject({ status: 499 });
   });
 
@@ -207,7 +207,7 @@ describe("clients that leave", () => {
     await client.send(request("GET /left"));
     await client.head();
     client.peer.reset();
-    await (await upstream.connection(0)).peer.closing();
+    await (await upstream.connection(0)).peer.ending();
     expect(await gateway.logged(({ path }) => path === "/left")).toMatchObject({ status: 499 });
   });
 });

@@ -57,7 +57,7 @@ describe("Expect: 100-continue (RFC 9110 10.1.1)", () => {
     await client.send(request("POST /r", "Expect: 100-continue", `Content-Length: ${get().length}`));
     expect((await client.response("POST")).status).toBe(413);
     await client.send(get());
-    await client.peer.closing(500).catch(() => {});
+    await client.peer.ending(500).catch(() => {});
     expect(client.peer.text).toBe("");
   });
 

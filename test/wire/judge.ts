@@ -51,7 +51,7 @@ export async function run(to: Address, { bytes, expect, pace, halfCloses }: Row)
         )
       : client.send(bytes);
   // A server may refuse before everything is sent; that is seen in the answers.
-  await Promise.race([sending.catch(() => {}), client.peer.closing(ANSWER_MS).catch(() => {})]);
+  await Promise.race([sending.catch(() => {}), client.peer.ending(ANSWER_MS).catch(() => {})]);
   if (halfCloses) client.peer.endSending();
   let isEarly = false;
   if (expect.verdict === "waits") {

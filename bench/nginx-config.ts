@@ -1,5 +1,6 @@
 import { locateProgram } from "./machine.ts";
 
+/** Installs what no benchmark can do without. */
 export const NGINX_INSTALL = "apt-get install nginx-light wrk";
 
 /** The parts that any nginx here needs: all its files stay in one directory, nothing goes to the background. */

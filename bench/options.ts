@@ -16,6 +16,7 @@ export interface BenchOptions {
   readonly isHelp: boolean;
 }
 
+/** What `--help` prints. */
 export const USAGE = `bun run bench [options]
 
   --scenario NAME[,NAME]  only these (default: all)

@@ -72,6 +72,7 @@ function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
+/** A program that runs until it is stopped; `env` adds to this process's environment. */
 export interface StartOptions {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -88,6 +89,7 @@ export interface Child {
   isRunning(): boolean;
 }
 
+/** Of a program that ended by itself. */
 export interface RunResult {
   readonly exitCode: number;
   readonly output: string;
@@ -108,6 +110,7 @@ type Subprocess = ReturnType<typeof Bun.spawn>;
 
 const STOP_GRACE_MS = 2000;
 
+/** Whoever makes it closes it, on every way out. */
 export function createChildren(): Children {
   const running = new Map<number, Subprocess>();
   let isClosed = false;

@@ -26,6 +26,7 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
+/** Heads of the cells that `loadRow` makes. */
 export const LOAD_COLUMNS = [
   "",
   "CPU µs/req",

@@ -1,6 +1,7 @@
 import { locateProgram } from "../machine.ts";
 import { type ProxySetup, type ProxySpec, writeConfig } from "./proxy.ts";
 
+/** Caddy with one thread for Go code; its log and its state stay in the setup's directory. */
 export function caddyProxy(): ProxySpec {
   return {
     name: "caddy",

@@ -1,6 +1,7 @@
 import { locateProgram } from "../machine.ts";
 import { type ProxySetup, type ProxySpec, writeConfig } from "./proxy.ts";
 
+/** Envoy with one worker and a static configuration. */
 export function envoyProxy(): ProxySpec {
   return {
     name: "envoy",

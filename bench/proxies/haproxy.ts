@@ -1,6 +1,7 @@
 import { locateProgram } from "../machine.ts";
 import { type ProxySetup, type ProxySpec, writeConfig } from "./proxy.ts";
 
+/** HAProxy with one thread; it shares its connections to the backend among all clients. */
 export function haproxyProxy(): ProxySpec {
   return {
     name: "haproxy",

@@ -8,6 +8,7 @@ export interface ProxySetup {
   readonly accessLogFile: string | null;
 }
 
+/** How to start a program in the foreground; `env` adds to the environment. */
 export interface Launch {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;

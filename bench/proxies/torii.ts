@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { hasGateway, takeFreePorts } from "../machine.ts";
 import { type ProxySetup, type ProxySpec, writeConfig } from "./proxy.ts";
 
+/** What tells one Torii of a comparison from another. */
 export interface ToriiOptions {
   readonly name: string;
   /** Text of the one route file, YAML. */

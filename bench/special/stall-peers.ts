@@ -7,6 +7,7 @@ const STALL_AFTER_BYTES = 50_000_000;
 const STALL_MS = 4000;
 const CHUNK = new Uint8Array(64 * 1024);
 
+/** A path and the size of the body that goes one way. */
 export interface Transfer {
   readonly path: string;
   readonly bytes: number;
@@ -48,6 +49,7 @@ export interface Sink {
   close(): void;
 }
 
+/** Listens on a free loopback port; whoever makes it closes it. */
 export function createSink(): Sink {
   const listener = Bun.listen<Reader>({
     hostname: "127.0.0.1",

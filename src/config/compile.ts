@@ -1,6 +1,7 @@
 import type { MiddlewareHandler } from "hono";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { linkChain } from "../route/chain.ts";
+import { hostMatches } from "../route/hostname.ts";
 import { createIndex } from "../route/index.ts";
 import type { Match } from "../route/match.ts";
 import { parsePath } from "../route/path-match.ts";
@@ -39,7 +40,14 @@ export async function compile(config: Config, version: string, deps: CompileDeps
     return ruleOf(route, order, target);
   });
   await Promise.all([...services.values()].map((service) => service.ready));
-  return Object.freeze({ version, config, rules, index: createIndex(rules), use });
+  return Object.freeze({ version, config, rules, index: createIndex(rules), serves: servedHosts(config), use });
+}
+
+function servedHosts(config: Config): Snapshot["serves"] {
+  const bound = config.listeners.filter(({ hostnames }) => hostnames.length > 0);
+  if (bound.length === 0) return () => true;
+  const byName = new Map(bound.map(({ name, hostnames }) => [name, hostnames]));
+  return (listener, host) => byName.get(listener)?.some((hostname) => hostMatches(hostname, host)) ?? true;
 }
 
 /** When a route is meant, with whatever it stands for. */

@@ -2,14 +2,13 @@ import { GatewayError } from "../errors.ts";
 import type { Chain } from "../route/chain.ts";
 import type { RouteIndex } from "../route/index.ts";
 import type { RouteRule } from "../route/rule.ts";
+import { STRAIGHT, serveThrough } from "../route/serve.ts";
 import type { ForwardPolicy } from "../service/options.ts";
 import type { Service } from "../service/service.ts";
 import type { Slot } from "../telemetry/histogram.ts";
 import type { Split } from "../traffic/split.ts";
-import type { Receiver, UpstreamResponse } from "../wire/attempt.ts";
+import type { Receiver } from "../wire/attempt.ts";
 import type { Exchange, ExchangeObserver } from "../wire/exchange.ts";
-import { lightResponse } from "../wire/fetch-response.ts";
-import { sendResponse } from "../wire/fetch-send.ts";
 import type { Config } from "./types.ts";
 
 /** One configuration, compiled and frozen. A request reads it once and keeps it to its end. */
@@ -18,6 +17,8 @@ export interface Snapshot {
   readonly config: Config;
   readonly rules: readonly RouteRule<CompiledRoute>[];
   readonly index: RouteIndex<CompiledRoute>;
+  /** Says whether a listener serves a host; one that names no hostnames serves all. */
+  serves(listener: string, host: string): boolean;
   readonly use: SnapshotUse;
 }
 
@@ -65,16 +66,6 @@ export interface CompiledRouteParts {
   readonly use: SnapshotUse;
 }
 
-/** A response goes to the client as it comes: no plugin wants to see it. */
-const STRAIGHT: Receiver = {
-  onResponse(exchange: Exchange, response: UpstreamResponse): void {
-    exchange.respond(response.head, response.body);
-  },
-  onFailure(exchange: Exchange, error: GatewayError): void {
-    exchange.refuse(error);
-  },
-};
-
 /** A route as requests meet it. */
 export class CompiledRoute implements ExchangeObserver {
   readonly name: string;
@@ -96,7 +87,7 @@ export class CompiledRoute implements ExchangeObserver {
     exchange.slot = backend?.slot ?? null;
     const chain = backend === null ? this.#parts.chain : backend.chain;
     if (chain === null) this.#forward(exchange, backend, STRAIGHT);
-    else this.#run(exchange, chain, backend);
+    else serveThrough(chain, exchange, (asked, receiver) => this.#forward(asked, backend, receiver));
   }
 
   exchangeDone(exchange: Exchange): void {
@@ -116,19 +107,5 @@ export class CompiledRoute implements ExchangeObserver {
     }
     exchange.forwardedAt = performance.now();
     backend.service.forward(exchange, this.#parts.policy, receiver);
-  }
-
-  #run(exchange: Exchange, chain: Chain, backend: CompiledBackend | null): void {
-    const forward = (): Promise<Response> =>
-      new Promise((resolve, reject) => {
-        this.#forward(exchange, backend, {
-          onResponse: (_exchange, response) => resolve(lightResponse(response.head, response.body)),
-          onFailure: (_exchange, error) => reject(error),
-        });
-      });
-    chain
-      .run(exchange, forward)
-      .then((response) => sendResponse(exchange, response))
-      .catch(() => exchange.refuse(new GatewayError("internal", "The gateway could not handle this request.")));
   }
 }

@@ -1,9 +1,8 @@
 import type { GatewayError } from "../errors.ts";
+import type { Attempt, AttemptTimeouts, Receiver, UpstreamResponse } from "../wire/attempt.ts";
 import type { Exchange } from "../wire/exchange.ts";
-import type { Attempt, AttemptTimeouts, Receiver, UpstreamResponse } from "../wire/upstream.ts";
 import type { Endpoint } from "./endpoint.ts";
-import type { ServiceOptions } from "./options.ts";
-import type { ForwardPolicy } from "./service.ts";
+import type { ForwardPolicy, ServiceOptions } from "./options.ts";
 
 // RFC 9110 9.2.2.
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);

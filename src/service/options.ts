@@ -20,3 +20,11 @@ export interface ServiceOptions {
   readonly maxConnections: number;
   readonly timeouts: ServiceTimeouts;
 }
+
+/** What a route says about forwarding. */
+export interface ForwardPolicy {
+  /** From the request's last byte to the response's head, all attempts together; 0 for none. */
+  readonly timeoutMs: number;
+  /** The same for each attempt; null leaves it to the service. */
+  readonly attemptTimeoutMs: number | null;
+}

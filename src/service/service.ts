@@ -1,20 +1,12 @@
 import { GatewayError } from "../errors.ts";
 import type { EndpointSpec, Registry } from "../registry/registry.ts";
+import type { Receiver } from "../wire/attempt.ts";
 import type { Exchange } from "../wire/exchange.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
-import type { Receiver } from "../wire/upstream.ts";
 import { type Balancer, createBalancer } from "./balancer.ts";
 import { createEndpoint, type Endpoint } from "./endpoint.ts";
 import { Forward } from "./forward.ts";
-import type { ServiceOptions } from "./options.ts";
-
-/** What a route says about forwarding. */
-export interface ForwardPolicy {
-  /** From the request's last byte to the response's head, all attempts together; 0 for none. */
-  readonly timeoutMs: number;
-  /** The same for each attempt; null leaves it to the service. */
-  readonly attemptTimeoutMs: number | null;
-}
+import type { ForwardPolicy, ServiceOptions } from "./options.ts";
 
 /** A named group of endpoints. */
 export interface Service {

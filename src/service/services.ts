@@ -15,7 +15,7 @@ export interface Services {
 
 export interface ServicesDeps extends Omit<ServiceDeps, "registry"> {
   /** The registry for a service; called once for each service that is made. */
-  readonly registryFor: (options: ServiceOptions) => Registry;
+  readonly registryFor: (options: ServiceOptions, name: string) => Registry;
 }
 
 interface Use {
@@ -32,7 +32,7 @@ export function createServices(deps: ServicesDeps): Services {
     obtain(name, options) {
       const key = `${name} ${JSON.stringify(options)}`;
       const use = uses.get(key) ?? {
-        service: createService(name, options, { ...deps, registry: deps.registryFor(options) }),
+        service: createService(name, options, { ...deps, registry: deps.registryFor(options, name) }),
         key,
         count: 0,
       };

@@ -1,13 +1,14 @@
 import type { Socket } from "bun";
 import { GatewayError, problemBody, toGatewayError } from "../errors.ts";
-import { type Body, type ClientInfo, Exchange, type Responder, type ResponseHead } from "./exchange.ts";
-import { readClient } from "./forwarding.ts";
+import type { Body, ClientInfo, Exchange, Responder, ResponseHead } from "./exchange.ts";
 import { HeadReader } from "./head-reader.ts";
 import { headerList } from "./header-list.ts";
-import type { ListenerContext } from "./listener.ts";
+import type { ListenerContext } from "./listener-context.ts";
+import { makeExchange } from "./origin.ts";
 import { Outlet } from "./outlet.ts";
 import type { ParsedRequest } from "./parse-request.ts";
 import { problemHead, refusalText } from "./problem.ts";
+import { ReadGate } from "./read-gate.ts";
 import { RequestBody, type RequestBodyOwner } from "./request-body.ts";
 import { interimText, type ResponseFraming, responseDelimiter, responseText, toldLength } from "./response-text.ts";
 import { ResponseWriter, type ResponseWriterOwner } from "./response-writer.ts";
@@ -35,9 +36,10 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
   readonly outlet: Outlet;
   tunnel: Tunnel | null = null;
   readonly #socket: Socket<Downstream>;
-  readonly #context: ListenerContext;
+  readonly #context: ListenerContext<Downstream>;
   readonly #client: ClientInfo;
   readonly #reader = new HeadReader();
+  readonly #gate: ReadGate;
   #state: State = "idle";
   #exchange: Exchange | null = null;
   #body: RequestBody | null = null;
@@ -47,14 +49,13 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
   #closesAfter = false;
   #hasEnded = false;
   #isConsuming = false;
-  #isPaused = false;
-  #isBodyPaused = false;
   #lingered = 0;
 
-  constructor(socket: Socket<Downstream>, context: ListenerContext, client: ClientInfo) {
+  constructor(socket: Socket<Downstream>, context: ListenerContext<Downstream>, client: ClientInfo) {
     super();
     this.#socket = socket;
     this.outlet = new Outlet(socket);
+    this.#gate = new ReadGate(socket);
     this.#context = context;
     this.#client = client;
     context.wheel.arm(this, context.limits.headerTimeoutMs);
@@ -181,7 +182,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     wheel.disarm(this);
     const hasBody = head.isChunked || head.contentLength > 0;
     const body = hasBody ? new RequestBody(this, head.isChunked ? null : head.contentLength, limits) : null;
-    const exchange = this.#makeExchange(head, body);
+    const exchange = makeExchange(head, { context: this.#context, client: this.#client, responder: this, body });
     this.#exchange = exchange;
     this.#body = body;
     if (body === null) {
@@ -197,22 +198,6 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     } else hooks.onRequest(exchange);
     const left = body.settle();
     return left === null ? NOTHING : Buffer.from(left);
-  }
-
-  #makeExchange(head: ParsedRequest, body: RequestBody | null): Exchange {
-    const { context, client } = { context: this.#context, client: this.#client };
-    const given = client.isTrusted ? head.headers.first("x-request-id") : null;
-    return new Exchange(head, {
-      id: given !== null && given !== "" && given.length <= 128 ? given : context.newId(),
-      startedAt: performance.now(),
-      scheme: context.scheme,
-      listener: context.name,
-      client: client.isTrusted ? readClient(head.headers, client, context.isTrusted) : client,
-      body,
-      upgrade: head.upgrade,
-      expectsContinue: head.expectsContinue && body !== null,
-      responder: this,
-    });
   }
 
   #armBody(): void {
@@ -232,22 +217,15 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
   // The body of the request
 
   setBodyPaused(isPaused: boolean): void {
-    if (isPaused === this.#isBodyPaused) return;
-    this.#isBodyPaused = isPaused;
+    if (isPaused === this.#gate.isBodyHeld) return;
+    this.#gate.set("body", isPaused);
     // Who does not read cannot blame the client for silence.
     if (isPaused) this.#context.wheel.disarm(this);
     else if (this.#body !== null && !this.#body.isComplete && this.#writer === null) this.#armBody();
-    this.#applyPause();
   }
 
   setPaused(isPaused: boolean): void {
-    this.#isPaused = isPaused;
-    this.#applyPause();
-  }
-
-  #applyPause(): void {
-    if (this.#isPaused || this.#isBodyPaused) this.#socket.pause();
-    else this.#socket.resume();
+    this.#gate.set("peer", isPaused);
   }
 
   sendContinue(): void {
@@ -371,7 +349,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     const { wheel, limits } = this.#context;
     this.#state = "idle";
     wheel.arm(this, limits.idleTimeoutMs);
-    if (this.#isPaused) this.setPaused(false);
+    this.#gate.open();
     if (this.#isConsuming || this.#held === null || this.outlet.isBlocked) return;
     const held = this.#held;
     this.#held = null;
@@ -389,9 +367,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
       this.#socket.end();
       return;
     }
-    this.#isPaused = false;
-    this.#isBodyPaused = false;
-    this.#applyPause();
+    this.#gate.open();
     const ms = this.outlet.isBlocked ? this.#context.limits.idleTimeoutMs : LINGER_MS;
     this.#context.wheel.arm(this, ms);
   }

@@ -23,6 +23,16 @@ export interface ResponseHead {
 /** Bytes, a source to stream from, or no body. */
 export type Body = Uint8Array | BodySource | null;
 
+/** Where a duration is counted, by method and status. */
+export interface DurationSlot {
+  observe(method: string, status: number, seconds: number): void;
+}
+
+/** Told once when an exchange is over, in whatever way. */
+export interface ExchangeObserver {
+  exchangeDone(exchange: Exchange): void;
+}
+
 /** The connection that an exchange came by: the only one who writes to the client. */
 export interface Responder {
   respond(exchange: Exchange, head: ResponseHead, body: Body): void;
@@ -77,11 +87,18 @@ export class Exchange {
   prefix: string | null = null;
   params: Readonly<Record<string, string>> | null = null;
 
+  /** Whoever must know of the end: the configuration that serves the exchange. */
+  observer: ExchangeObserver | null = null;
+  /** Where the time of the backend that was chosen is counted. */
+  slot: DurationSlot | null = null;
+
   /** Facts for the log, filled in as they become known. */
   route: string | null = null;
   service: string | null = null;
   endpoint: string | null = null;
   attempts = 0;
+  /** `performance.now()` when the request was given to a service, 0 if it was not. */
+  forwardedAt = 0;
   /** `performance.now()` of the upstream's response head, 0 if there was none. */
   respondedAt = 0;
   status = 0;

@@ -1,37 +1,10 @@
 import type { Socket, TCPSocketListener } from "bun";
 import { GatewayError } from "../errors.ts";
 import { Downstream } from "./downstream.ts";
-import type { ClientInfo, Exchange } from "./exchange.ts";
+import type { ClientInfo } from "./exchange.ts";
+import type { ListenerContext, ListenerHooks, WireLimits } from "./listener-context.ts";
 import { enter, leave } from "./outlet.ts";
-import type { HeadLimits } from "./parse-request.ts";
-import type { RequestBodyLimits } from "./request-body.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
-
-export interface WireLimits extends HeadLimits, RequestBodyLimits {
-  /** Open connections in total, and per client address (null for no bound). */
-  readonly connections: number;
-  readonly connectionsPerClient: number | null;
-  /** From the first byte of a head to its last. */
-  readonly headerTimeoutMs: number;
-  /** Silence between requests, in a body, or of a client that does not read its response. */
-  readonly idleTimeoutMs: number;
-}
-
-/** A request that was refused before it could be read whole. */
-export interface Refusal {
-  readonly id: string;
-  readonly client: ClientInfo;
-  readonly listener: string;
-  readonly error: GatewayError;
-}
-
-export interface ListenerHooks {
-  /** A request's head came; its exchange must be answered in the end. Must not throw. */
-  onRequest(exchange: Exchange): void;
-  /** An exchange's last byte is sent, or it was broken off. */
-  onDone(exchange: Exchange): void;
-  onRefused(refusal: Refusal): void;
-}
 
 export interface ListenerOptions {
   readonly name: string;
@@ -55,19 +28,6 @@ export class ConnectionCounts {
   readonly byAddress = new Map<string, number>();
 }
 
-/** What a connection knows of its listener. */
-export interface ListenerContext {
-  readonly name: string;
-  readonly scheme: "http" | "https";
-  limits: WireLimits;
-  isTrusted: (address: string) => boolean;
-  readonly wheel: TimerWheel;
-  readonly newId: () => string;
-  readonly hooks: ListenerHooks;
-  isDraining: boolean;
-  closed(connection: Downstream): void;
-}
-
 export interface Listener {
   readonly name: string;
   readonly address: string;
@@ -87,7 +47,7 @@ export function createListener(options: ListenerOptions): Listener {
   const connections = new Set<Downstream>();
   const { connections: counts } = options;
   let onEmpty: (() => void) | null = null;
-  const context: ListenerContext = {
+  const context: ListenerContext<Downstream> = {
     name: options.name,
     scheme: "http",
     limits: options.limits,
@@ -133,7 +93,7 @@ export function createListener(options: ListenerOptions): Listener {
 
 function listen(
   options: ListenerOptions,
-  context: ListenerContext,
+  context: ListenerContext<Downstream>,
   connections: Set<Downstream>,
 ): TCPSocketListener<Downstream> {
   return Bun.listen<Downstream>({

@@ -1,8 +1,9 @@
 import type { Socket } from "bun";
 import { GatewayError } from "../errors.ts";
+import type { Attempt } from "./attempt.ts";
 import { enter, leave } from "./outlet.ts";
 import { Timer, type TimerWheel } from "./timer-wheel.ts";
-import { type Attempt, Upstream } from "./upstream.ts";
+import { Upstream, type UpstreamOwner } from "./upstream.ts";
 
 /** Attempts that wait for a connection when there may be no more of them. */
 const QUEUE_LIMIT = 1024;
@@ -19,7 +20,7 @@ export interface PoolOptions {
 }
 
 /** The connections to one endpoint. Reuses the newest first, retries nothing, and counts what is in flight. */
-export class UpstreamPool {
+export class UpstreamPool implements UpstreamOwner {
   /** Attempts that were begun and have not ended, waiting ones included. */
   inFlight = 0;
   readonly wheel: TimerWheel;

@@ -1,16 +1,16 @@
 import type { Socket } from "bun";
 import { GatewayError, type Sent } from "../errors.ts";
-import type { BodySink, BodySource } from "./body.ts";
-import type { Exchange, ResponseHead } from "./exchange.ts";
+import type { Attempt } from "./attempt.ts";
+import type { BodySink } from "./body.ts";
+import type { Exchange } from "./exchange.ts";
 import { requestText } from "./forwarding.ts";
 import type { HeaderList } from "./header-list.ts";
 import { Outlet } from "./outlet.ts";
 import { framingOf, type ParsedResponse, parseResponse } from "./parse-response.ts";
-import type { UpstreamPool } from "./pool.ts";
 import { RequestBody } from "./request-body.ts";
 import { ResponseBody, type ResponseBodyOwner } from "./response-body.ts";
 import { lastChunk } from "./response-writer.ts";
-import { Timer } from "./timer-wheel.ts";
+import { Timer, type TimerWheel } from "./timer-wheel.ts";
 import type { Tunnel, TunnelEnd } from "./tunnel.ts";
 import { Upgrade } from "./upgrade.ts";
 
@@ -19,29 +19,15 @@ const HEAD_END = Buffer.from("\r\n\r\n");
 const HEAD_BYTES = 64 * 1024;
 const INTERIM_LIMIT = 20;
 
-/** A response whose head has come; its body, where there is one, is still on the connection. */
-export interface UpstreamResponse {
-  readonly head: ResponseHead;
-  readonly body: BodySource | null;
-}
-
-/** Hears what becomes of an attempt. Exactly one of the two is called, once. */
-export interface Receiver {
-  onResponse(exchange: Exchange, response: UpstreamResponse): void;
-  onFailure(exchange: Exchange, error: GatewayError): void;
-}
-
-export interface AttemptTimeouts {
-  /** From the request's last byte to the response's head; 0 for none. */
-  readonly responseMs: number;
-  /** Silence of the endpoint in a body that is under way. */
-  readonly idleMs: number;
-}
-
-export interface Attempt {
-  readonly exchange: Exchange;
-  readonly receiver: Receiver;
-  readonly timeouts: AttemptTimeouts;
+/** Where a connection belongs. */
+export interface UpstreamOwner {
+  readonly wheel: TimerWheel;
+  /** An attempt ended, one way or the other. */
+  settled(): void;
+  /** The connection may be used again. */
+  release(connection: Upstream): void;
+  /** The connection's socket is gone. */
+  closed(connection: Upstream): void;
 }
 
 /** `idle`: lent to nobody; `waiting`: for a response's head; `body`: in its body; `tunnel`; `closed`. */
@@ -52,7 +38,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
   readonly outlet: Outlet;
   tunnel: Tunnel | null = null;
   readonly #socket: Socket<Upstream>;
-  readonly #pool: UpstreamPool;
+  readonly #owner: UpstreamOwner;
   #state: State = "idle";
   #attempt: Attempt | null = null;
   #body: ResponseBody | null = null;
@@ -62,17 +48,17 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
   #keepsAlive = true;
   #interim = 0;
 
-  constructor(socket: Socket<Upstream>, pool: UpstreamPool) {
+  constructor(socket: Socket<Upstream>, owner: UpstreamOwner) {
     super();
     this.#socket = socket;
     this.outlet = new Outlet(socket);
-    this.#pool = pool;
+    this.#owner = owner;
   }
 
   /** Sends a request. The connection must be idle. */
   begin(attempt: Attempt): void {
     const { exchange } = attempt;
-    this.#pool.wheel.disarm(this);
+    this.#owner.wheel.disarm(this);
     this.#attempt = attempt;
     this.#state = "waiting";
     this.#interim = 0;
@@ -103,7 +89,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
       this.outlet.text("\r\n");
     } else this.outlet.bytes(bytes);
     if (!this.outlet.isBlocked) return true;
-    this.#pool.wheel.arm(this, this.#attempt.timeouts.idleMs);
+    this.#owner.wheel.arm(this, this.#attempt.timeouts.idleMs);
     return false;
   }
 
@@ -138,7 +124,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     if (!this.outlet.drain() || attempt === null) return;
     if (this.#isRequestSent && this.#state === "waiting") this.#armResponse(attempt);
     else if (!this.#isRequestSent) {
-      this.#pool.wheel.disarm(this);
+      this.#owner.wheel.disarm(this);
       attempt.exchange.body?.resume();
     }
   }
@@ -159,9 +145,9 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     const wasTunnel = this.#state === "tunnel";
     if (!wasTunnel) this.#broken("The upstream reset the connection.");
     this.#state = "closed";
-    this.#pool.wheel.disarm(this);
-    if (wasTunnel) this.#pool.settled();
-    this.#pool.closed(this);
+    this.#owner.wheel.disarm(this);
+    if (wasTunnel) this.#owner.settled();
+    this.#owner.closed(this);
     if (wasTunnel) this.tunnel?.closed(this);
   }
 
@@ -221,7 +207,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     const framing = framingOf(head, exchange.method);
     exchange.respondedAt = performance.now();
     this.#keepsAlive = head.keepsAlive && framing !== "close";
-    this.#pool.wheel.disarm(this);
+    this.#owner.wheel.disarm(this);
     this.#state = "body";
     if (framing === "none") {
       if (rest.length > 0) this.#keepsAlive = false;
@@ -231,7 +217,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     }
     const body = new ResponseBody(this, framing, head.contentLength);
     this.#body = body;
-    if (timeouts.idleMs > 0) this.#pool.wheel.arm(this, timeouts.idleMs);
+    if (timeouts.idleMs > 0) this.#owner.wheel.arm(this, timeouts.idleMs);
     body.prefetch(rest);
     receiver.onResponse(exchange, { head, body });
     body.settle();
@@ -239,7 +225,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
 
   #readBody(bytes: Buffer): void {
     const idleMs = this.#attempt?.timeouts.idleMs ?? 0;
-    if (idleMs > 0) this.#pool.wheel.arm(this, idleMs);
+    if (idleMs > 0) this.#owner.wheel.arm(this, idleMs);
     this.#body?.feed(bytes);
   }
 
@@ -252,7 +238,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     exchange.respondedAt = performance.now();
     this.#state = "tunnel";
     this.#attempt = null;
-    this.#pool.wheel.disarm(this);
+    this.#owner.wheel.disarm(this);
     exchange.onGone = () => this.terminate();
     receiver.onResponse(exchange, { head, body: new Upgrade(this, Buffer.from(rest), timeouts.idleMs) });
   }
@@ -264,7 +250,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     else this.#socket.resume();
     // A client that reads slowly is not the endpoint's silence.
     const idleMs = this.#attempt?.timeouts.idleMs ?? 0;
-    if (idleMs > 0) this.#pool.wheel.arm(this, isPaused ? 0 : idleMs);
+    if (idleMs > 0) this.#owner.wheel.arm(this, isPaused ? 0 : idleMs);
   }
 
   bodyEnded(hasMore: boolean): void {
@@ -293,7 +279,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     }
     this.#state = "idle";
     this.#isReused = true;
-    this.#pool.release(this);
+    this.#owner.release(this);
   }
 
   #settle(): void {
@@ -303,7 +289,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     if (!this.#isRequestSent) attempt.exchange.body?.cancel();
     this.#attempt = null;
     this.#body = null;
-    this.#pool.settled();
+    this.#owner.settled();
   }
 
   /** `reused` only while nothing at all came back: then the endpoint may have closed before it read the request. */
@@ -348,12 +334,12 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
   }
 
   #armResponse(attempt: Attempt): void {
-    this.#pool.wheel.arm(this, attempt.timeouts.responseMs);
+    this.#owner.wheel.arm(this, attempt.timeouts.responseMs);
   }
 
   /** Waits for the next attempt; closes after so much silence. */
   rest(idleMs: number): void {
-    this.#pool.wheel.arm(this, idleMs);
+    this.#owner.wheel.arm(this, idleMs);
   }
 
   terminate(): void {

@@ -1,0 +1,134 @@
+import { parseArgs } from "node:util";
+import { ruleOf } from "../config/compile.ts";
+import { loadConfig } from "../config/source.ts";
+import type { Config, RouteConfig } from "../config/types.ts";
+import { type Explanation, explain as explainRoute } from "../route/explain.ts";
+import type { RouteRequest } from "../route/match.ts";
+import { HeaderList } from "../wire/header-list.ts";
+import { type Command, EXIT, UsageError } from "./command.ts";
+import { pluginText } from "./routes.ts";
+
+export const explain: Command = {
+  name: "explain",
+  usage: "torii explain METHOD URL [-H 'name: value']… [--listener NAME] [--config torii.yaml] [--json]",
+  summary: "says which route takes a request, and why every other one does not; sends nothing",
+  async run(args, context) {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: {
+        header: { type: "string", short: "H", multiple: true, default: [] },
+        listener: { type: "string" },
+        config: { type: "string" },
+        json: { type: "boolean", default: false },
+      },
+      allowPositionals: true,
+    });
+    const { config } = await loadConfig({
+      path: values.config ?? null,
+      env: context.env,
+      cwd: context.cwd,
+      openCatalog: context.openCatalog,
+    });
+    const listener = values.listener ?? config.listeners[0]?.name ?? "";
+    const request = requestOf(positionals, values.header, listener);
+    const rules = config.routes.map((route, order) => ruleOf(route, order, route));
+    const answer = describe(explainRoute(rules, request), config);
+    context.out(values.json ? JSON.stringify(answer, null, 2) : textOf(answer, request));
+    return answer.route === null ? EXIT.failed : EXIT.done;
+  },
+};
+
+const URL_PARTS = /^(?:https?:\/\/([^/?#]*))?(\/[^#]*|\?[^#]*)?$/i;
+
+function requestOf(positionals: readonly string[], headerTexts: readonly string[], listener: string): RouteRequest {
+  const [method, url, ...more] = positionals;
+  if (method === undefined || url === undefined || more.length > 0) throw new UsageError("give a method and a URL");
+  // Taken apart by hand: a URL parser would normalise the path, and the path as sent is what is to be explained.
+  const parts = URL_PARTS.exec(url);
+  if (parts === null) throw new UsageError(`${url} is no URL; give http://host/path, or /path with -H 'Host: …'`);
+  const headers = new HeaderList();
+  for (const text of headerTexts) addHeader(headers, text);
+  const authority = parts[1] ?? headers.first("host") ?? "";
+  const target = parts[2] ?? "/";
+  return {
+    method,
+    host: authority.replace(/:\d*$/, "").replace(/\.$/, "").toLowerCase(),
+    listener,
+    target: Buffer.from(target.startsWith("?") ? `/${target}` : target).toString("latin1"),
+    headers,
+  };
+}
+
+function addHeader(headers: HeaderList, text: string): void {
+  const colon = text.indexOf(":");
+  if (colon < 1) throw new UsageError(`"${text}" is no header; write 'name: value'`);
+  try {
+    headers.add(text.slice(0, colon).trim(), text.slice(colon + 1).trim());
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+interface Answer {
+  readonly route: string | null;
+  readonly path: string;
+  readonly refusal: string | null;
+  readonly params: Readonly<Record<string, string>> | null;
+  readonly plugins: readonly string[];
+  readonly backends: readonly {
+    readonly service: string;
+    readonly weight: number;
+    readonly endpoints: readonly string[] | null;
+    readonly plugins: readonly string[];
+  }[];
+  readonly timeoutMs: number | null;
+  readonly others: readonly { readonly route: string; readonly reasons: readonly string[] }[];
+}
+
+function describe(explanation: Explanation<RouteConfig>, config: Config): Answer {
+  const route = explanation.found?.target ?? null;
+  return {
+    route: route?.name ?? null,
+    path: explanation.path,
+    refusal: explanation.refusal,
+    params: explanation.found?.params ?? null,
+    plugins: route?.plugins.map(pluginText) ?? [],
+    backends: (route?.backends ?? []).map((backend) => ({
+      service: backend.service,
+      weight: backend.weight,
+      endpoints: endpointsOf(backend.service, config),
+      plugins: backend.plugins.map(pluginText),
+    })),
+    timeoutMs: route?.timeoutMs ?? null,
+    others: explanation.verdicts.filter(({ isWinner }) => !isWinner),
+  };
+}
+
+/** Addresses that the files name; null where only a running gateway knows. */
+function endpointsOf(name: string, config: Config): readonly string[] | null {
+  const options = config.services.find((service) => service.name === name)?.options;
+  return options?.discover === "static" ? options.endpoints.map(({ url }) => url) : null;
+}
+
+function textOf(answer: Answer, request: RouteRequest): string {
+  const lines = [`${request.method} ${request.host || "(no host)"}${request.target}`];
+  if (answer.refusal !== null) lines.push(`refused with 400 ambiguous_path: ${answer.refusal}`);
+  else if (answer.route === null) lines.push("no route takes it: 404 route_not_found");
+  else lines.push(...winnerLines(answer));
+  if (answer.others.length > 0) lines.push("", "other routes:");
+  for (const { route, reasons } of answer.others) lines.push(`  ${route}: ${reasons.join("; ")}`);
+  return lines.join("\n");
+}
+
+function winnerLines(answer: Answer): string[] {
+  const lines = [`route    ${answer.route}`, `path     ${answer.path}`];
+  if (answer.params !== null) lines.push(`params   ${JSON.stringify(answer.params)}`);
+  lines.push(`plugins  ${answer.plugins.join(" → ") || "none"}`);
+  for (const { service, weight, endpoints, plugins } of answer.backends) {
+    const where = endpoints === null ? "endpoints as the registry tells" : endpoints.join(", ");
+    const own = plugins.length === 0 ? "" : `, plugins ${plugins.join(" → ")}`;
+    lines.push(`backend  ${service} (weight ${weight}): ${where}${own}`);
+  }
+  if (answer.backends.length === 0) lines.push("backend  none: a plugin answers");
+  return lines;
+}

@@ -1,0 +1,47 @@
+import { type Command, type CommandContext, EXIT, runCommand } from "./command.ts";
+import { explain } from "./explain.ts";
+import { healthcheck } from "./healthcheck.ts";
+import { routes } from "./routes.ts";
+import { run } from "./run.ts";
+import { table } from "./table.ts";
+import { validate } from "./validate.ts";
+import { version } from "./version.ts";
+
+const health: Command = {
+  name: "healthcheck",
+  usage: "torii healthcheck [--config torii.yaml]",
+  summary: "asks the gateway on this machine whether it is ready; for containers",
+  run: (args, context) => healthcheck(args, context.env),
+};
+
+const COMMANDS: readonly Command[] = [run, validate, explain, routes, health, version];
+
+const LATER = ["services", "status", "diff", "apply", "rollback", "service", "agent", "drain"];
+
+/** Runs the command that the arguments name; resolves with the exit code. */
+export async function main(args: readonly string[], context: CommandContext): Promise<number> {
+  const [name = "help", ...rest] = args;
+  if (name === "help" || name === "--help" || name === "-h") {
+    context.out(help());
+    return args.length === 0 ? EXIT.misuse : EXIT.done;
+  }
+  const wanted = name === "--version" ? "version" : name;
+  const command = COMMANDS.find((one) => one.name === wanted);
+  if (command === undefined) {
+    const why = LATER.includes(name) ? "is not built yet" : "is no command";
+    context.err(`torii: ${name} ${why}\n\n${help()}`);
+    return EXIT.misuse;
+  }
+  if (rest.includes("--help")) {
+    context.out(`usage: ${command.usage}\n\n${command.summary}`);
+    return EXIT.done;
+  }
+  return await runCommand(command, rest, context);
+}
+
+function help(): string {
+  return `usage: torii COMMAND\n\n${table(
+    ["COMMAND", "DOES"],
+    COMMANDS.map(({ usage, summary }) => [usage.replace("torii ", ""), summary]),
+  )}`;
+}

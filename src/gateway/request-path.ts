@@ -1,0 +1,161 @@
+import type { Logger } from "pino";
+import type { Snapshot } from "../config/snapshot.ts";
+import { GatewayError, toGatewayError } from "../errors.ts";
+import type { AccessLog } from "../telemetry/access-log.ts";
+import type { Slot } from "../telemetry/histogram.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { Exchange } from "../wire/exchange.ts";
+import { isLoop } from "../wire/forwarding.ts";
+import { headerList } from "../wire/header-list.ts";
+import type { ListenerHooks, Refusal } from "../wire/listener-context.ts";
+
+/** What happens to a request between the wire and its route, and after its last byte. */
+export interface RequestPath {
+  readonly hooks: ListenerHooks;
+  /** Null for none; set once, before the first request. */
+  accessLog: AccessLog | null;
+  /** The configuration in force, or null before the first. */
+  readonly current: Snapshot | null;
+  /** Puts a configuration in force for requests to come; returns the one before. */
+  swap(snapshot: Snapshot): Snapshot | null;
+  /** Requests that have not ended. */
+  readonly inFlight: number;
+}
+
+export interface RequestPathDeps {
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** The request path. Owns the one variable that a reload changes. */
+export function createRequestPath({ metrics, log }: RequestPathDeps): RequestPath {
+  let current: Snapshot | null = null;
+  let inFlight = 0;
+  let accessLog: AccessLog | null = null;
+  const { events } = metrics;
+  const unrouted = metrics.routeSlot(null);
+
+  const hooks: ListenerHooks = {
+    onRequest(exchange) {
+      inFlight++;
+      events.exchangeStarted();
+      try {
+        route(exchange, current);
+      } catch (thrown) {
+        const error = toGatewayError(thrown);
+        if (error.code === "internal") log.error({ err: thrown, requestId: exchange.id }, "request failed");
+        exchange.refuse(error);
+      }
+    },
+    onDone(exchange) {
+      inFlight--;
+      events.exchangeEnded();
+      if (exchange.status === 0 && exchange.error?.code === "client_closed") exchange.status = exchange.error.status;
+      const { error } = exchange;
+      if (error?.code === "internal") log.error({ err: error.cause, requestId: exchange.id }, "request failed");
+      if (exchange.observer === null) observeUnrouted(exchange, unrouted);
+      else exchange.observer.exchangeDone(exchange);
+      if (accessLog !== null) accessLog.log(entryOf(exchange));
+    },
+    onRefused(refusal) {
+      events.requestRefused(refusal.error.code);
+      unrouted.observe("", refusal.error.status, 0);
+      accessLog?.log(refusedEntry(refusal));
+    },
+  };
+
+  return {
+    hooks,
+    get accessLog() {
+      return accessLog;
+    },
+    set accessLog(log) {
+      accessLog = log;
+    },
+    get current() {
+      return current;
+    },
+    swap(snapshot) {
+      const before = current;
+      current = snapshot;
+      return before;
+    },
+    get inFlight() {
+      return inFlight;
+    },
+  };
+}
+
+function route(exchange: Exchange, snapshot: Snapshot | null): void {
+  if (snapshot === null) throw new GatewayError("overloaded", "The gateway is starting.", { retryAfter: 1 });
+  if (exchange.method === "OPTIONS" && answersOptions(exchange)) return;
+  if (isLoop(exchange.headers)) throw new GatewayError("loop_detected", "The request goes round in a circle.");
+  const found = snapshot.serves(exchange.listener, exchange.host) ? snapshot.index.find(exchange) : null;
+  if (found === null) throw new GatewayError("route_not_found", "No route takes this request.");
+  exchange.prefix = found.prefix;
+  exchange.params = found.params;
+  found.target.serve(exchange);
+}
+
+/** OPTIONS to the gateway itself, and one whose Max-Forwards ends here, are not forwarded (RFC 9110 7.6.2, 9.3.7). */
+function answersOptions(exchange: Exchange): boolean {
+  const { headers } = exchange;
+  const forwards = headers.first("max-forwards");
+  if (exchange.target === "*" || forwards === "0") {
+    exchange.respond({ status: 204, reason: "No Content", headers: headerList([]) }, null);
+    return true;
+  }
+  if (forwards !== null && /^\d{1,9}$/.test(forwards)) headers.set("Max-Forwards", String(Number(forwards) - 1));
+  return false;
+}
+
+function observeUnrouted(exchange: Exchange, slot: Slot): void {
+  slot.observe(exchange.method, exchange.status, (performance.now() - exchange.startedAt) / 1000);
+}
+
+function entryOf(exchange: Exchange) {
+  const { forwardedAt, respondedAt } = exchange;
+  return {
+    at: Date.now(),
+    id: exchange.id,
+    traceId: null,
+    client: exchange.client.address,
+    method: exchange.method,
+    host: exchange.host,
+    target: exchange.target,
+    protocol: exchange.minor === 1 ? "HTTP/1.1" : "HTTP/1.0",
+    route: exchange.route,
+    service: exchange.service,
+    endpoint: exchange.endpoint,
+    status: exchange.status,
+    bytesReceived: exchange.bytesReceived,
+    bytesSent: exchange.bytesSent,
+    durationMs: performance.now() - exchange.startedAt,
+    upstreamMs: respondedAt > 0 ? respondedAt - forwardedAt : null,
+    attempts: exchange.attempts,
+    error: exchange.error?.code ?? null,
+  };
+}
+
+function refusedEntry({ id, client, error }: Refusal) {
+  return {
+    at: Date.now(),
+    id,
+    traceId: null,
+    client: client.address,
+    method: "",
+    host: "",
+    target: "",
+    protocol: "",
+    route: null,
+    service: null,
+    endpoint: null,
+    status: error.status,
+    bytesReceived: 0,
+    bytesSent: 0,
+    durationMs: 0,
+    upstreamMs: null,
+    attempts: 0,
+    error: error.code,
+  };
+}

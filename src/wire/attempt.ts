@@ -1,0 +1,28 @@
+import type { GatewayError } from "../errors.ts";
+import type { BodySource } from "./body.ts";
+import type { Exchange, ResponseHead } from "./exchange.ts";
+
+/** A response whose head has come; its body, where there is one, is still on the connection. */
+export interface UpstreamResponse {
+  readonly head: ResponseHead;
+  readonly body: BodySource | null;
+}
+
+/** Hears what becomes of an attempt. Exactly one of the two is called, once. */
+export interface Receiver {
+  onResponse(exchange: Exchange, response: UpstreamResponse): void;
+  onFailure(exchange: Exchange, error: GatewayError): void;
+}
+
+export interface AttemptTimeouts {
+  /** From the request's last byte to the response's head; 0 for none. */
+  readonly responseMs: number;
+  /** Silence of the endpoint in a body that is under way. */
+  readonly idleMs: number;
+}
+
+export interface Attempt {
+  readonly exchange: Exchange;
+  readonly receiver: Receiver;
+  readonly timeouts: AttemptTimeouts;
+}

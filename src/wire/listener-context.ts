@@ -1,0 +1,44 @@
+import type { GatewayError } from "../errors.ts";
+import type { ClientInfo, Exchange } from "./exchange.ts";
+import type { HeadLimits } from "./parse-request.ts";
+import type { RequestBodyLimits } from "./request-body.ts";
+import type { TimerWheel } from "./timer-wheel.ts";
+
+export interface WireLimits extends HeadLimits, RequestBodyLimits {
+  /** Open connections in total, and per client address (null for no bound). */
+  readonly connections: number;
+  readonly connectionsPerClient: number | null;
+  /** From the first byte of a head to its last. */
+  readonly headerTimeoutMs: number;
+  /** Silence between requests, in a body, or of a client that does not read its response. */
+  readonly idleTimeoutMs: number;
+}
+
+/** A request that was refused before it could be read whole. */
+export interface Refusal {
+  readonly id: string;
+  readonly client: ClientInfo;
+  readonly listener: string;
+  readonly error: GatewayError;
+}
+
+export interface ListenerHooks {
+  /** A request's head came; its exchange must be answered in the end. Must not throw. */
+  onRequest(exchange: Exchange): void;
+  /** An exchange's last byte is sent, or it was broken off. */
+  onDone(exchange: Exchange): void;
+  onRefused(refusal: Refusal): void;
+}
+
+/** What a connection knows of its listener. */
+export interface ListenerContext<Connection> {
+  readonly name: string;
+  readonly scheme: "http" | "https";
+  limits: WireLimits;
+  isTrusted: (address: string) => boolean;
+  readonly wheel: TimerWheel;
+  readonly newId: () => string;
+  readonly hooks: ListenerHooks;
+  isDraining: boolean;
+  closed(connection: Connection): void;
+}

@@ -1,6 +1,10 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import pino from "pino";
+import { createGateway, type Gateway } from "../src/gateway.ts";
+import { createMemoryRegistry, type MemoryRegistry } from "../src/registry/memory.ts";
+import { openCatalog } from "./support/catalog.ts";
 import { type Address, connect, exchange, type RawClient } from "./support/client.ts";
 import type { ResponseMessage } from "./support/message.ts";
 
@@ -27,6 +31,10 @@ export interface TestGateway extends AsyncDisposable, Address {
   readonly url: string;
   readonly folder: string;
   readonly gateway: Gateway;
+  /** Where services of `discover: memory` find their endpoints. */
+  readonly registry: MemoryRegistry;
+  /** What the gateway said in its log, parsed. */
+  readonly log: readonly Readonly<Record<string, unknown>>[];
   connect(): Promise<RawClient>;
   /** One request on a connection of its own. */
   exchange(request: string, method?: string): Promise<ResponseMessage>;
@@ -36,20 +44,11 @@ export interface TestGateway extends AsyncDisposable, Address {
   logged(fits: (line: AccessLine) => boolean): Promise<AccessLine>;
 }
 
-interface Gateway {
-  readonly addresses: ReadonlyMap<string, { readonly address: string; readonly port: number }>;
-  readonly statusPort: number | null;
-  reload(): Promise<unknown>;
-  drain(): Promise<void>;
-  close(): Promise<void>;
-}
-
 const ACCESS_LOG = "access.log";
 
 const BASE = {
   listeners: [{ name: "http", address: "127.0.0.1", port: 0 }],
   status: { address: "127.0.0.1", port: 0 },
-  telemetry: { accessLog: { path: ACCESS_LOG } },
   shutdown: { delay: "0s", timeout: "1s" },
 } as const;
 
@@ -60,7 +59,10 @@ function textOf(document: Document): string {
 
 async function writeFolder(setup: GatewaySetup): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "torii-test-"));
-  const torii = typeof setup.torii === "string" ? setup.torii : { ...BASE, ...setup.torii };
+  const torii =
+    typeof setup.torii === "string"
+      ? setup.torii
+      : { ...BASE, telemetry: { accessLog: { path: join(folder, ACCESS_LOG) } }, ...setup.torii };
   const files = {
     "torii.yaml": textOf(torii),
     ...(setup.routes === undefined ? {} : { "routes/main.yaml": textOf(setup.routes) }),
@@ -96,9 +98,17 @@ async function findLine(path: string, fits: (line: AccessLine) => boolean): Prom
 /** Writes a configuration into a folder of its own and runs a gateway from it, in this process. */
 export async function startGateway(setup: GatewaySetup): Promise<TestGateway> {
   const folder = await writeFolder(setup);
-  const module = process.env["TORII_GATEWAY_MODULE"] ?? "../src/gateway.ts";
-  const { createGateway } = await import(module);
-  const gateway: Gateway = await createGateway({ configPath: join(folder, "torii.yaml"), env: setup.env ?? {} });
+  const log: Readonly<Record<string, unknown>>[] = [];
+  const registry = createMemoryRegistry();
+  const gateway = await createGateway({
+    configPath: join(folder, "torii.yaml"),
+    env: setup.env ?? {},
+    cwd: folder,
+    version: "test",
+    log: pino({ level: "debug" }, { write: (line) => void log.push(JSON.parse(line)) }),
+    openCatalog,
+    registry,
+  });
   const first = [...gateway.addresses.values()][0];
   if (first === undefined) throw new Error("the gateway has no listener");
   const address: Address = { address: "127.0.0.1", port: first.port };
@@ -107,12 +117,15 @@ export async function startGateway(setup: GatewaySetup): Promise<TestGateway> {
     url: `http://127.0.0.1:${first.port}`,
     folder,
     gateway,
+    registry,
+    log,
     connect: () => connect(address),
     exchange: (request, method) => exchange(address, request, method),
     write: (path, text) => replaceFile(join(folder, path), text),
     logged: (fits) => findLine(join(folder, ACCESS_LOG), fits),
     async [Symbol.asyncDispose]() {
       await gateway.close();
+      registry.close();
       await rm(folder, { recursive: true, force: true });
     },
   };

@@ -156,7 +156,7 @@ describe("connections", () => {
     await using upstream = startAnswering(() => ok());
     await using gateway = await startProxy(upstream.url, { service: { timeouts: { idle: "150ms" } } });
     await gateway.exchange(get());
-    expect(["ended", "closed", "reset"]).toContain(await upstream.connections[0]?.peer.ending());
+    expect((await upstream.connections[0]?.peer.ending()) ?? "never opened").toMatch(/ended|closed|reset/);
   });
 });
 

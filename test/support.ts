@@ -2,9 +2,10 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import pino from "pino";
-import { createGateway, type Gateway } from "../src/gateway.ts";
+import { builtIns } from "../plugins/index.ts";
+import { createCatalogs } from "../src/config/plugin-files.ts";
+import { createGateway, type Gateway } from "../src/gateway/gateway.ts";
 import { createMemoryRegistry, type MemoryRegistry } from "../src/registry/memory.ts";
-import { openCatalog } from "./support/catalog.ts";
 import { type Address, connect, exchange, type RawClient } from "./support/client.ts";
 import type { ResponseMessage } from "./support/message.ts";
 
@@ -106,7 +107,7 @@ export async function startGateway(setup: GatewaySetup): Promise<TestGateway> {
     cwd: folder,
     version: "test",
     log: pino({ level: "debug" }, { write: (line) => void log.push(JSON.parse(line)) }),
-    openCatalog,
+    openCatalog: createCatalogs(builtIns),
     registry,
   });
   const first = [...gateway.addresses.values()][0];

@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import { fieldName, type HeaderList } from "./header-list.ts";
+import { fieldName, type HeaderList, trimSpace } from "./header-list.ts";
 
 // One pass over a whole head: a control character, a CR without LF, or an LF without CR. Everything but these may
 // stand in a field value (RFC 9110 5.5); bare CR and LF are refused, never repaired (RFC 9112 2.2).
@@ -7,7 +7,7 @@ const BAD_HEAD = /[^\t\r\n\x20-\x7e\x80-\xff]|\r[^\n]|[^\r]\n/;
 
 /** Says whether a head, or the beginning of one, holds a byte that no head may hold. A last CR is left open. */
 export function hasBadOctet(text: string): boolean {
-  return BAD_HEAD.test(text) || text.charCodeAt(0) === 10;
+  return BAD_HEAD.test(text);
 }
 
 const SPACE = 32;
@@ -44,7 +44,7 @@ function badField(detail: string): GatewayError {
 export function listElements(value: string): string[] {
   const found: string[] = [];
   for (const part of value.split(",")) {
-    const element = part.trim().toLowerCase();
+    const element = trimSpace(part).toLowerCase();
     if (element !== "") found.push(element);
   }
   return found;

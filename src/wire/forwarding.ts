@@ -1,7 +1,7 @@
 import { addressBytes } from "./address.ts";
 import type { ClientInfo, Exchange } from "./exchange.ts";
 import { listElements } from "./fields.ts";
-import type { HeaderList } from "./header-list.ts";
+import { type HeaderList, trimSpace } from "./header-list.ts";
 
 /** The name under which the gateway stands in `Via` (RFC 9110 7.6.3): a pseudonym, never a host name. */
 const PSEUDONYM = "torii";
@@ -146,7 +146,7 @@ export function readClient(headers: HeaderList, peer: ClientInfo, isTrusted: (ad
   let { address } = peer;
   const hops = (headers.get("x-forwarded-for") ?? "").split(",");
   for (let i = hops.length - 1; i >= 0; i--) {
-    const hop = (hops[i] ?? "").trim();
+    const hop = trimSpace(hops[i] ?? "");
     if (addressBytes(hop) === null) break;
     address = hop;
     if (!isTrusted(hop)) break;

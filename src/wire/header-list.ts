@@ -29,8 +29,21 @@ function lineOf(name: string, value: string): string {
   return `${name}: ${value}`;
 }
 
+/** Takes optional white space off both ends: SP and HTAB, nothing else (RFC 9110 5.6.3); `trim` would take more. */
+export function trimSpace(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isSpace(text.charCodeAt(start))) start++;
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end--;
+  return start === 0 && end === text.length ? text : text.slice(start, end);
+}
+
+function isSpace(code: number): boolean {
+  return code === 32 || code === 9;
+}
+
 function valuePart(line: string): string {
-  return line.slice(line.indexOf(":") + 1).trim();
+  return trimSpace(line.slice(line.indexOf(":") + 1));
 }
 
 /**

@@ -108,10 +108,11 @@ export function checkPart<Schema extends z.ZodType>(
   return other === value ? first : checkValue(schema, other);
 }
 
-/** The faults of a part, with their places in the document. */
+/** The faults of a part, with their places in the document; none for a text whose placeholder has a fault already. */
 export function locatedFaults(faults: readonly ValueFault[], spot: Spot): readonly ConfigIssue[] {
-  return faults.map(({ path, at, message }) => ({
-    ...spot.document.place([...spot.path, ...path], at),
-    message,
-  }));
+  const { document } = spot;
+  return faults.flatMap(({ path, at, message }) => {
+    const full = [...spot.path, ...path];
+    return document.unfilled.has(pathKey(full)) ? [] : [{ ...document.place(full, at), message }];
+  });
 }

@@ -21,6 +21,8 @@ export interface ConfigDocument {
   readonly value: unknown;
   /** By path key: the number or boolean that a whole placeholder's text could stand for. */
   readonly rereads: ReadonlyMap<string, unknown>;
+  /** Path keys of texts that have a fault already, as a placeholder in them could not be filled. */
+  readonly unfilled: ReadonlySet<string>;
   /** The place of the path's value, or of its key; of the nearest part above when the path leads nowhere. */
   place(path: Path, at?: "key" | "value"): Place;
 }
@@ -37,6 +39,8 @@ export interface FileText {
   readonly text: string;
   readonly fill: (text: string) => Filled;
 }
+
+const SYNTAX_ISSUES_LIMIT = 5;
 
 // Places of thousands of entries of one map are asked for: each map is indexed once.
 const INDEXES = new WeakMap<YAMLMap, ReadonlyMap<string | null, Pair>>();
@@ -90,8 +94,14 @@ function offsetOf(document: Document, path: Path, at: "key" | "value"): number {
 }
 
 function syntaxMessage(message: string): string {
-  const text = message.split("\n")[0] ?? message;
+  const text = /call stack/.test(message) ? "it is nested too deeply" : (message.split("\n")[0] ?? message);
   return `cannot be read as YAML or JSON: ${text.charAt(0).toLowerCase()}${text.slice(1)}`;
+}
+
+/** One fault brings others with it: of those on one line only the first helps, and few lines say enough. */
+function syntaxIssues(issues: readonly ConfigIssue[]): readonly ConfigIssue[] {
+  const firsts = issues.filter((issue, at) => issues.findIndex(({ line }) => line === issue.line) === at);
+  return firsts.slice(0, SYNTAX_ISSUES_LIMIT);
 }
 
 function configDocument(document: Document, lines: LineCounter, input: FileText): ParsedFile {
@@ -105,10 +115,10 @@ function configDocument(document: Document, lines: LineCounter, input: FileText)
     field: fieldOf(fault.path),
     message: fault.message,
   });
-  const broken = [...document.errors, ...document.warnings];
+  const broken = [...document.errors, ...document.warnings].slice(0, SYNTAX_ISSUES_LIMIT * 10);
   if (broken.length > 0) {
     const faults = broken.map(({ pos, message }) => ({ path: [], offset: pos[0], message: syntaxMessage(message) }));
-    return { documents: [], issues: faults.map(located) };
+    return { documents: [], issues: syntaxIssues(faults.map(located)) };
   }
   const tree = readTree(document, { fill: input.fill, lineAt: (offset) => position(offset).line });
   const place = (path: Path, at: "key" | "value" = "value"): Place => ({
@@ -116,7 +126,8 @@ function configDocument(document: Document, lines: LineCounter, input: FileText)
     ...position(offsetOf(document, path, at)),
     field: fieldOf(path),
   });
-  const documents = tree.value === null ? [] : [{ file: input.file, value: tree.value, rereads: tree.rereads, place }];
+  const { value, rereads, unfilled } = tree;
+  const documents = value === null ? [] : [{ file: input.file, value, rereads, unfilled, place }];
   return { documents, issues: tree.faults.map(located) };
 }
 
@@ -134,7 +145,7 @@ export function parseFile(input: FileText): ParsedFile {
     return { documents: parts.flatMap((part) => part.documents), issues: parts.flatMap((part) => part.issues) };
   } catch (error) {
     // The parser recurses: a bomb of brackets exhausts its stack, and some malformed input trips it.
-    const reason = error instanceof RangeError ? "it is nested too deeply" : String(error);
+    const reason = error instanceof Error ? error.message : String(error);
     const issue = { file: input.file, line: null, column: null, field: "", message: syntaxMessage(reason) };
     return { documents: [], issues: [issue] };
   }

@@ -35,7 +35,7 @@ export async function routeFiles(folder: string): Promise<readonly string[]> {
 }
 
 /** A fault of a whole file. */
-export function fileIssue(file: string, message: string): ConfigIssue {
+function fileIssue(file: string, message: string): ConfigIssue {
   return { file, line: null, column: null, field: "", message };
 }
 

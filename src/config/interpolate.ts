@@ -1,5 +1,5 @@
 import { isAbsolute, resolve } from "node:path";
-import { maskSecrets } from "./mask.ts";
+import { isShortSecret, maskSecrets } from "./mask.ts";
 
 /** A text with its placeholders filled in. */
 export interface Filled {
@@ -71,6 +71,10 @@ export function createInterpolator(deps: InterpolatorDeps): Interpolator {
   const secrets = new Set<string>();
   const files = new Set<string>();
 
+  function keepSecret(value: string): void {
+    if (value !== "") secrets.add(value);
+  }
+
   function placeholder(inner: string): Value {
     if (!inner.startsWith("file:")) return variable(inner, deps.env);
     const path = inner.slice("file:".length);
@@ -78,7 +82,7 @@ export function createInterpolator(deps: InterpolatorDeps): Interpolator {
     const full = isAbsolute(path) ? path : resolve(deps.folder, path);
     files.add(full);
     const found = secretFile(full, deps);
-    if ("value" in found && found.value !== "") secrets.add(found.value);
+    if ("value" in found) keepSecret(found.value);
     return found;
   }
 
@@ -92,13 +96,15 @@ export function createInterpolator(deps: InterpolatorDeps): Interpolator {
       faults.push(found.fault);
       return "";
     });
+    // Within a longer text a short secret is not recognised: all of the text becomes one.
+    if (/\$\{file:/.test(text) && byLength().some((secret) => isShortSecret(secret))) keepSecret(filled);
     return { text: filled, faults, isWhole: faults.length === 0 && WHOLE.test(text) };
   }
 
   const byLength = () => [...secrets].sort((a, b) => b.length - a.length);
   return {
     fill,
-    keepSecret: (value) => void (value !== "" && secrets.add(value)),
+    keepSecret,
     secrets: byLength,
     secretFiles: () => [...files],
     mask: (text) => maskSecrets(text, byLength()),

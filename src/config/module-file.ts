@@ -85,7 +85,7 @@ function numberOf(from: unknown, name: string): number | null {
 }
 
 /** A failed import as faults; a build error holds several, each with its position. */
-function importIssues(file: string, error: unknown): readonly ConfigIssue[] {
+export function importIssues(file: string, error: unknown): readonly ConfigIssue[] {
   if (error instanceof ConfigError) return error.issues;
   const errors: readonly unknown[] = error instanceof AggregateError ? error.errors : [error];
   return errors.map((one) => {
@@ -103,7 +103,13 @@ function importIssues(file: string, error: unknown): readonly ConfigIssue[] {
 }
 
 function moduleDocument(file: ModuleFile, value: unknown): ConfigDocument {
-  return { file: file.file, value, rereads: new Map(), place: (path) => placeIn(file, path, value) };
+  return {
+    file: file.file,
+    value,
+    rereads: new Map(),
+    unfilled: new Set(),
+    place: (path) => placeIn(file, path, value),
+  };
 }
 
 /**

@@ -15,13 +15,11 @@ import {
   words,
 } from "./scalars.ts";
 import { serviceSchema, weight } from "./service-schema.ts";
-import { hint, quote } from "./wording.ts";
+import { hint, wrong } from "./wording.ts";
 
-function pathError({ input }: { readonly input?: unknown }): string {
-  return `${quote(input)} is not a path; write "/exact", "/prefix/*", "/users/:id", { exact }, { prefix } or { regex }`;
-}
+const pathError = hint("a path", '"/exact", "/prefix/*", "/users/:id", { exact }, { prefix } or { regex }');
 
-const pathText = z.string({ error: pathError }).startsWith("/", { error: pathError });
+const pathText = z.string({ error: pathError });
 
 const path = z
   .union(
@@ -37,7 +35,7 @@ const path = z
 
 function valueError({ input }: { readonly input?: unknown }): string {
   const example = typeof input === "number" || typeof input === "boolean" ? `"${input}"` : '"text"';
-  return `${quote(input)} is not a value to match; write ${example}, { regex: "…" } or { present: true }`;
+  return wrong(input, "a value to match", `${example}, { regex: "…" } or { present: true }`);
 }
 
 const value = z.union([z.string(), z.strictObject({ regex: regexSource }), z.strictObject({ present: z.boolean() })], {

@@ -4,16 +4,18 @@ import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { assemble } from "./assemble.ts";
 import type { Building } from "./building.ts";
 import type { Catalog, OpenCatalog } from "./catalog.ts";
-import { below, checkPart, locatedFaults, type Spot } from "./check.ts";
+import { below, checkPart, locatedFaults, placeOf, type Spot } from "./check.ts";
 import type { ConfigDocument } from "./document.ts";
 import { type Entries, pluginNames, readEntries } from "./entries.ts";
-import { fileIssue, readConfigFile, reasonOf, routeFiles, shownPath } from "./files.ts";
+import { readConfigFile, reasonOf, routeFiles, shownPath } from "./files.ts";
 import { gatewayConfig } from "./gateway-config.ts";
 import { type GatewayDocument, gatewaySchema } from "./gateway-schema.ts";
 import { createInterpolator, type Interpolator } from "./interpolate.ts";
 import { isSecretField } from "./mask.ts";
+import { fieldOf } from "./path.ts";
 import { pluginUses, usedNames } from "./plugin-uses.ts";
 import type { Config } from "./types.ts";
+import { shortened } from "./wording.ts";
 
 export interface LoadOptions {
   /** `torii.yaml` or what stands for it; null: the one in `cwd`, and the defaults when there is none. */
@@ -56,16 +58,24 @@ interface Gateway {
 }
 
 /** Values of fields that hold secrets by their name are kept as secrets too, in whatever document they stand. */
-function keepSecrets(value: unknown, interpolator: Interpolator): void {
-  if (typeof value !== "object" || value === null) return;
+function keepSecrets(value: unknown, interpolator: Interpolator, seen = new Set<unknown>()): void {
+  // A module's value may hold itself.
+  if (typeof value !== "object" || value === null || seen.has(value)) return;
+  seen.add(value);
   for (const [key, item] of Object.entries(value)) {
     if (typeof item === "string" && isSecretField(key)) interpolator.keepSecret(item);
-    else keepSecrets(item, interpolator);
+    else keepSecrets(item, interpolator, seen);
   }
 }
 
 function emptyDocument(file: string): ConfigDocument {
-  return { file, value: {}, rereads: new Map(), place: () => ({ file, line: null, column: null, field: "" }) };
+  return {
+    file,
+    value: {},
+    rereads: new Map(),
+    unfilled: new Set(),
+    place: (path) => ({ file, line: null, column: null, field: fieldOf(path) }),
+  };
 }
 
 function defaultGateway(file: string, isKnown: boolean): Gateway {
@@ -93,12 +103,13 @@ async function readGateway(loading: Loading): Promise<Gateway> {
   return defaultGateway(file, false);
 }
 
-async function listedFiles(folder: string, loading: Loading): Promise<readonly string[]> {
+async function listedFiles(folder: string, gateway: Gateway, loading: Loading): Promise<readonly string[]> {
   try {
     return await routeFiles(folder);
   } catch (error) {
-    const message = `the folder of routes cannot be read (${reasonOf(error)}); create it, or name another as routes in torii.yaml`;
-    loading.issues.push(fileIssue(shownPath(folder, loading.cwd), message));
+    const shown = shownPath(folder, loading.cwd);
+    const message = `the folder of routes ${shown} cannot be read (${reasonOf(error)}); create it or name another`;
+    loading.issues.push({ ...placeOf(below(gateway.spot, "routes")), message });
     return [];
   }
 }
@@ -152,7 +163,10 @@ function sorted(issues: readonly ConfigIssue[], files: readonly string[]): reado
 function throwFaults(loading: Loading, paths: readonly string[]): void {
   if (loading.issues.length === 0) return;
   const files = [loading.path, ...paths].map((path) => shownPath(path, loading.cwd));
-  const masked = loading.issues.map((issue) => ({ ...issue, message: loading.interpolator.mask(issue.message) }));
+  const masked = loading.issues.map((issue) => ({
+    ...issue,
+    message: shortened(loading.interpolator.mask(issue.message)),
+  }));
   throw new ConfigError(sorted(masked, files));
 }
 
@@ -190,7 +204,7 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const gateway = await readGateway(loading);
   const routesFolder = resolve(folder, gateway.document.routes);
   const given = options.routeFiles?.map((path) => resolve(loading.cwd, path));
-  const paths = given ?? (await listedFiles(routesFolder, loading));
+  const paths = given ?? (await listedFiles(routesFolder, gateway, loading));
   const entries = await readRouteFiles(paths, loading);
   const rest = gatewayConfig(gateway.document, gateway.spot, { folder, building: loading });
   const names = [...usedNames(gateway.document.defaults.plugins), ...pluginNames(entries.entries)];

@@ -18,6 +18,8 @@ export interface Tree {
   readonly faults: readonly TreeFault[];
   /** By path key: what a text that was one whole placeholder would be as a number or a boolean. */
   readonly rereads: ReadonlyMap<string, unknown>;
+  /** Path keys of the texts with a placeholder that could not be filled. */
+  readonly unfilled: ReadonlySet<string>;
 }
 
 interface Reader {
@@ -26,6 +28,7 @@ interface Reader {
   readonly lineAt: (offset: number) => number;
   readonly faults: TreeFault[];
   readonly rereads: Map<string, unknown>;
+  readonly unfilled: Set<string>;
   aliasDepth: number;
   aliasedNodes: number;
 }
@@ -58,6 +61,7 @@ function fault(reader: Reader, node: unknown, at: { readonly path: Path; readonl
 function textValue(reader: Reader, node: Node, at: { readonly path: Path; readonly text: string }): string {
   const filled = reader.fill(at.text);
   for (const message of filled.faults) fault(reader, node, { path: at.path, message });
+  if (filled.faults.length > 0) reader.unfilled.add(pathKey(at.path));
   if (filled.isWhole) {
     const other = reread(filled.text);
     if (other !== undefined) reader.rereads.set(pathKey(at.path), other);
@@ -152,7 +156,15 @@ export function readTree(
   document: Document,
   deps: { readonly fill: (text: string) => Filled; readonly lineAt: (offset: number) => number },
 ): Tree {
-  const reader: Reader = { document, ...deps, faults: [], rereads: new Map(), aliasDepth: 0, aliasedNodes: 0 };
+  const reader: Reader = {
+    document,
+    ...deps,
+    faults: [],
+    rereads: new Map(),
+    unfilled: new Set(),
+    aliasDepth: 0,
+    aliasedNodes: 0,
+  };
   const value = nodeValue(reader, document.contents, []);
-  return { value, faults: reader.faults, rereads: reader.rereads };
+  return { value, faults: reader.faults, rereads: reader.rereads, unfilled: reader.unfilled };
 }

@@ -1,8 +1,6 @@
 import * as z from "zod";
 import { suggestion } from "./near.ts";
 
-const SHOWN_LENGTH = 60;
-
 /** What stands in a fault for a key whose feature does not exist yet. */
 export const NOT_BUILT = "is not built yet; it will come with a later version";
 
@@ -18,14 +16,18 @@ const WORDS: Readonly<Record<string, string>> = {
   undefined: "nothing",
 };
 
-/** A value as it is quoted in a fault: short, on one line. */
+/** A value as it is quoted in a fault, on one line. */
 export function quote(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "a map";
   if (typeof value === "function") return "a function";
-  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
-  return text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text;
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
+}
+
+/** A message with long quoted texts cut. Only for messages whose secrets are masked: what is cut is not recognised. */
+export function shortened(message: string): string {
+  return message.replace(/"((?:[^"\\]|\\.){60})(?:[^"\\]|\\.)+"/g, '"$1…"');
 }
 
 /** The message of a value that is not what it should be; `what` with its article, `example` what would be right. */
@@ -44,8 +46,8 @@ function typeMessage(input: unknown, expected: string): string {
   const words = WORDS[expected] ?? expected;
   if (input === undefined) return `is missing; write ${words}`;
   if (input === null) return `is empty; write ${words} or leave the key out`;
-  const example = expected === "string" && typeof input !== "object" ? `${words}: "${String(input)}"` : words;
-  return `${quote(input)} is not ${words}; write ${example}`;
+  const isScalar = typeof input === "number" || typeof input === "boolean";
+  return `is ${quote(input)}; write ${expected === "string" && isScalar ? `the text "${input}"` : words}`;
 }
 
 function sizeMessage(issue: z.core.$ZodRawIssue<z.core.$ZodIssueTooBig | z.core.$ZodIssueTooSmall>): string {

@@ -1,0 +1,95 @@
+import { isBuiltin } from "node:module";
+import type { Context, MiddlewareHandler } from "hono";
+import * as z from "zod";
+import type { Plugin } from "../plugin.ts";
+import { HONO_MODULES } from "./hono-modules.ts";
+
+type Factory = (...args: readonly unknown[]) => unknown;
+
+/** Factories whose first argument no file can give. */
+const ARGUMENTS: Readonly<Record<string, (options: unknown) => readonly unknown[]>> = {
+  "hono/ip-restriction": (options) => [connectionInfo, options],
+};
+
+function connectionInfo(context: Context): unknown {
+  const { address } = context.env.client;
+  return { remote: { address, addressType: address.includes(":") ? "IPv6" : "IPv4" } };
+}
+
+/** Says whether a name can only mean a module: `hono/cors`, `@scope/name`. */
+export function isModuleName(name: string): boolean {
+  return /^(?:@[\w.-]+\/)?[\w.-]+(?:\/[\w.-]+)*$/.test(name) && name.includes("/");
+}
+
+/**
+ * A plugin made of a Hono middleware module; `with` is what its function gets, nothing when it is empty.
+ * A module that cannot be used gives a plugin whose options are at fault and say why, so that the fault is located.
+ * Undefined when there is no module of that name and the name may mean something else.
+ */
+export async function modulePlugin(name: string, folder: string): Promise<Plugin | undefined> {
+  const loaded = await loadModule(name, folder);
+  if (loaded instanceof Error) return isModuleName(name) ? broken(name, loaded.message) : undefined;
+  const factory = factoryOf(name, loaded);
+  return typeof factory === "string" ? broken(name, factory) : working(name, factory);
+}
+
+async function loadModule(name: string, folder: string): Promise<object | Error> {
+  const known = HONO_MODULES[name];
+  if (known !== undefined) return known();
+  if (isBuiltin(name) || name.startsWith(".") || name.startsWith("/"))
+    return new Error(`${name} is no middleware module`);
+  try {
+    return await import(Bun.resolveSync(name, folder));
+  } catch (thrown) {
+    const isAbsent = thrown instanceof Error && /Cannot find (?:module|package)/.test(thrown.message);
+    if (isAbsent) return new Error(`there is no module ${name}; install it where the configuration stands`);
+    return new Error(`${name} cannot be loaded: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+  }
+}
+
+/** The function to call, or what is wrong. */
+function factoryOf(name: string, loaded: object): Factory | string {
+  const functions = Object.entries(loaded).filter(
+    (entry): entry is [string, Factory] => typeof entry[1] === "function",
+  );
+  const wanted = (name.split("/").at(-1) ?? "").replaceAll("-", "").toLowerCase();
+  const named = functions.find(([key]) => key.toLowerCase() === wanted) ?? functions.find(([key]) => key === "default");
+  if (named !== undefined) return named[1];
+  const [only, ...more] = functions;
+  if (only === undefined) return `${name} exports no function; name a module that makes Hono middleware`;
+  if (more.length === 0) return only[1];
+  const names = functions.map(([key]) => key).join(", ");
+  return `${name} exports several functions (${names}); write a plugin of your own that calls the one you mean`;
+}
+
+function isEmpty(options: unknown): boolean {
+  return (
+    options === undefined || (typeof options === "object" && options !== null && Object.keys(options).length === 0)
+  );
+}
+
+function working(name: string, factory: Factory): Plugin {
+  return {
+    name,
+    options: z.unknown(),
+    provision: (options) => {
+      // Some middleware writes into its options; each use has its own.
+      const own: unknown = structuredClone(options);
+      const args = ARGUMENTS[name]?.(own) ?? (isEmpty(own) ? [] : [own]);
+      const middleware: unknown = factory(...args);
+      if (typeof middleware !== "function") throw new Error(`${name} makes no Hono middleware`);
+      // By its contract a Hono middleware module's function returns this.
+      return middleware as MiddlewareHandler;
+    },
+  };
+}
+
+function broken(name: string, message: string): Plugin {
+  return {
+    name,
+    options: z.unknown().superRefine((_, context) => context.addIssue({ code: "custom", message })),
+    provision: () => {
+      throw new Error(message);
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import { z } from "zod";
+import type { Catalog } from "../../src/config/catalog.ts";
+import { definePlugin } from "../../src/plugin.ts";
+
+const anything = z.record(z.string(), z.unknown());
+
+const passing = ["request-headers", "response-headers", "redirect", "rewrite", "cors"].map((name) =>
+  definePlugin({ name, options: anything, create: () => async (_context, next) => next() }),
+);
+
+const addHeader = definePlugin({
+  name: "add-header",
+  options: z.strictObject({ name: z.string(), value: z.string(), times: z.int().max(3).optional() }),
+  create:
+    ({ name, value }) =>
+    async (context, next) => {
+      await next();
+      context.header(name, value);
+    },
+});
+
+const respond = definePlugin({
+  name: "respond",
+  options: z.strictObject({ status: z.int().min(100).max(599) }),
+  create:
+    ({ status }) =>
+    () =>
+      new Response(null, { status }),
+});
+
+const PLUGINS = new Map([...passing, addHeader, respond].map((plugin) => [plugin.name, plugin]));
+
+/** A catalog with a plugin of strict options, one that answers, and the names that HTTPRoute filters become. */
+export const catalog: Catalog = { get: (name) => PLUGINS.get(name), names: () => [...PLUGINS.keys()] };

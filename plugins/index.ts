@@ -1,0 +1,10 @@
+import type { Plugin } from "../src/plugin.ts";
+import cors from "./cors.ts";
+import redirect from "./redirect.ts";
+import requestHeaders from "./request-headers.ts";
+import respond from "./respond.ts";
+import responseHeaders from "./response-headers.ts";
+import rewrite from "./rewrite.ts";
+
+/** The built-in plugins. */
+export const builtIns: readonly Plugin[] = [cors, redirect, requestHeaders, respond, responseHeaders, rewrite];

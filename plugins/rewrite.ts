@@ -1,0 +1,64 @@
+import * as z from "zod";
+import { definePlugin, type PluginEnv } from "../src/plugin.ts";
+import { fullPath, prefixPath, replacePrefix, splitTarget, withQuery } from "./support/path.ts";
+
+function isRegex(text: string): boolean {
+  try {
+    new RegExp(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const regexPath = z.strictObject({
+  regex: z.string().min(1).refine(isRegex, { error: "is no regular expression; check its brackets and escapes" }),
+  replace: z.string().regex(/^[\x21\x22\x24-\x7e]*$/, { error: "is no part of a path; write it without spaces and #" }),
+});
+
+const options = z
+  .strictObject({
+    hostname: z
+      .string()
+      .regex(/^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/, {
+        error: "is no host; write for example api.internal",
+      })
+      .optional(),
+    path: z.union([fullPath, prefixPath, regexPath]).optional(),
+  })
+  .refine(({ hostname, path }) => hostname !== undefined || path !== undefined, {
+    error: "rewrites nothing; give hostname or path",
+  });
+
+type Replacement = NonNullable<z.output<typeof options>["path"]>;
+
+/** What makes the new path, ready for requests. */
+function replacer(replacement: Replacement): (path: string, env: PluginEnv) => string {
+  if ("full" in replacement) return () => replacement.full;
+  if ("prefix" in replacement) return (path, env) => replacePrefix(path, env.prefix, replacement.prefix);
+  const pattern = new RegExp(replacement.regex, "g");
+  // Groups may be written as `$1`, or as `\1` like in other proxies.
+  const text = replacement.replace.replace(/\\(\d)/g, "$$$1");
+  return (path) => {
+    const replaced = path.replace(pattern, text);
+    return replaced.startsWith("/") ? replaced : `/${replaced}`;
+  };
+}
+
+/** Changes the host or the path that go upstream; the query stays. */
+export default definePlugin({
+  name: "rewrite",
+  options,
+  create: ({ hostname, path }) => {
+    const replace = path === undefined ? null : replacer(path);
+    return (c, next) => {
+      const { env } = c;
+      if (hostname !== undefined) env.upstreamAuthority = hostname;
+      if (replace !== null) {
+        const before = splitTarget(env.upstreamTarget);
+        env.upstreamTarget = withQuery(replace(before.path, env), before.query);
+      }
+      return next();
+    };
+  },
+});

@@ -3,6 +3,7 @@ import type { Building } from "./building.ts";
 import { below, type Spot } from "./check.ts";
 import type { Entry } from "./entries.ts";
 import { httpRouteConfigs } from "./http-route.ts";
+import type { Pace } from "./pace.ts";
 import { routeConfig } from "./route-config.ts";
 import { serviceConfig } from "./service-config.ts";
 import type { Place, RouteConfig, ServiceConfig } from "./types.ts";
@@ -54,12 +55,17 @@ function servicesOf(entry: Entry, building: Building): readonly Named<ServiceCon
 }
 
 /** The services and routes of all files, in their order. Faults go to `building.issues`. */
-export function assemble(
+export async function assemble(
   entries: readonly Entry[],
   building: Building,
-): { readonly services: readonly ServiceConfig[]; readonly routes: readonly RouteConfig[] } {
+  pace: Pace,
+): Promise<{ readonly services: readonly ServiceConfig[]; readonly routes: readonly RouteConfig[] }> {
   const services = entries.flatMap((entry) => servicesOf(entry, building));
-  const routes = entries.flatMap((entry) => routesOf(entry, building));
+  const routes: Named<RouteConfig>[] = [];
+  for (const entry of entries) {
+    routes.push(...routesOf(entry, building));
+    await pace.rest();
+  }
   building.issues.push(...duplicates("service", services), ...duplicates("route", routes));
   return { services: services.map(({ item }) => item), routes: routes.map(({ item }) => item) };
 }

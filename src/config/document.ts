@@ -1,16 +1,20 @@
 import {
+  Composer,
+  type CST,
   type Document,
   isAlias,
   isMap,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   type Pair,
-  parseAllDocuments,
+  Parser,
   type YAMLMap,
 } from "yaml";
 import type { ConfigIssue } from "../errors.ts";
 import type { Filled } from "./interpolate.ts";
+import type { Pace } from "./pace.ts";
 import { fieldOf, type Path } from "./path.ts";
 import { keyText, readTree, startOf, type TreeFault } from "./tree.ts";
 import type { Place } from "./types.ts";
@@ -131,22 +135,48 @@ function configDocument(document: Document, lines: LineCounter, input: FileText)
   return { documents, issues: tree.faults.map(located) };
 }
 
-function parsed(text: string, lines: LineCounter): readonly Document[] {
+function composed(tokens: readonly CST.Token[], lines: LineCounter, input: FileText): ParsedFile {
   // Duplicate keys are found by `readTree`, in linear time and with the first one's line.
-  const result = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
-  return Array.isArray(result) ? result : [];
+  const composer = new Composer({ prettyErrors: false, uniqueKeys: false });
+  const parts = [...composer.compose(tokens)].map((document) => configDocument(document, lines, input));
+  return { documents: parts.flatMap((part) => part.documents), issues: parts.flatMap((part) => part.issues) };
+}
+
+/** The parser recurses: a bomb of brackets exhausts its stack, and some malformed input trips it. */
+function unreadable(error: unknown, { file }: FileText): ParsedFile {
+  const message = syntaxMessage(error instanceof Error ? error.message : String(error));
+  return { documents: [], issues: [{ file, line: null, column: null, field: "", message }] };
 }
 
 /** Reads YAML (JSON included), one document or several. Never throws: what cannot be read is an issue. */
 export function parseFile(input: FileText): ParsedFile {
   const lines = new LineCounter();
   try {
-    const parts = parsed(input.text, lines).map((document) => configDocument(document, lines, input));
-    return { documents: parts.flatMap((part) => part.documents), issues: parts.flatMap((part) => part.issues) };
+    return composed([...new Parser(lines.addNewLine).parse(input.text)], lines, input);
   } catch (error) {
-    // The parser recurses: a bomb of brackets exhausts its stack, and some malformed input trips it.
-    const reason = error instanceof Error ? error.message : String(error);
-    const issue = { file: input.file, line: null, column: null, field: "", message: syntaxMessage(reason) };
-    return { documents: [], issues: [issue] };
+    return unreadable(error, input);
+  }
+}
+
+async function pacedTokens(text: string, lines: LineCounter, pace: Pace): Promise<readonly CST.Token[]> {
+  const parser = new Parser(lines.addNewLine);
+  const tokens: CST.Token[] = [];
+  lines.addNewLine(0);
+  for (const lexeme of new Lexer().lex(text)) {
+    tokens.push(...parser.next(lexeme));
+    const rest = pace.rest();
+    if (rest !== null) await rest;
+  }
+  tokens.push(...parser.end());
+  return tokens;
+}
+
+/** The same as `parseFile`, with pauses: reading a thousand routes takes long enough to be felt by requests. */
+export async function parseFilePaced(input: FileText, pace: Pace): Promise<ParsedFile> {
+  const lines = new LineCounter();
+  try {
+    return composed(await pacedTokens(input.text, lines, pace), lines, input);
+  } catch (error) {
+    return unreadable(error, input);
   }
 }

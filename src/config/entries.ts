@@ -3,6 +3,7 @@ import { below, checkPart, locatedFaults, placeOf, type Spot } from "./check.ts"
 import type { ConfigDocument } from "./document.ts";
 import { FILTER_PLUGINS } from "./http-route.ts";
 import { type HttpRouteDocument, httpRouteSchema } from "./http-route-schema.ts";
+import type { Pace } from "./pace.ts";
 import { usedNames } from "./plugin-uses.ts";
 import { type RouteDocument, routeSchema, routesShell } from "./route-schema.ts";
 import { type ServiceDocument, serviceSchema } from "./service-schema.ts";
@@ -45,7 +46,7 @@ function readHttpRoute(document: ConfigDocument, into: Entries): void {
   else into.issues.push(...locatedFaults(checked.faults, spot));
 }
 
-function readRoutes(document: ConfigDocument, into: Entries): void {
+async function readRoutes(document: ConfigDocument, into: Entries, pace: Pace): Promise<void> {
   const top = { document, path: [] };
   const shell = checkPart(routesShell, document.value, top);
   if (!shell.isValid) into.issues.push(...locatedFaults(shell.faults, top));
@@ -53,16 +54,18 @@ function readRoutes(document: ConfigDocument, into: Entries): void {
   for (const [name, service] of Object.entries(isRecord(services) ? services : {})) {
     into.services.add(name);
     readService(service, below(top, "services", name), into);
+    await pace.rest();
   }
   for (const [index, route] of (Array.isArray(routes) ? routes : []).entries()) {
     readRoute(route, below(top, "routes", index), into);
+    await pace.rest();
   }
 }
 
 /** Checks one document of a route file: services and routes, or an HTTPRoute; each part by itself. */
-export function readEntries(document: ConfigDocument, into: Entries): void {
+export async function readEntries(document: ConfigDocument, into: Entries, pace: Pace): Promise<void> {
   const kind = isRecord(document.value) ? document.value["kind"] : undefined;
-  if (kind === undefined) readRoutes(document, into);
+  if (kind === undefined) await readRoutes(document, into, pace);
   else if (kind === "HTTPRoute") readHttpRoute(document, into);
   else {
     const place = placeOf({ document, path: ["kind"] });

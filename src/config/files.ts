@@ -1,9 +1,10 @@
 import { readdir, readFile } from "node:fs/promises";
 import { isAbsolute, join, relative } from "node:path";
 import type { ConfigIssue } from "../errors.ts";
-import { type ParsedFile, parseFile } from "./document.ts";
+import { type ParsedFile, parseFilePaced } from "./document.ts";
 import type { Filled } from "./interpolate.ts";
 import { loadModuleFile } from "./module-file.ts";
+import type { Pace } from "./pace.ts";
 
 // Hidden files, Kubernetes' `..data` and editors' leavings are not configuration.
 const ROUTE_FILE = /^[^.#].*\.(ya?ml|json|ts)$/;
@@ -42,14 +43,14 @@ function fileIssue(file: string, message: string): ConfigIssue {
 /** Reads and parses one file, whatever its form. Never rejects: what cannot be read is an issue. */
 export async function readConfigFile(
   path: string,
-  deps: { readonly cwd: string; readonly fill: (text: string) => Filled },
+  deps: { readonly cwd: string; readonly fill: (text: string) => Filled; readonly pace: Pace },
 ): Promise<ParsedFile> {
   const file = shownPath(path, deps.cwd);
   try {
     const text = await readFile(path, "utf8");
     return path.endsWith(".ts")
       ? await loadModuleFile({ file, path, text })
-      : parseFile({ file, text, fill: deps.fill });
+      : await parseFilePaced({ file, text, fill: deps.fill }, deps.pace);
   } catch (error) {
     const message = `cannot be read (${reasonOf(error)}); create it, or correct the path`;
     return { documents: [], issues: [fileIssue(file, message)] };

@@ -12,6 +12,7 @@ import { gatewayConfig } from "./gateway-config.ts";
 import { type GatewayDocument, gatewaySchema } from "./gateway-schema.ts";
 import { createInterpolator, type Interpolator } from "./interpolate.ts";
 import { isSecretField } from "./mask.ts";
+import { createPace, type Pace } from "./pace.ts";
 import { fieldOf } from "./path.ts";
 import { pluginUses, usedNames } from "./plugin-uses.ts";
 import type { Config } from "./types.ts";
@@ -47,6 +48,7 @@ interface Loading {
   readonly isOptional: boolean;
   readonly interpolator: Interpolator;
   readonly issues: ConfigIssue[];
+  readonly pace: Pace;
 }
 
 interface Gateway {
@@ -82,10 +84,14 @@ function defaultGateway(file: string, isKnown: boolean): Gateway {
   return { document: gatewaySchema.parse({}), spot: { document: emptyDocument(file), path: [] }, isKnown };
 }
 
+function filesDeps({ cwd, interpolator, pace }: Loading) {
+  return { cwd, fill: interpolator.fill, pace };
+}
+
 async function readGateway(loading: Loading): Promise<Gateway> {
   const file = shownPath(loading.path, loading.cwd);
   if (loading.isOptional && !existsSync(loading.path)) return defaultGateway(file, true);
-  const parsed = await readConfigFile(loading.path, { cwd: loading.cwd, fill: loading.interpolator.fill });
+  const parsed = await readConfigFile(loading.path, filesDeps(loading));
   loading.issues.push(...parsed.issues);
   const [document, second] = parsed.documents;
   if (second !== undefined) {
@@ -123,12 +129,12 @@ async function readRouteFiles(paths: readonly string[], loading: Loading): Promi
   const into: Entries = { entries: [], issues: loading.issues, services: new Set() };
   let isComplete = true;
   for (const path of paths) {
-    const parsed = await readConfigFile(path, { cwd: loading.cwd, fill: loading.interpolator.fill });
+    const parsed = await readConfigFile(path, filesDeps(loading));
     loading.issues.push(...parsed.issues);
     if (parsed.issues.length > 0) isComplete = false;
     for (const document of parsed.documents) {
       keepSecrets(document.value, loading.interpolator);
-      readEntries(document, into);
+      await readEntries(document, into, loading.pace);
     }
   }
   return { ...into, isComplete };
@@ -175,7 +181,7 @@ function startLoading(options: LoadOptions): Loading {
   const path = resolve(cwd, options.path ?? "torii.yaml");
   const readText = (file: string) => readFileSync(file, "utf8");
   const interpolator = createInterpolator({ env: options.env, readText, folder: dirname(path) });
-  return { cwd, path, isOptional: options.path === null, interpolator, issues: [] };
+  return { cwd, path, isOptional: options.path === null, interpolator, issues: [], pace: createPace() };
 }
 
 function buildingOf(
@@ -209,7 +215,8 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const rest = gatewayConfig(gateway.document, gateway.spot, { folder, building: loading });
   const names = [...usedNames(gateway.document.defaults.plugins), ...pluginNames(entries.entries)];
   const catalog = await opened(names, rest.pluginsFolder, { loading, open: options.openCatalog });
-  const parts = assemble(entries.entries, buildingOf(gateway, { entries, catalog, loading }));
+  const building = buildingOf(gateway, { entries, catalog, loading });
+  const parts = await assemble(entries.entries, building, loading.pace);
   throwFaults(loading, paths);
   const watched = [loading.path, ...(given ?? [routesFolder]), ...loading.interpolator.secretFiles()];
   if (rest.pluginsFolder !== null) watched.push(rest.pluginsFolder);

@@ -1,8 +1,10 @@
 import type { HeaderList } from "./header-list.ts";
 
 /** White space at the ends belongs to no value (Fetch, "normalize"). */
-function normalized(value: string): string {
-  return String(value).replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "");
+function normalized(given: string): string {
+  const value = String(given);
+  const hasSpace = value.charCodeAt(0) <= 0x20 || value.charCodeAt(value.length - 1) <= 0x20;
+  return hasSpace ? value.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "") : value;
 }
 
 function byName(a: readonly [string, string], b: readonly [string, string]): number {

@@ -35,3 +35,26 @@ export async function contentMark(path: string): Promise<string> {
     return "absent";
   }
 }
+
+async function changedAt(path: string): Promise<number> {
+  try {
+    return (await stat(path)).ctimeMs;
+  } catch {
+    return 0;
+  }
+}
+
+/**
+ * When a file, or a folder or one of the files right in it, was last written or replaced, in epoch milliseconds; 0 when
+ * nothing is there. It may name a moment at which the content did not change.
+ */
+export async function latestChangeAt(path: string): Promise<number> {
+  try {
+    const isFolder = (await stat(path)).isDirectory();
+    const names = isFolder ? (await readdir(path)).filter((name) => !isLeaving(name)) : [];
+    const each = await Promise.all([path, ...names.map((name) => join(path, name))].map(changedAt));
+    return Math.max(...each);
+  } catch {
+    return 0;
+  }
+}

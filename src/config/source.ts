@@ -37,6 +37,8 @@ export interface Loaded {
   readonly catalog: Catalog | null;
   /** Absolute paths of files and folders whose change may change the configuration. */
   readonly watched: readonly string[];
+  /** When reading began, in epoch milliseconds. */
+  readonly readAt: number;
   /** Texts that must never be shown, longest first. */
   readonly secrets: readonly string[];
 }
@@ -205,6 +207,7 @@ function buildingOf(
  * nothing. Rejects with a ConfigError that holds every fault of all files.
  */
 export async function loadConfig(options: LoadOptions): Promise<Loaded> {
+  const readAt = Date.now();
   const loading = startLoading(options);
   const folder = dirname(loading.path);
   const gateway = await readGateway(loading);
@@ -220,5 +223,5 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   throwFaults(loading, paths);
   const watched = [loading.path, ...(given ?? [routesFolder]), ...loading.interpolator.secretFiles()];
   if (rest.pluginsFolder !== null) watched.push(rest.pluginsFolder);
-  return { config: { ...rest, ...parts }, catalog, watched, secrets: loading.interpolator.secrets() };
+  return { config: { ...rest, ...parts }, catalog, watched, readAt, secrets: loading.interpolator.secrets() };
 }

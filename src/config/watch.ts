@@ -1,4 +1,4 @@
-import { contentMark } from "./content-mark.ts";
+import { contentMark, latestChangeAt } from "./content-mark.ts";
 import { createFolderWatch } from "./folder-watch.ts";
 
 export interface WatchOptions {
@@ -9,10 +9,10 @@ export interface WatchOptions {
   /** Between looks that no event asked for. Five seconds by default. */
   readonly pollMs?: number;
   /**
-   * Whether changes count from now, or from an unknown earlier moment at which the paths were read: then `onChange`
-   * is called once soon after the start. `now` by default.
+   * When the paths began to be read, in epoch milliseconds: what changed between then and the start of the watch is a
+   * change too. The start of the watch by default.
    */
-  readonly since?: "now" | "unknown";
+  readonly readAt?: number;
   /** Called after a change of content, one call at a time; what it throws or rejects with is given to `onError`. */
   readonly onChange: () => void | Promise<void>;
   readonly onError?: (error: unknown) => void;
@@ -40,6 +40,10 @@ async function marksOf(paths: readonly string[]): Promise<Marks> {
 function isChanged(before: Marks, now: Marks): boolean {
   for (const [path, mark] of now) if (before.get(path) !== mark) return true;
   return false;
+}
+
+async function isChangedSince(paths: readonly string[], at: number): Promise<boolean> {
+  return (await Promise.all(paths.map(latestChangeAt))).some((changedAt) => changedAt >= at);
 }
 
 /** Calls `act` when `delayMs` have passed since the last `soon`, or ten times that since the first. */
@@ -70,7 +74,7 @@ function createDebounce(delayMs: number, act: () => void) {
  * call. Settles when the watching has begun.
  */
 export async function watchConfig(options: WatchOptions): Promise<ConfigWatch> {
-  const { signal, since = "now" } = options;
+  const { signal, readAt } = options;
   let paths = options.paths;
   let marks: Marks = new Map();
   let looking: Promise<void> = Promise.resolve();
@@ -103,7 +107,7 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigWatch> {
   }
 
   await folders.update(paths);
-  if (since === "now") marks = await marksOf(paths);
+  if (readAt === undefined || !(await isChangedSince(paths, readAt))) marks = await marksOf(paths);
   else debounce.soon();
   const poll = setInterval(() => void look(), options.pollMs ?? POLL_MS);
   if (signal.aborted) stop();

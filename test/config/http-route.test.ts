@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { stringify } from "yaml";
+import { builtIns } from "../../plugins/index.ts";
 import type { RouteConfig } from "../../src/config/types.ts";
 import { load } from "./folder.ts";
 
@@ -111,6 +112,44 @@ describe("an HTTPRoute", () => {
   test("may carry what a cluster wrote into it", async () => {
     const metadata = { name: "shop", uid: "1", annotations: { a: "b" }, managedFields: [{ manager: "kubectl" }] };
     expect(await routesOf({}, metadata)).toHaveLength(1);
+  });
+});
+
+describe("the filters of an HTTPRoute", () => {
+  test("have options that the built-in plugins take", async () => {
+    const header = [{ name: "X-A", value: "1" }];
+    const modifier = { set: header, add: [{ name: "x-b", value: "2" }], remove: ["x-c"] };
+    const path = { type: "ReplacePrefixMatch", replacePrefixMatch: "/b" };
+    const document = {
+      apiVersion: "gateway.networking.k8s.io/v1",
+      kind: "HTTPRoute",
+      metadata: { name: "shop" },
+      spec: {
+        rules: [
+          {
+            filters: [
+              { type: "RequestHeaderModifier", requestHeaderModifier: modifier },
+              { type: "ResponseHeaderModifier", responseHeaderModifier: modifier },
+              { type: "URLRewrite", urlRewrite: { hostname: "in.example.com", path } },
+              { type: "CORS", cors: { allowOrigins: ["*"], allowHeaders: ["x-a"], exposeHeaders: ["x-b"], maxAge: 5 } },
+            ],
+          },
+          {
+            filters: [
+              {
+                type: "RequestRedirect",
+                requestRedirect: { scheme: "https", hostname: "b.example.com", port: 1, path },
+              },
+            ],
+          },
+        ],
+      },
+    };
+    const plugins = new Map(builtIns.map((plugin) => [plugin.name, plugin]));
+    const builtIn = { get: (name: string) => plugins.get(name), names: () => [...plugins.keys()] };
+    const files = { "routes/a.json": JSON.stringify(document) };
+    const { config } = await load(files, { openCatalog: async () => builtIn });
+    expect(config.routes.map(({ plugins: uses }) => uses.length)).toEqual([4, 1]);
   });
 });
 

@@ -224,12 +224,19 @@ describe("a watch", () => {
     expect(calls()).toBe(1);
   });
 
-  test("calls once at the start when it cannot know what changed before", async () => {
+  test("sees what changed after the reading began and before the watch did", async () => {
+    await mkdir(join(folder, "routes"));
     await put("torii.yaml", "a");
-    const { watch, next, calls } = await watched(["torii.yaml"], { since: "unknown" });
-    await next();
+    const readAt = Date.now() + 1000;
+    const { watch, calls } = await watched(["torii.yaml", "routes"], { readAt });
     await watch.look();
-    expect(calls()).toBe(1);
+    expect(calls()).toBe(0);
+    await put("routes/a.yaml", "a");
+    // An hour ago is before the write, whatever the clock of the file system.
+    const late = await watched(["torii.yaml", "routes", "missing"], { readAt: Date.now() - NEVER_MS });
+    await late.next();
+    await late.watch.look();
+    expect(late.calls()).toBe(1);
   });
 
   test("handles a change during a reload after it", async () => {

@@ -24,9 +24,6 @@ const DROPPED = new Set([
   "host",
   "via",
   "x-request-id",
-]);
-
-const FORWARDED_FIELDS = new Set([
   "forwarded",
   "x-forwarded-for",
   "x-forwarded-proto",
@@ -53,7 +50,7 @@ export function requestText(exchange: Exchange, framing: RequestFraming): string
   let text = `${exchange.upstreamMethod} ${exchange.upstreamTarget} HTTP/1.1\r\nHost: ${exchange.upstreamAuthority}\r\n`;
   for (let i = 0; i < names.length; i++) {
     const name = names[i] ?? "";
-    if (DROPPED.has(name) || FORWARDED_FIELDS.has(name) || named?.has(name)) continue;
+    if (DROPPED.has(name) || named?.has(name)) continue;
     text += `${lines[i]}\r\n`;
   }
   text += exchange.client.isTrusted ? trustedForwarding(exchange) : freshForwarding(exchange);
@@ -98,7 +95,29 @@ export function isLoop(headers: HeaderList): boolean {
   return via !== null && via.split(` ${PSEUDONYM}`).length > HOPS_LIMIT;
 }
 
+interface Remembered {
+  readonly authority: string;
+  readonly localPort: number;
+  readonly scheme: string;
+  readonly text: string;
+}
+
+// Clients ask for the same host again and again, so the text is made once for each address.
+const REMEMBERED = new Map<string, Remembered>();
+const REMEMBERED_LIMIT = 4096;
+
 function freshForwarding(exchange: Exchange): string {
+  const { authority, client, scheme } = exchange;
+  const { localPort } = client;
+  const known = REMEMBERED.get(client.peer);
+  if (known?.authority === authority && known.localPort === localPort && known.scheme === scheme) return known.text;
+  const text = forwardingText(exchange);
+  if (REMEMBERED.size >= REMEMBERED_LIMIT) REMEMBERED.clear();
+  REMEMBERED.set(client.peer, { authority, localPort, scheme, text });
+  return text;
+}
+
+function forwardingText(exchange: Exchange): string {
   const { client, scheme } = exchange;
   return (
     `X-Forwarded-For: ${client.peer}\r\nX-Forwarded-Proto: ${scheme}\r\n` +

@@ -17,8 +17,8 @@ export class ParsedResponse implements ResponseHead {
   keepsAlive = true;
 }
 
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: (.*))?$/;
 const FIELD_LIMIT = 1000;
+const KEEP_ALIVE: readonly string[] = ["keep-alive"];
 
 /** Parses a response head without its last empty line. Throws `upstream_protocol`. */
 export function parseResponse(text: string): ParsedResponse {
@@ -26,11 +26,7 @@ export function parseResponse(text: string): ParsedResponse {
   const head = new ParsedResponse();
   let end = text.indexOf("\r\n");
   if (end < 0) end = text.length;
-  const line = STATUS_LINE.exec(text.slice(0, end));
-  if (line === null) throw broken("has no valid status line");
-  head.minor = line[1] === "1" ? 1 : 0;
-  head.status = Number(line[2]);
-  head.reason = line[3] ?? "";
+  parseStatusLine(text, end, head);
   try {
     parseFields(text, end + 2, head.headers, FIELD_LIMIT);
   } catch (cause) {
@@ -38,6 +34,23 @@ export function parseResponse(text: string): ParsedResponse {
   }
   readFields(head);
   return head;
+}
+
+/** `HTTP/1.1 200 OK`; the reason and the space before it may be missing, as some servers leave them out. */
+function parseStatusLine(text: string, end: number, head: ParsedResponse): void {
+  const minor = text.charCodeAt(7) - 48;
+  const status = digit(text, 9) * 100 + digit(text, 10) * 10 + digit(text, 11);
+  const isLine = text.startsWith("HTTP/1.") && (minor === 0 || minor === 1) && text.charCodeAt(8) === 32;
+  // A part that is no digit makes the sum NaN.
+  if (!isLine || !(status >= 100) || (end > 12 && text.charCodeAt(12) !== 32)) throw broken("has no valid status line");
+  head.minor = minor;
+  head.status = status;
+  head.reason = end > 13 ? text.slice(13, end) : "";
+}
+
+function digit(text: string, at: number): number {
+  const value = text.charCodeAt(at) - 48;
+  return value >= 0 && value <= 9 ? value : Number.NaN;
 }
 
 function broken(what: string, cause?: unknown): GatewayError {
@@ -56,7 +69,8 @@ function readFields(head: ParsedResponse): void {
         readCoding(head, head.headers.valueAt(i));
         break;
       case "connection": {
-        const tokens = listElements(head.headers.valueAt(i));
+        const value = head.headers.valueAt(i);
+        const tokens = value === "keep-alive" ? KEEP_ALIVE : listElements(value);
         if (tokens.includes("close")) isKept = false;
         else if (tokens.includes("keep-alive")) isKept = true;
         break;

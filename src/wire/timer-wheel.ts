@@ -56,6 +56,8 @@ export class TimerWheel {
     const steps = Math.min(target - this.#tick, SLOTS);
     for (let i = 1; i <= steps; i++) this.#sweep((target - steps + i) % SLOTS, now);
     this.#tick = target;
+    // Looked at once a tick: under load the count touches zero thousands of times a second.
+    if (this.#armed === 0) this.#stop();
   }
 
   #sweep(slot: number, now: number): void {
@@ -97,7 +99,7 @@ export class TimerWheel {
     timer.previous = null;
     timer.next = null;
     timer.slot = -1;
-    if (--this.#armed === 0) this.#stop();
+    this.#armed--;
   }
 
   #start(now: number): void {

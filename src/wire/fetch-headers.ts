@@ -14,7 +14,7 @@ function byName(a: readonly [string, string], b: readonly [string, string]): num
 /**
  * Fetch `Headers` over a `HeaderList`: reads and writes go to the list, so nothing is copied and fields that
  * nobody touches keep their order, case and duplicates. Iteration is the Fetch standard's: lower-case names,
- * sorted, values of one name joined by `, `, every `set-cookie` apart. Invalid names or values throw a TypeError.
+ * sorted, values of one name joined by `, `, every `set-cookie` apart (and last, as in Bun). Invalid names or values throw a TypeError.
  */
 export class LightHeaders {
   // `instanceof Headers` must hold; every method that native code could ask for stands on this class.
@@ -96,13 +96,13 @@ export class LightHeaders {
       if (name === "set-cookie") cookies.push([name, value]);
       else joined.set(name, before === undefined ? value : `${before}, ${value}`);
     });
-    // The sort is stable: cookies keep their order.
-    return [...joined, ...cookies].sort(byName);
+    // Bun gives cookies last.
+    return [...[...joined].sort(byName), ...cookies];
   }
 }
 
 /** The same object under the standard's type. */
 export function asHeaders(light: LightHeaders): Headers {
-  // Proven by test/plugins/fetch-headers.test.ts: it answers every member of `Headers` and is an instance of it.
+  // Proven by test/plugins/fetch-objects.test.ts: it answers every member of `Headers` and is an instance of it.
   return light as unknown as Headers;
 }

@@ -140,7 +140,7 @@ export class LightResponse {
 
 /** A response from the wire under the standard's type; the body is null for 204, 304 and answers to HEAD. */
 export function lightResponse(head: ResponseHead, body: Body): Response {
-  // Proven by test/plugins/fetch-response.test.ts: it answers every member of `Response` and is an instance of it.
+  // Proven by test/plugins/fetch-objects.test.ts: it answers every member of `Response` and is an instance of it.
   return new LightResponse(head, body) as unknown as Response;
 }
 

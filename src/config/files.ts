@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { readdir, readFile } from "node:fs/promises";
 import { isAbsolute, join, relative } from "node:path";
 import type { ConfigIssue } from "../errors.ts";
@@ -40,6 +41,11 @@ function fileIssue(file: string, message: string): ConfigIssue {
   return { file, line: null, column: null, field: "", message };
 }
 
+/** The text of a file, without its byte order mark; null when it is not UTF-8. */
+function decoded(bytes: Uint8Array): string | null {
+  return isUtf8(bytes) ? new TextDecoder().decode(bytes) : null;
+}
+
 /** Reads and parses one file, whatever its form. Never rejects: what cannot be read is an issue. */
 export async function readConfigFile(
   path: string,
@@ -47,7 +53,8 @@ export async function readConfigFile(
 ): Promise<ParsedFile> {
   const file = shownPath(path, deps.cwd);
   try {
-    const text = await readFile(path, "utf8");
+    const text = decoded(await readFile(path));
+    if (text === null) return { documents: [], issues: [fileIssue(file, "is not UTF-8; save it as UTF-8")] };
     return path.endsWith(".ts")
       ? await loadModuleFile({ file, path, text })
       : await parseFilePaced({ file, text, fill: deps.fill }, deps.pace);

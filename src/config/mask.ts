@@ -1,13 +1,13 @@
 /** What stands in place of a secret wherever configuration is shown. */
 export const MASK = "***";
 
-const SECRET_FIELD =
-  /^(.*[-_])?(token|key|secret|password|authorization|cookie|credential)s?$|[a-z](Token|Key|Secret|Password)s?$/i;
+const SECRET_FIELD = /^(.*[-_])?(token|key|secret|password|authorization|cookie|credential)s?$/i;
+const SECRET_TAIL = /[a-z0-9](Token|Key|Secret|Password)s?$/;
 const PUBLIC_FIELD = /public-?key|^key(Name|Id)$/i;
 
 /** Says whether a field of this name holds a secret by its nature: `token`, `clientSecret`, `authorization`. */
 export function isSecretField(name: string): boolean {
-  return SECRET_FIELD.test(name) && !PUBLIC_FIELD.test(name);
+  return (SECRET_FIELD.test(name) || SECRET_TAIL.test(name)) && !PUBLIC_FIELD.test(name);
 }
 
 // A shorter secret would be found by chance inside other words.

@@ -19,14 +19,22 @@ export function hasAnswer(uses: readonly PluginUse[]): boolean {
   return uses.some((use) => use.middleware !== null || !(PASSING.has(use.name) || use.name.startsWith("hono/")));
 }
 
-function checkedOptions(
-  plugin: Plugin,
-  options: unknown,
-  at: { readonly spot: Spot; readonly building: Building },
-): unknown {
-  const checked = checkPart(plugin.options, options, at.spot);
-  if (checked.isValid) return checked.input;
-  at.building.issues.push(...locatedFaults(checked.faults, at.spot));
+interface OptionsSpot {
+  readonly spot: Spot;
+  readonly building: Building;
+}
+
+/** The options as the schema takes them; they stay as written when they have faults. */
+function checkedOptions(plugin: Plugin, options: unknown, { spot, building }: OptionsSpot): unknown {
+  try {
+    const checked = checkPart(plugin.options, options, spot);
+    if (checked.isValid) return checked.input;
+    building.issues.push(...locatedFaults(checked.faults, spot));
+  } catch (error) {
+    // A user's schema may throw, or ask for an asynchronous check, for which there is no time here.
+    const reason = error instanceof Error ? error.message : String(error);
+    addFault(building, spot, `cannot be checked by the plugin's schema: ${reason}`);
+  }
   return options;
 }
 

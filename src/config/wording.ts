@@ -14,6 +14,7 @@ const WORDS: Readonly<Record<string, string>> = {
   record: "a map of keys and values",
   null: "nothing",
   undefined: "nothing",
+  nonoptional: "a value",
 };
 
 /** A value as it is quoted in a fault, on one line. */

@@ -28,7 +28,21 @@ const respond = definePlugin({
       new Response(null, { status }),
 });
 
-const PLUGINS = new Map([...passing, addHeader, respond].map((plugin) => [plugin.name, plugin]));
+const throwing = definePlugin({
+  name: "throwing",
+  options: z.unknown().transform((): unknown => {
+    throw new Error("no luck today");
+  }),
+  create: () => async (_context, next) => next(),
+});
+
+const slow = definePlugin({
+  name: "slow",
+  options: z.unknown().refine(async () => true),
+  create: () => async (_context, next) => next(),
+});
+
+const PLUGINS = new Map([...passing, addHeader, respond, throwing, slow].map((plugin) => [plugin.name, plugin]));
 
 /** A catalog with a plugin of strict options, one that answers, and the names that HTTPRoute filters become. */
 export const catalog: Catalog = { get: (name) => PLUGINS.get(name), names: () => [...PLUGINS.keys()] };

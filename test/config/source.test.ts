@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { loadConfig } from "../../src/config/source.ts";
 import { ConfigError } from "../../src/errors.ts";
@@ -208,6 +209,28 @@ routes:
       [6, 2000],
       [0, 2000],
     ]);
+  });
+});
+
+describe("a file", () => {
+  test("that is not UTF-8 is refused, and a byte order mark is not", async () => {
+    await inFolder({ "routes/b.json": '\ufeff{ "services": { "b": {} } }' }, async (cwd) => {
+      const again = () => loadConfig({ path: null, env: {}, cwd });
+      expect((await again()).config.services).toHaveLength(1);
+      await writeFile(join(cwd, "routes/a.yaml"), Buffer.from("services: { caf\xe9: }", "latin1"));
+      await expect(again()).rejects.toThrow("routes/a.yaml: is not UTF-8");
+    });
+  });
+
+  test("of a thousand routes is read without holding up everything else", async () => {
+    const routes = Array.from({ length: 1000 }, (_, i) => `  - { name: r${i}, backends: [{ service: catalog }] }\n`);
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    const { config } = await load({ "routes/a.yaml": `${CATALOG}routes:\n${routes.join("")}` });
+    clearInterval(timer);
+    expect(config.routes).toHaveLength(1000);
+    // Reading and writing files gives a few turns anyway.
+    expect(turns).toBeGreaterThan(5);
   });
 });
 

@@ -9,8 +9,10 @@ import { match, request, rule, seededRandom, shuffled } from "./support.ts";
 
 const HOSTS = ["a.test", "b.a.test", "c.b.a.test", "x.test", "other"];
 const HOSTNAMES = ["a.test", "b.a.test", "*.a.test", "*.b.a.test", "*.test", "*"];
-const SEGMENTS = ["a", "b", "cc", "", "x1", "%20"];
-const PATTERN_SEGMENTS = ["a", "b", "cc", ":p", ":q", ":r"];
+// Some begin as others do, and there are enough of them for a node with many children.
+const LITERALS = ["a", "ab", "b", "c", "cc", "d", "x1"];
+const SEGMENTS = [...LITERALS, "", "%20", "abc"];
+const PATTERN_SEGMENTS = ["a", "ab", "b", "cc", ":p", ":q", ":r"];
 const REGEXES = ["^/a", "/cc$", "^/[^/]+/b", "x1", "^/(a|b)+$"];
 
 type Random = () => number;
@@ -26,7 +28,7 @@ function someOf<Item>(items: readonly Item[], count: number, random: Random): re
 }
 
 function randomPath(random: Random): PathSpec {
-  const literals = Array.from({ length: 1 + Math.floor(random() * 3) }, () => oneOf(["a", "b", "cc", "x1"], random));
+  const literals = Array.from({ length: 1 + Math.floor(random() * 3) }, () => oneOf(LITERALS, random));
   const literal = `/${literals.join("/")}`;
   const pattern = `/${shuffled(PATTERN_SEGMENTS, random).slice(0, literals.length).join("/")}`;
   return oneOf([literal, `${literal}/*`, "/*", pattern, `${pattern}/*`, { regex: oneOf(REGEXES, random) }], random);

@@ -5,6 +5,7 @@ const MAIN = join(import.meta.dir, "../../src/main.ts");
 
 /** A `torii` process under test. */
 export interface ToriiProcess extends AsyncDisposable {
+  readonly pid: number;
   /** Standard output and error so far. */
   readonly output: () => string;
   /** Waits for output that matches; rejects with what there is when the process ends or the time is over. */
@@ -41,6 +42,7 @@ export function startTorii(
     return code;
   });
   return {
+    pid: child.pid,
     output: () => text,
     async says(pattern, timeoutMs = 10_000) {
       await eventually(() => pattern.test(text) || child.exitCode !== null, `output like ${pattern}`, timeoutMs).catch(

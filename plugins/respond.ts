@@ -8,7 +8,7 @@ const options = z
     status: z.int().min(200, { error: "is no final status; write 200 to 599" }).max(599),
     headers: headerMap.optional(),
     body: z.string().optional(),
-    json: z.unknown(),
+    json: z.unknown().optional(),
   })
   .refine(({ body, json }) => body === undefined || json === undefined, {
     error: "has two bodies; write body or json",

@@ -2,7 +2,6 @@ import { Context, type HonoRequest } from "hono";
 import { GatewayError } from "../errors.ts";
 import type { Exchange } from "../wire/exchange.ts";
 import { asLight, type LightResponse, problemResponse } from "../wire/fetch-response.ts";
-import { HeaderList } from "../wire/header-list.ts";
 import { asHonoRequest, GatewayRequest } from "./request.ts";
 
 /** Sends the request on as it stands in the exchange. Rejects with GatewayError. */
@@ -48,7 +47,7 @@ export class GatewayContext extends Context {
   readonly request: GatewayRequest;
   #hasResponse = false;
   /** What `c.header()` set before there was a response. */
-  #prepared: HeaderList | null = null;
+  #prepared: Headers | null = null;
   #forwarded: LightResponse | null = null;
   #isDone = false;
 
@@ -65,7 +64,7 @@ export class GatewayContext extends Context {
         return;
       }
       inherited(name, value, options);
-      this.#prepared ??= new HeaderList();
+      this.#prepared ??= new Headers();
       edit(this.#prepared, { name, value, isAppended: options?.append === true });
     };
     this.header = header;
@@ -121,14 +120,12 @@ export class GatewayContext extends Context {
 
   /** A response made before `c.header()` was called for it: its own fields win, as with `c.body()`. */
   #addPrepared(headers: Headers): void {
-    const prepared = this.#prepared;
-    if (prepared === null) return;
-    for (const name of prepared.names) {
-      if (name !== "set-cookie" && headers.has(name)) prepared.delete(name);
+    if (this.#prepared === null) return;
+    const cookies = this.#prepared.getSetCookie();
+    for (const [name, value] of this.#prepared) {
+      if (name !== "set-cookie" && !headers.has(name)) headers.set(name, value);
     }
-    prepared.forEach((name, value) => {
-      headers.append(name, value);
-    });
+    for (const cookie of cookies) headers.append("set-cookie", cookie);
   }
 
   /** False when the response does not let its headers be changed. */
@@ -143,22 +140,14 @@ export class GatewayContext extends Context {
   }
 }
 
-interface Editable {
-  set(name: string, value: string): void;
-  delete(name: string): void;
-  append?(name: string, value: string): void;
-  add?(name: string, value: string): void;
-}
-
 interface Edit {
   readonly name: string;
   readonly value: string | undefined;
   readonly isAppended: boolean;
 }
 
-function edit(headers: Editable, { name, value, isAppended }: Edit): void {
+function edit(headers: Headers, { name, value, isAppended }: Edit): void {
   if (value === undefined) headers.delete(name);
-  else if (!isAppended) headers.set(name, value);
-  else if (headers.append !== undefined) headers.append(name, value);
-  else headers.add?.(name, value);
+  else if (isAppended) headers.append(name, value);
+  else headers.set(name, value);
 }

@@ -87,7 +87,7 @@ describe("an edit of a route file", () => {
     await using gateway = await startProxy(slow.url);
     using client = await gateway.connect();
     await client.send(get());
-    await (await slow.connection(0)).peer.until(() => slow.requests.length === 1, "the request");
+    await slow.taken(1);
     await gateway.write(FILE, JSON.stringify(catchAll(other.url)));
     expect(await gateway.gateway.reload()).toMatchObject({ isLive: true });
     expect(await bodyOf(gateway)).toBe("other");

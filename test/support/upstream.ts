@@ -50,6 +50,8 @@ export interface Upstream extends AsyncDisposable {
   readonly connections: readonly UpstreamConnection[];
   /** Whole requests in the order of their arrival. */
   readonly requests: readonly RequestMessage[];
+  /** Waits until so many whole requests have been read. */
+  taken(count: number, timeoutMs?: number): Promise<void>;
   /** Waits for the connection of this index to be accepted. */
   connection(index: number, timeoutMs?: number): Promise<UpstreamConnection>;
   /** Resets what is open; rejects with what went wrong in a script, but for a connection that ended. */
@@ -66,13 +68,23 @@ async function within<T>(promise: Promise<T>, timeoutMs: number, what: string): 
   }
 }
 
+/** Promises by number, made when they are first asked for. */
+function milestones<T>(): (at: number) => PromiseWithResolvers<T> {
+  const known: PromiseWithResolvers<T>[] = [];
+  return (at) => {
+    known[at] ??= Promise.withResolvers<T>();
+    return known[at];
+  };
+}
+
 /** A TCP server that follows a script on every connection and keeps every request that it reads. */
 export function startUpstream(script: Script): Upstream {
   const connections: UpstreamConnection[] = [];
   const requests: RequestMessage[] = [];
   const failures: unknown[] = [];
-  const arrivals: PromiseWithResolvers<UpstreamConnection>[] = [];
-  const arrival = (index: number) => (arrivals[index] ??= Promise.withResolvers<UpstreamConnection>());
+  const arrival = milestones<UpstreamConnection>();
+  const taken = milestones<void>();
+  const record = (request: RequestMessage) => taken(requests.push(request)).resolve();
   const server = Bun.listen<Peer>({
     hostname: "127.0.0.1",
     port: 0,
@@ -81,7 +93,7 @@ export function startUpstream(script: Script): Upstream {
       ...peerHandlers,
       open(socket) {
         socket.data = new Peer(socket);
-        const connection = new UpstreamConnection(socket.data, connections.length, (request) => requests.push(request));
+        const connection = new UpstreamConnection(socket.data, connections.length, record);
         connections.push(connection);
         arrival(connection.index).resolve(connection);
         script(connection).catch((error: unknown) => {
@@ -100,6 +112,7 @@ export function startUpstream(script: Script): Upstream {
     url: `http://127.0.0.1:${server.port}`,
     connections,
     requests,
+    taken: (count, timeoutMs = 4000) => within(taken(count).promise, timeoutMs, `request ${count}`),
     connection: (index, timeoutMs = 4000) => within(arrival(index).promise, timeoutMs, `connection ${index}`),
     close,
     [Symbol.asyncDispose]: close,

@@ -193,7 +193,7 @@ describe("uploads as they come", () => {
     using client = await gateway.connect();
     await client.send(get());
     client.peer.endSending();
-    await (await upstream.connection(0)).peer.until(() => upstream.requests.length === 1, "the request");
+    await upstream.taken(1);
     expect(await client.staysQuiet(50)).toBe(true);
     upstream.next();
     expect((await client.response()).body.toString()).toBe("/r");

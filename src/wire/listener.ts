@@ -2,6 +2,7 @@ import type { Socket, TCPSocketListener } from "bun";
 import { GatewayError } from "../errors.ts";
 import { Downstream } from "./downstream.ts";
 import type { ClientInfo } from "./exchange.ts";
+import { freeBuffer } from "./free-buffer.ts";
 import type { ListenerContext, ListenerHooks, WireLimits } from "./listener-context.ts";
 import { enter, leave } from "./outlet.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
@@ -115,6 +116,7 @@ function listen(
         enter();
         socket.data.onData(bytes);
         leave();
+        freeBuffer(bytes);
       },
       drain(socket) {
         enter();

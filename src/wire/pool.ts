@@ -1,6 +1,7 @@
 import type { Socket } from "bun";
 import { GatewayError } from "../errors.ts";
 import type { Attempt } from "./attempt.ts";
+import { freeBuffer } from "./free-buffer.ts";
 import { enter, leave } from "./outlet.ts";
 import { Timer, type TimerWheel } from "./timer-wheel.ts";
 import { Upstream, type UpstreamOwner } from "./upstream.ts";
@@ -183,6 +184,7 @@ async function dial(options: PoolOptions, opened: (socket: Socket<Upstream>) => 
         enter();
         socket.data.onData(bytes);
         leave();
+        freeBuffer(bytes);
       },
       drain(socket) {
         enter();

@@ -137,7 +137,7 @@ export class RequestBody implements BodySource {
     if (this.#sink !== null) {
       if (!this.#sink.write(bytes)) this.pause();
     } else if (!this.#isDiscarded) {
-      this.#stash.push(bytes.slice());
+      this.#stash.push(Buffer.from(bytes));
       this.pause();
     }
   }

@@ -114,13 +114,14 @@ export class ResponseBody implements BodySource {
 
   #decode(bytes: Uint8Array): void {
     if (this.#decoder !== null) {
-      this.#deliver(this.#decoder.decode(bytes));
+      const body = this.#decoder.decode(bytes);
+      this.#deliver(body, this.#decoder.isDone);
       if (this.#decoder.isDone) this.#finish(this.#decoder.consumed < bytes.length, this.#decoder.trailers);
-    } else if (this.framing === "close") this.#deliver(bytes);
+    } else if (this.framing === "close") this.#deliver(bytes, false);
     else {
       const take = Math.min(this.#left, bytes.length);
       this.#left -= take;
-      this.#deliver(take === bytes.length ? bytes : bytes.subarray(0, take));
+      this.#deliver(take === bytes.length ? bytes : bytes.subarray(0, take), this.#left === 0);
       if (this.#left === 0) this.#finish(take < bytes.length, null);
     }
   }
@@ -128,16 +129,19 @@ export class ResponseBody implements BodySource {
   /** The connection is given back before the reader hears of the end: its next request may use it. */
   #finish(hasMore: boolean, trailers: HeaderList | null): void {
     if (this.#isEnded) return;
+    // A connection is given back reading, however slow the taker of its last bytes is.
+    this.resume();
     this.#isEnded = true;
     this.#trailers = trailers;
     this.#owner.bodyEnded(hasMore);
     this.#sink?.end(trailers);
   }
 
-  #deliver(bytes: Uint8Array): void {
+  #deliver(bytes: Uint8Array, isLast: boolean): void {
     if (bytes.length === 0) return;
-    if (this.#sink === null) this.#stash.push(bytes.slice());
+    if (this.#sink === null) this.#stash.push(Buffer.from(bytes));
     const isTaken = this.#sink?.write(bytes) ?? false;
-    if (!isTaken) this.pause();
+    // After the last piece there is nothing to hold back, and pausing costs a system call.
+    if (!isTaken && !isLast) this.pause();
   }
 }

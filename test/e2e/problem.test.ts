@@ -163,6 +163,18 @@ describe("the form of a problem", () => {
     });
   });
 
+  test("a request that cannot be parsed is in the metrics too", async () => {
+    await using upstream = startAnswering(() => ok());
+    await using gateway = await startProxy(upstream.url);
+    await gateway.exchange(get("Bad Header"));
+    const metrics = await fetch(`http://127.0.0.1:${gateway.gateway.statusPort}/metrics`).then((response) =>
+      response.text(),
+    );
+    expect(metrics).toMatch(
+      /^http_server_request_duration_seconds_count\{[^}]*http_response_status_code="400"[^}]*\} 1$/m,
+    );
+  });
+
   test("it leaves the connection usable where the request was understood", async () => {
     await using upstream = startAnswering(() => ok());
     await using gateway = await startProxy(upstream.url, elsewhere);

@@ -201,6 +201,18 @@ describe("uploads as they come", () => {
     expect(await client.peer.ending()).not.toBe("reset");
   });
 
+  test("a client that ends its sending side after three requests gets three answers", async () => {
+    await using upstream = startAnswering(({ target }) => ok(target));
+    await using gateway = await startProxy(upstream.url);
+    using client = await gateway.connect();
+    await client.send(request("GET /1") + request("GET /2") + request("GET /3"));
+    client.peer.endSending();
+    await client.peer.ending();
+    const bodies: string[] = [];
+    while (client.peer.received.length > 0) bodies.push((await client.responses()).at(-1)?.body.toString() ?? "");
+    expect(bodies).toEqual(["/1", "/2", "/3"]);
+  });
+
   test("a client that ends within a body takes the request with it", async () => {
     await using upstream = startUpstream(async (connection) => void (await connection.request()));
     await using gateway = await startProxy(upstream.url);

@@ -154,6 +154,7 @@ describe("SIGTERM", () => {
     busy.release();
     const response = await busy.client.response();
     expect([response.body.toString(), header(response, "connection")]).toEqual(["finished", "close"]);
+    busy.client.close();
     expect(await busy.torii.exited).toBe(0);
   });
 
@@ -168,6 +169,7 @@ describe("SIGTERM", () => {
     const late = await exchange(busy.ports, request("GET /late", "Connection: close"));
     expect(late.status).toBe(200);
     await busy.client.response();
+    busy.client.close();
     expect(await busy.torii.exited).toBe(0);
   });
 
@@ -196,7 +198,8 @@ describe("SIGTERM", () => {
     await client.send(get());
     await client.response();
     torii.signal("SIGTERM");
-    expect(await torii.exited).toBe(0);
     expect(await client.peer.ending()).not.toBe("reset");
+    client.close();
+    expect(await torii.exited).toBe(0);
   }, 10_000);
 });

@@ -117,6 +117,7 @@ describe("connections", () => {
     await third.send(get()).catch(() => {});
     const { message, state } = await third.outcome();
     expect(message?.status === 503 || state !== "open").toBe(true);
+    third.close();
     first.close();
     const isServed = async () => (await gateway.exchange(get()).catch(() => null))?.status === 200;
     await eventually(isServed, "the freed place to be taken");

@@ -23,6 +23,7 @@ export const explain: Command = {
       },
       allowPositionals: true,
     });
+    if (positionals.length !== 2) throw new UsageError("give a method and a URL");
     const { config } = await loadConfig({
       path: values.config ?? null,
       env: context.env,
@@ -41,8 +42,7 @@ export const explain: Command = {
 const URL_PARTS = /^(?:https?:\/\/([^/?#]*))?(\/[^#]*|\?[^#]*)?$/i;
 
 function requestOf(positionals: readonly string[], headerTexts: readonly string[], listener: string): RouteRequest {
-  const [method, url, ...more] = positionals;
-  if (method === undefined || url === undefined || more.length > 0) throw new UsageError("give a method and a URL");
+  const [method = "", url = ""] = positionals;
   // Taken apart by hand: a URL parser would normalise the path, and the path as sent is what is to be explained.
   const parts = URL_PARTS.exec(url);
   if (parts === null) throw new UsageError(`${url} is no URL; give http://host/path, or /path with -H 'Host: …'`);

@@ -20,52 +20,57 @@ export const run: Command = {
     const registry = createMemoryRegistry();
     const demo = values.demo ? startDemo({ registry }) : null;
     const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ fd: 2, sync: true }));
-    const stop = Promise.withResolvers<number>();
-    const early = onStopSignals(
-      () => stop.resolve(EXIT.done),
-      () => process.exit(EXIT.failed),
-    );
+    const signals = listenToSignals();
     try {
-      const gateway = await createGateway({
-        configPath: values.config ?? null,
-        env: context.env,
-        cwd: context.cwd,
-        version: context.version,
-        openCatalog: context.openCatalog,
-        log,
-        registry,
-      });
+      const { env, cwd, version, openCatalog } = context;
+      const configPath = values.config ?? null;
+      const gateway = await createGateway({ configPath, env, cwd, version, openCatalog, log, registry });
       announce(gateway, demo, context);
-      const hangUp = () => void reload(gateway, context);
-      process.on("SIGHUP", hangUp);
-      const code = await stop.promise;
+      signals.onHangUp(() => reload(gateway, context));
+      await signals.stopped;
       log.info({}, "draining");
       await gateway.drain();
       log.info({}, "stopped");
-      return code;
+      return EXIT.done;
     } finally {
-      early();
+      signals.close();
       await demo?.close();
       registry.close();
     }
   },
 };
 
-/** Calls `first` at the first signal and `second` at one that comes later; returns what takes the listeners off. */
-function onStopSignals(first: () => void, second: () => void): () => void {
+/** Takes signals from the first moment on: one that comes while the gateway starts must not end the process. */
+function listenToSignals() {
+  const stop = Promise.withResolvers<void>();
   let firstAt = 0;
-  const heard = () => {
+  let hangUp: (() => Promise<void>) | null = null;
+  let hasHungUp = false;
+  const onStop = () => {
     const now = performance.now();
-    if (firstAt === 0) {
-      firstAt = now;
-      first();
-    } else if (now - firstAt > ONE_SIGNAL_MS) second();
+    if (firstAt === 0) firstAt = now;
+    else if (now - firstAt > ONE_SIGNAL_MS) process.exit(EXIT.failed);
+    stop.resolve();
   };
-  process.on("SIGTERM", heard);
-  process.on("SIGINT", heard);
-  return () => {
-    process.off("SIGTERM", heard);
-    process.off("SIGINT", heard);
+  const onHangUp = () => {
+    hasHungUp = true;
+    void hangUp?.();
+  };
+  process.on("SIGTERM", onStop);
+  process.on("SIGINT", onStop);
+  process.on("SIGHUP", onHangUp);
+  return {
+    stopped: stop.promise,
+    /** Calls it for every SIGHUP, and at once for one that came before. */
+    onHangUp(handler: () => Promise<void>) {
+      hangUp = handler;
+      if (hasHungUp) void handler();
+    },
+    close() {
+      process.off("SIGTERM", onStop);
+      process.off("SIGINT", onStop);
+      process.off("SIGHUP", onHangUp);
+    },
   };
 }
 

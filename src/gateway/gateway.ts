@@ -177,7 +177,7 @@ async function running(parts: Parts, opened: Opened): Promise<Gateway> {
       const snapshot = await build(next, parts);
       takeOver(snapshot, next, parts);
       loaded = next;
-      await watch?.follow(next.watched);
+      watch?.follow(next.watched);
       metrics.events.configReloaded("success");
       options.log.info({ version: snapshot.version, routes: snapshot.rules.length }, "configuration is live");
       return { isLive: true, version: snapshot.version, routes: snapshot.rules.length };
@@ -205,6 +205,7 @@ async function running(parts: Parts, opened: Opened): Promise<Gateway> {
 
   watch = await watchConfig({
     paths: loaded.watched,
+    readAt: loaded.readAt,
     debounceMs: WATCH_DEBOUNCE_MS,
     onChange: async () => void (await reload()),
     onError: (error) => options.log.error({ err: error }, "reload failed"),

@@ -82,8 +82,7 @@ export function createListeners(deps: ListenersDeps): Listeners {
     async drain({ delayMs, timeoutMs }) {
       for (const listener of all()) listener.drain();
       await Bun.sleep(delayMs);
-      const stopped = all().map((listener) => listener.stop());
-      await Promise.race([Promise.all(stopped), Bun.sleep(timeoutMs)]);
+      await within(Promise.all(all().map((listener) => listener.stop())), timeoutMs);
     },
     terminate() {
       for (const listener of all()) listener.terminate();
@@ -106,4 +105,12 @@ function tryOpen(config: ListenerConfig, openIt: () => Open, opened: readonly Op
       { ...config.source, message: `${where} cannot be listened on (${reason}); choose another` },
     ]);
   }
+}
+
+/** Waits for work, but not longer; no timer is left behind, for it would keep the process alive. */
+async function within(work: Promise<unknown>, ms: number): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, ms);
+  await Promise.race([work, late.promise]);
+  clearTimeout(timer);
 }

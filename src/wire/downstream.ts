@@ -2,7 +2,6 @@ import type { Socket } from "bun";
 import { GatewayError, problemBody, toGatewayError } from "../errors.ts";
 import type { Body, ClientInfo, Exchange, Responder, ResponseHead } from "./exchange.ts";
 import { HeadReader } from "./head-reader.ts";
-import { headerList } from "./header-list.ts";
 import type { ListenerContext } from "./listener-context.ts";
 import { makeExchange } from "./origin.ts";
 import { Outlet } from "./outlet.ts";
@@ -10,20 +9,23 @@ import type { ParsedRequest } from "./parse-request.ts";
 import { problemHead, refusalText } from "./problem.ts";
 import { ReadGate } from "./read-gate.ts";
 import { RequestBody, type RequestBodyOwner } from "./request-body.ts";
-import { interimText, type ResponseFraming, responseDelimiter, responseText, toldLength } from "./response-text.ts";
+import {
+  CONTINUE,
+  interimText,
+  type ResponseFraming,
+  responseDelimiter,
+  responseText,
+  toldLength,
+} from "./response-text.ts";
 import { ResponseWriter, type ResponseWriterOwner } from "./response-writer.ts";
 import { Timer } from "./timer-wheel.ts";
-import { Tunnel, type TunnelEnd } from "./tunnel.ts";
-import { Upgrade } from "./upgrade.ts";
+import type { Tunnel, TunnelEnd } from "./tunnel.ts";
+import { openTunnel, Upgrade } from "./upgrade.ts";
 
 const NOTHING = Buffer.alloc(0);
-/** Requests that come while one is being served wait here, up to so many bytes; then the socket is not read. */
-const HELD_BYTES = 64 * 1024;
 /** So long, and for so many bytes, a closing connection is read on, so that the client gets to read the answer. */
 const LINGER_MS = 2000;
 const LINGER_BYTES = 1024 * 1024;
-
-const CONTINUE: ResponseHead = { status: 100, reason: "Continue", headers: headerList([]) };
 
 /**
  * `idle`: between requests; `head`: part of a head came; `busy`: an exchange is under way; `lingering`: all is said,
@@ -44,7 +46,6 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
   #exchange: Exchange | null = null;
   #body: RequestBody | null = null;
   #writer: ResponseWriter | null = null;
-  #held: Buffer | null = null;
   #served = 0;
   #closesAfter = false;
   #hasEnded = false;
@@ -63,11 +64,6 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
 
   get peerAddress(): string {
     return this.#client.peer;
-  }
-
-  /** True between requests: such a connection may be closed without loss. */
-  get isIdle(): boolean {
-    return this.#state === "idle";
   }
 
   // What the socket tells
@@ -100,13 +96,14 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     else this.terminate();
   }
 
-  onClose(): void {
+  /** `isReset`: the peer broke off, where otherwise it had ended before. */
+  onClose(isReset: boolean): void {
     if (this.#state === "closed") return;
     const wasTunnel = this.#state === "tunnel";
     this.#state = "closed";
     this.#context.wheel.disarm(this);
     this.#context.closed(this);
-    if (wasTunnel) this.tunnel?.closed(this);
+    if (wasTunnel) this.tunnel?.closed(this, isReset);
     const exchange = this.#exchange;
     if (exchange === null || exchange.isDone) return;
     const error = exchange.error ?? new GatewayError("client_closed", "The client closed the connection.");
@@ -120,25 +117,20 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     if (this.#state === "head") this.refuseConnection(new GatewayError("request_timeout", "The head took too long."));
     else if (this.#state === "busy" && this.#body !== null && !this.#body.isComplete && this.#writer === null) {
       this.#body.fail(new GatewayError("request_timeout", "The body made no progress."));
-    } else this.terminate();
+    } else if (this.#state === "idle") this.#socket.end();
+    else this.terminate();
   }
 
   // Requests
 
   #dataWhileBusy(bytes: Buffer): void {
     if (this.#body === null || this.#body.isComplete) {
-      this.#hold(bytes);
+      this.#gate.hold(bytes);
       return;
     }
     if (this.#writer === null) this.#armBody();
     const rest = this.#body.feed(bytes);
-    if (rest !== null && rest.length > 0) this.#hold(rest);
-  }
-
-  /** Keeps bytes that belong to a later request; they are copied, as the runtime uses its buffer again. */
-  #hold(bytes: Uint8Array): void {
-    this.#held = this.#held === null ? Buffer.from(bytes) : Buffer.concat([this.#held, bytes]);
-    if (this.#held.length > HELD_BYTES) this.setPaused(true);
+    if (rest !== null && rest.length > 0) this.#gate.hold(rest);
   }
 
   /** Reads requests from bytes until one of them is under way, or there is no whole head. */
@@ -150,7 +142,8 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
       rest = head === null ? NOTHING : this.#begin(head, this.#reader.rest);
     }
     this.#isConsuming = false;
-    if (rest.length > 0 && (this.#state === "busy" || this.#state === "idle")) this.#hold(rest);
+    if (this.#hasEnded && rest.length === 0 && this.#state !== "busy") this.#linger();
+    if (rest.length > 0 && (this.#state === "busy" || this.#state === "idle")) this.#gate.hold(rest);
   }
 
   /** A client that does not read its responses gets no more of them made. */
@@ -206,7 +199,6 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
 
   /** Answers what never became an exchange, and closes: where a next request would begin is not known. */
   refuseConnection(error: GatewayError): void {
-    this.#held = null;
     this.#context.wheel.disarm(this);
     const id = this.#context.newId();
     this.#context.hooks.onRefused({ id, client: this.#client, listener: this.#context.name, error });
@@ -243,7 +235,6 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
   }
 
   #endWhileBusy(): void {
-    this.#closesAfter = true;
     if (this.#body !== null && !this.#body.isComplete) {
       this.#body.fail(new GatewayError("bad_request", "The request ended before its body was complete."));
       return;
@@ -292,9 +283,14 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     source.pipe(this.#writer);
   }
 
+  /** No further request is read: one said so, or the client has ended and all that it sent before is served. */
+  get #isLast(): boolean {
+    return this.#closesAfter || (this.#hasEnded && !this.#gate.hasHeld && !this.#isConsuming);
+  }
+
   #framing(delimiter: ResponseFraming["delimiter"], length: number | null): ResponseFraming {
     const isRead = this.#body === null || this.#body.isComplete;
-    const keepsAlive = isRead && delimiter !== "close" && !this.#closesAfter && !this.#context.isDraining;
+    const keepsAlive = isRead && delimiter !== "close" && !this.#isLast && !this.#context.isDraining;
     if (!keepsAlive) this.#closesAfter = true;
     return { delimiter, length, keepsAlive };
   }
@@ -341,7 +337,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     this.#body = null;
     this.#context.hooks.onDone(exchange);
     if (this.#state === "closed" || this.#state === "tunnel") return;
-    if (!isRead || this.#closesAfter) this.#linger();
+    if (!isRead || this.#isLast) this.#linger();
     else this.#next();
   }
 
@@ -350,10 +346,9 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     this.#state = "idle";
     wheel.arm(this, limits.idleTimeoutMs);
     this.#gate.open();
-    if (this.#isConsuming || this.#held === null || this.outlet.isBlocked) return;
-    const held = this.#held;
-    this.#held = null;
-    this.#consume(held);
+    if (this.#isConsuming || this.outlet.isBlocked) return;
+    const held = this.#gate.takeHeld();
+    if (held !== null) this.#consume(held);
   }
 
   // The end
@@ -361,7 +356,6 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
   /** Says all there is to say, then waits a little for the client to close: a reset would take the answer away. */
   #linger(): void {
     this.#state = "lingering";
-    this.#held = null;
     this.outlet.end();
     if (this.#hasEnded && !this.outlet.isBlocked) {
       this.#socket.end();
@@ -379,7 +373,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
 
   /** Closes between requests; while one is under way it is finished first. */
   close(): void {
-    if (this.#state === "idle") this.#linger();
+    if (this.#state === "idle") this.#socket.end();
     else this.#closesAfter = true;
   }
 
@@ -392,15 +386,12 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
       this.responseBroken(new GatewayError("internal", "A 101 without a connection to switch to."));
       return;
     }
+    const { wheel } = this.#context;
+    const held = this.#gate.takeHeld();
     this.outlet.text(interimText(head));
     this.#state = "tunnel";
-    const { wheel } = this.#context;
     wheel.disarm(this);
-    const onClosed = () => this.#finish(exchange);
-    const tunnel = new Tunnel(this, body.end, { exchange, wheel, idleMs: body.idleMs, onClosed });
-    if (body.first.length > 0) tunnel.data(body.end, body.first);
-    const held = this.#held;
-    this.#held = null;
-    if (held !== null) tunnel.data(this, held);
+    openTunnel(this, body, { exchange, wheel, idleMs: body.idleMs, onClosed: () => this.#finish(exchange) });
+    if (held !== null) this.tunnel?.data(this, held);
   }
 }

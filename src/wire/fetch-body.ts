@@ -1,5 +1,6 @@
 import { GatewayError, toGatewayError } from "../errors.ts";
 import type { BodySink, BodySource } from "./body.ts";
+import { enter, leave } from "./outlet.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 type Read = Promise<{ readonly done: boolean; readonly value?: unknown }>;
@@ -220,8 +221,18 @@ export class StreamSource implements BodySource {
       if (this.#isCancelled) return;
       if (chunk === null) return sink.end(null);
       if (chunk instanceof GatewayError) return sink.fail(chunk);
-      if (!sink.write(chunk)) this.#isPaused = true;
+      if (!this.#give(sink, chunk)) this.#isPaused = true;
       if (this.#isPaused) await this.#resumed();
+    }
+  }
+
+  /** A chunk and its framing leave in one system call. */
+  #give(sink: BodySink, chunk: Bytes): boolean {
+    enter();
+    try {
+      return sink.write(chunk);
+    } finally {
+      leave();
     }
   }
 

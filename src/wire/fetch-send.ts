@@ -1,8 +1,9 @@
 import { toGatewayError } from "../errors.ts";
-import type { Body, Exchange } from "./exchange.ts";
+import type { Body, Exchange, ResponseHead } from "./exchange.ts";
 import { bodyOf, lazyBodyOf } from "./fetch-body.ts";
 import { asLight } from "./fetch-response.ts";
 import { type HeaderList, headerList } from "./header-list.ts";
+import { enter, leave } from "./outlet.ts";
 
 /**
  * Answers an exchange with any response. Light ones and bodies that nobody read go to the wire as they are; small
@@ -13,7 +14,7 @@ export function sendResponse(exchange: Exchange, response: Response): Promise<vo
   const light = asLight(response);
   if (light === null) return sendReal(exchange, response);
   try {
-    exchange.respond(light.head, light.take());
+    respond(exchange, light.head, light.take());
   } catch (thrown) {
     exchange.refuse(toGatewayError(thrown));
   }
@@ -24,9 +25,19 @@ async function sendReal(exchange: Exchange, response: Response): Promise<void> {
   try {
     const headers = headerList(response.headers);
     const body = await realBody(response, headers);
-    exchange.respond({ status: response.status, reason: response.statusText, headers }, body);
+    respond(exchange, { status: response.status, reason: response.statusText, headers }, body);
   } catch (thrown) {
     exchange.refuse(toGatewayError(thrown));
+  }
+}
+
+/** Plugins answer outside of any socket's event: without these bounds head and body would be two system calls. */
+function respond(exchange: Exchange, head: ResponseHead, body: Body): void {
+  enter();
+  try {
+    exchange.respond(head, body);
+  } finally {
+    leave();
   }
 }
 

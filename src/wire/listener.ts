@@ -128,9 +128,9 @@ function listen(
         socket.data.onEnd();
         leave();
       },
-      close(socket) {
+      close(socket, error) {
         enter();
-        socket.data.onClose();
+        socket.data.onClose(error !== undefined);
         leave();
       },
       error(socket) {

@@ -196,9 +196,9 @@ async function dial(options: PoolOptions, opened: (socket: Socket<Upstream>) => 
         socket.data?.onEnd();
         leave();
       },
-      close(socket) {
+      close(socket, error) {
         enter();
-        socket.data?.onClose();
+        socket.data?.onClose(error !== undefined);
         leave();
       },
       error(socket) {

@@ -1,13 +1,17 @@
 import type { Socket } from "bun";
 
+/** Bytes of later requests wait, up to so many; then the socket is not read. */
+const HELD_BYTES = 64 * 1024;
+
 /** Why a socket may not be read for now; it is read while there is no reason. */
 export type PauseReason = "peer" | "body";
 
-/** Pauses a socket's reading for several reasons at once. */
+/** Keeps what was read too early, and pauses a socket's reading for several reasons at once. */
 export class ReadGate {
   readonly #socket: Socket<unknown>;
   #isPeerSlow = false;
   #isBodyHeld = false;
+  #held: Buffer | null = null;
 
   constructor(socket: Socket<unknown>) {
     this.#socket = socket;
@@ -27,6 +31,24 @@ export class ReadGate {
     else this.#socket.resume();
   }
 
+  /** Keeps a copy of bytes that belong to a later request. */
+  hold(bytes: Uint8Array): void {
+    this.#held = this.#held === null ? Buffer.from(bytes) : Buffer.concat([this.#held, bytes]);
+    if (this.#held.length > HELD_BYTES) this.set("peer", true);
+  }
+
+  get hasHeld(): boolean {
+    return this.#held !== null;
+  }
+
+  /** What was kept, once; null for nothing. */
+  takeHeld(): Buffer | null {
+    const held = this.#held;
+    this.#held = null;
+    return held;
+  }
+
+  /** Reads on, whatever the reasons were. */
   open(): void {
     this.set("peer", false);
     this.set("body", false);

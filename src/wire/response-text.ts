@@ -1,7 +1,11 @@
 import type { Exchange, ResponseHead } from "./exchange.ts";
 import { parseLength } from "./fields.ts";
 import { connectionNames } from "./forwarding.ts";
+import { HeaderList } from "./header-list.ts";
 import { isBodiless } from "./parse-response.ts";
+
+/** The interim response that asks for the body (RFC 9110 15.2.1). */
+export const CONTINUE: ResponseHead = { status: 100, reason: "Continue", headers: new HeaderList() };
 
 /** How the body of a response is framed for the client. */
 export type Delimiter = "none" | "length" | "chunked" | "close";

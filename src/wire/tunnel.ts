@@ -60,11 +60,11 @@ export class Tunnel extends Timer {
     if (this.#down.outlet.isEnded && this.#up.outlet.isEnded) this.#close();
   }
 
-  /** One end's socket is gone; a reset, or a close without an end, is passed on as a reset. */
-  closed(end: TunnelEnd): void {
+  /** One end's socket is gone. A reset is passed on as one; without it, the end had ended, or ends now. */
+  closed(end: TunnelEnd, isReset: boolean): void {
     if (this.#isClosed) return;
-    const isClean = this.#other(end).outlet.isEnded && end.outlet.isEnded;
-    if (!isClean) this.#other(end).terminate();
+    if (isReset) this.#other(end).terminate();
+    else this.#other(end).outlet.end();
     this.#close();
   }
 

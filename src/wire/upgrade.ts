@@ -1,5 +1,5 @@
 import type { BodySink, BodySource } from "./body.ts";
-import type { TunnelEnd } from "./tunnel.ts";
+import { Tunnel, type TunnelEnd, type TunnelOptions } from "./tunnel.ts";
 
 /** The body of a 101: the upstream's connection itself, which the client's connection becomes one tunnel with. */
 export class Upgrade implements BodySource {
@@ -28,4 +28,10 @@ export class Upgrade implements BodySource {
   cancel(): void {
     this.end.terminate();
   }
+}
+
+/** Joins a client's connection with the upstream's, beginning with what had come behind the 101. */
+export function openTunnel(down: TunnelEnd, upgrade: Upgrade, options: TunnelOptions): void {
+  const tunnel = new Tunnel(down, upgrade.end, options);
+  if (upgrade.first.length > 0) tunnel.data(upgrade.end, upgrade.first);
 }

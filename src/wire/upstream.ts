@@ -140,7 +140,8 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     }
   }
 
-  onClose(): void {
+  /** `isReset`: the peer broke off, where otherwise it had ended before. */
+  onClose(isReset: boolean): void {
     if (this.#state === "closed") return;
     const wasTunnel = this.#state === "tunnel";
     if (!wasTunnel) this.#broken("The upstream reset the connection.");
@@ -148,7 +149,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     this.#owner.wheel.disarm(this);
     if (wasTunnel) this.#owner.settled();
     this.#owner.closed(this);
-    if (wasTunnel) this.tunnel?.closed(this);
+    if (wasTunnel) this.tunnel?.closed(this, isReset);
   }
 
   override fire(): void {

@@ -34,5 +34,5 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
   gateway: { values: WHOLE },
   admin: { values: WHOLE },
   cli: { values: WHOLE },
-  main: { values: [...WHOLE, "cli"] },
+  main: { values: [...WHOLE, "cli", "package.json"] },
 };

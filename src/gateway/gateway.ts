@@ -9,6 +9,7 @@ import { type ConfigWatch, watchConfig } from "../config/watch.ts";
 import { ConfigError } from "../errors.ts";
 import type { MemoryRegistry } from "../registry/memory.ts";
 import { createStaticRegistry } from "../registry/static.ts";
+import type { Service } from "../service/service.ts";
 import { createServices, type Services } from "../service/services.ts";
 import { type AccessLog, createAccessLog } from "../telemetry/access-log.ts";
 import { createIds } from "../telemetry/id.ts";
@@ -81,6 +82,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       service.discover === "static" ? createStaticRegistry({ [name]: service.endpoints }) : options.registry,
     onWarning: (message, facts) => options.log.warn(facts, message),
   });
+  metrics.collect({
+    name: "torii_upstream_connections",
+    help: "Connections to the endpoints of a service that are open.",
+    labels: ["service"],
+    type: "gauge",
+    read: () => services.list().map((service) => ({ labels: [service.name], value: openConnections(service) })),
+  });
   const path = createRequestPath({ metrics, log: options.log });
   const listeners = createListeners({ wheel, newId: createIds(), hooks: path.hooks });
   const parts: Parts = { options, metrics, services, path, listeners };
@@ -90,6 +98,10 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const snapshot = await build(loaded, parts);
   const held = await openServers(loaded, snapshot, parts);
   return running(parts, { loaded, accessLog, ...held });
+}
+
+function openConnections(service: Service): number {
+  return service.endpoints.reduce((sum, endpoint) => sum + endpoint.pool.openConnections, 0);
 }
 
 function load(options: GatewayOptions): Promise<Loaded> {
@@ -110,13 +122,11 @@ function openAccessLog({ config }: Loaded, { options, metrics }: Parts): AccessL
   });
 }
 
-let versions = 0;
-
-function build(loaded: Loaded, { options, services, metrics }: Parts): Promise<Snapshot> {
+function build(loaded: Loaded, { options, services, metrics, path }: Parts): Promise<Snapshot> {
   const { config, catalog } = loaded;
   if (catalog === null) throw new Error("a configuration was loaded without a catalog");
-  versions++;
-  return compile(config, String(versions), { catalog, services, metrics, random: options.random ?? Math.random });
+  const version = String(Number(path.current?.version ?? 0) + 1);
+  return compile(config, version, { catalog, services, metrics, random: options.random ?? Math.random });
 }
 
 interface Held {

@@ -62,6 +62,11 @@ export function createRequestPath({ metrics, log }: RequestPathDeps): RequestPat
       unrouted.observe("", refusal.error.status, 0);
       accessLog?.log(refusedEntry(refusal));
     },
+    onConnection(event) {
+      if (event === "opened") events.connectionOpened();
+      else if (event === "closed") events.connectionClosed();
+      else events.connectionRefused(event);
+    },
   };
 
   return {

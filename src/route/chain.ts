@@ -1,17 +1,18 @@
 import type { MiddlewareHandler } from "hono";
-import { type GatewayError, toGatewayError } from "../errors.ts";
+import { GatewayError, toGatewayError } from "../errors.ts";
+import type { Receiver, UpstreamResponse } from "../wire/attempt.ts";
 import type { Exchange } from "../wire/exchange.ts";
-import { asLight, problemResponse } from "../wire/fetch-response.ts";
+import { asLight, lightResponse, problemResponse } from "../wire/fetch-response.ts";
+import { sendResponse } from "../wire/fetch-send.ts";
 import { type Forward, GatewayContext } from "./context.ts";
 
 /** The middleware of a route, linked once when configuration is compiled. */
 export interface Chain {
   /**
-   * Runs the request down, the response up. `forward` is the last link; it is called at most once, with what
-   * plugins did to the request already in the exchange. Resolves with the answer, an error's problem included;
-   * never rejects. The answer is sent with `sendResponse`.
+   * Answers an exchange: the request goes down, the response up. `forward` is the last link; it is called at most
+   * once, with what plugins did to the request already in the exchange. An error becomes its problem. Never throws.
    */
-  run(exchange: Exchange, forward: Forward): Promise<Response>;
+  serve(exchange: Exchange, forward: Forward): void;
 }
 
 /** Resolves when the response is in the context. Rejects only with what is no Error, as Hono's `next()` does. */
@@ -22,17 +23,30 @@ const DONE = Promise.resolve();
 /** A chain of middleware, the first outermost. Their order and semantics are those of `app.use()` in Hono. */
 export function linkChain(middleware: readonly MiddlewareHandler[]): Chain {
   const first = middleware.reduceRight<Link>((rest, handler, depth) => link(handler, depth, rest), last);
-  return { run: (exchange, forward) => run(first, new GatewayContext(exchange, forward)) };
+  return { serve: (exchange, forward) => serve(first, new GatewayContext(exchange, forward)) };
 }
 
-async function run(first: Link, context: GatewayContext): Promise<Response> {
+function serve(first: Link, context: GatewayContext): void {
+  const top = first(context);
+  const { arrival } = context;
+  // Nobody looks at the response on its way up: it goes out as it comes, within the socket's own event.
+  if (top === DONE || (arrival !== null && top === arrival.promise && arrival.isSettled)) answer(context);
+  else if (arrival !== null && top === arrival.promise) arrival.isAwaited = false;
+  else top.then(() => answer(context), (thrown: unknown) => answerProblem(context, thrown));
+}
+
+function answer(context: GatewayContext): void {
   try {
-    await first(context);
-    if (!context.finalized) await fail(context, new Error("no plugin answered, and none called next()"));
+    if (!context.finalized) fail(context, new Error("no plugin answered, and none called next()"));
+    void sendResponse(context.exchange, context.finish());
   } catch (thrown) {
-    context.answerError(problemOf(context, thrown));
+    context.exchange.refuse(toGatewayError(thrown));
   }
-  return context.finish();
+}
+
+function answerProblem(context: GatewayContext, thrown: unknown): void {
+  context.answerError(problemOf(context, thrown));
+  answer(context);
 }
 
 function link(handler: MiddlewareHandler, depth: number, rest: Link): Link {
@@ -49,7 +63,7 @@ function link(handler: MiddlewareHandler, depth: number, rest: Link): Link {
     try {
       result = handler(context, next);
     } catch (thrown) {
-      return fail(context, thrown);
+      return failed(context, thrown);
     }
     // `return next()` leaves nothing to wait for but what `next` waits for itself.
     if (result !== undefined && result === passed) return passed;
@@ -62,7 +76,7 @@ async function settle(context: GatewayContext, result: Promise<unknown>): Promis
     const response = await result;
     if (response instanceof Response && !context.finalized) context.res = response;
   } catch (thrown) {
-    await fail(context, thrown);
+    fail(context, thrown);
   }
 }
 
@@ -71,24 +85,77 @@ function taken(context: GatewayContext, result: unknown): Promise<void> {
   return DONE;
 }
 
-function last(context: GatewayContext): Promise<void> {
-  if (context.isForwarded) return Promise.reject(new Error("next() called multiple times"));
-  context.isForwarded = true;
-  return forwarded(context);
+function failed(context: GatewayContext, thrown: unknown): Promise<void> {
+  try {
+    fail(context, thrown);
+    return DONE;
+  } catch (other) {
+    return Promise.reject(other);
+  }
 }
 
-async function forwarded(context: GatewayContext): Promise<void> {
-  try {
-    const committed = context.request.commit();
-    if (committed !== null) await committed;
-    context.receive(await context.forward(context.exchange));
-  } catch (thrown) {
-    await fail(context, thrown);
+function last(context: GatewayContext): Promise<void> {
+  if (context.arrival !== null) return Promise.reject(new Error("next() called multiple times"));
+  const arrival = new Arrival(context);
+  context.arrival = arrival;
+  arrival.begin();
+  return arrival.promise;
+}
+
+/** The response that a chain waits for. */
+export class Arrival implements Receiver {
+  readonly promise: Promise<void>;
+  isSettled = false;
+  /** False when no plugin waits for the response: then it is sent as it comes. */
+  isAwaited = true;
+  readonly #context: GatewayContext;
+  #resolve: () => void = () => {};
+
+  constructor(context: GatewayContext) {
+    this.#context = context;
+    this.promise = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  begin(): void {
+    const context = this.#context;
+    try {
+      const committed = context.request.commit();
+      if (committed === null) context.forward(context.exchange, this);
+      else committed.then(() => context.forward(context.exchange, this)).catch((thrown: unknown) => this.#fail(thrown));
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+  }
+
+  onResponse(_exchange: Exchange, { head, body }: UpstreamResponse): void {
+    try {
+      this.#context.receive(lightResponse(head, body));
+      this.#settle();
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+  }
+
+  onFailure(_exchange: Exchange, error: GatewayError): void {
+    this.#fail(error);
+  }
+
+  #fail(thrown: unknown): void {
+    fail(this.#context, thrown instanceof Error ? thrown : toGatewayError(thrown));
+    this.#settle();
+  }
+
+  #settle(): void {
+    this.isSettled = true;
+    if (this.isAwaited) this.#resolve();
+    else answer(this.#context);
   }
 }
 
 /** An Error becomes `c.error` and its response, at the level that threw; anything else goes on up. */
-async function fail(context: GatewayContext, thrown: unknown): Promise<void> {
+function fail(context: GatewayContext, thrown: unknown): void {
   if (!(thrown instanceof Error)) throw thrown;
   context.error = thrown;
   context.answerError("getResponse" in thrown ? ownResponse(context, thrown) : problemOf(context, thrown));

@@ -1,11 +1,12 @@
 import { Context, type HonoRequest } from "hono";
 import { GatewayError } from "../errors.ts";
+import type { Receiver } from "../wire/attempt.ts";
 import type { Exchange } from "../wire/exchange.ts";
 import { asLight, type LightResponse, problemResponse } from "../wire/fetch-response.ts";
 import { asHonoRequest, GatewayRequest } from "./request.ts";
 
-/** Sends the request on as it stands in the exchange. Rejects with GatewayError. */
-export type Forward = (exchange: Exchange) => Promise<Response>;
+/** Sends the request on as it stands in the exchange; the receiver hears of the response's head or of a failure, once. */
+export type Forward = (exchange: Exchange, receiver: Receiver) => void;
 
 type SetHeader = (name: string, value?: string, options?: { readonly append?: boolean }) => void;
 
@@ -41,7 +42,8 @@ function mergeHeaders(from: Headers, into: Headers): void {
 export class GatewayContext extends Context {
   /** Depth of the link that was entered last: `next()` may only go deeper. */
   depth = -1;
-  isForwarded = false;
+  /** The response that the last link waits for; null before it was reached. */
+  arrival: Arrival | null = null;
   readonly exchange: Exchange;
   readonly forward: Forward;
   readonly request: GatewayRequest;

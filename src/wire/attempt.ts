@@ -8,7 +8,10 @@ export interface UpstreamResponse {
   readonly body: BodySource | null;
 }
 
-/** Hears what becomes of an attempt. Exactly one of the two is called, once. */
+/**
+ * Hears what becomes of an attempt. Exactly one of the two is called, once. `client_closed` tells that nobody waits
+ * for the response any more; it is no fault of the endpoint's.
+ */
 export interface Receiver {
   onResponse(exchange: Exchange, response: UpstreamResponse): void;
   onFailure(exchange: Exchange, error: GatewayError): void;

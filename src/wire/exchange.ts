@@ -112,7 +112,7 @@ export class Exchange {
 
   readonly #responder: Responder;
   #abort: AbortController | null = null;
-  #onGone: (() => void) | null = null;
+  #onGone: ((reason: GatewayError) => void) | null = null;
 
   constructor(head: RequestHead, origin: ExchangeOrigin) {
     this.id = origin.id;
@@ -158,7 +158,7 @@ export class Exchange {
   }
 
   /** One listener for the client's leaving; the one who holds the upstream connection sets it. */
-  set onGone(listener: (() => void) | null) {
+  set onGone(listener: ((reason: GatewayError) => void) | null) {
     this.#onGone = listener;
   }
 
@@ -166,7 +166,7 @@ export class Exchange {
   gone(reason: GatewayError): void {
     this.error ??= reason;
     this.#abort?.abort(reason);
-    this.#onGone?.();
+    this.#onGone?.(reason);
   }
 }
 

@@ -28,7 +28,11 @@ export interface ListenerHooks {
   /** An exchange's last byte is sent, or it was broken off. */
   onDone(exchange: Exchange): void;
   onRefused(refusal: Refusal): void;
+  onConnection(event: ConnectionEvent): void;
 }
+
+/** `limit`: refused for the number of all connections; `client_limit`: for that of its client's. Both open first. */
+export type ConnectionEvent = "opened" | "closed" | "limit" | "client_limit";
 
 /** What a connection knows of its listener. */
 export interface ListenerContext<Connection> {

@@ -24,8 +24,6 @@ export interface ListenerOptions {
 /** Open connections, in total and by client address. */
 export class ConnectionCounts {
   open = 0;
-  total = 0;
-  refused = 0;
   readonly byAddress = new Map<string, number>();
 }
 
@@ -60,6 +58,7 @@ export function createListener(options: ListenerOptions): Listener {
     closed(connection) {
       connections.delete(connection);
       release(counts, connection.peerAddress);
+      options.hooks.onConnection("closed");
       if (connections.size === 0) onEmpty?.();
     },
   };
@@ -110,7 +109,12 @@ function listen(
         socket.data = connection;
         connections.add(connection);
         socket.setNoDelay(true);
-        if (reason !== null) connection.refuseConnection(reason);
+        context.hooks.onConnection("opened");
+        if (reason === null) return;
+        context.hooks.onConnection(reason);
+        connection.refuseConnection(
+          new GatewayError("overloaded", "There are too many connections.", { retryAfter: 1 }),
+        );
       },
       data(socket, bytes) {
         enter();
@@ -147,15 +151,12 @@ function clientOf(socket: Socket<Downstream>): ClientInfo {
 }
 
 /** Counts a connection; tells why it may not stay, or null. It is counted until it closes in either case. */
-function admit(counts: ConnectionCounts, address: string, limits: WireLimits): GatewayError | null {
+function admit(counts: ConnectionCounts, address: string, limits: WireLimits): "limit" | "client_limit" | null {
   const own = (counts.byAddress.get(address) ?? 0) + 1;
   counts.byAddress.set(address, own);
   counts.open++;
-  counts.total++;
-  const isOver = counts.open > limits.connections || own > (limits.connectionsPerClient ?? Number.POSITIVE_INFINITY);
-  if (!isOver) return null;
-  counts.refused++;
-  return new GatewayError("overloaded", "There are too many connections.", { retryAfter: 1 });
+  if (counts.open > limits.connections) return "limit";
+  return own > (limits.connectionsPerClient ?? Number.POSITIVE_INFINITY) ? "client_limit" : null;
 }
 
 function release(counts: ConnectionCounts, address: string): void {

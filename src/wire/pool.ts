@@ -113,7 +113,7 @@ export class UpstreamPool implements UpstreamOwner {
   #nextQueued(): Attempt | null {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
       if (!next.exchange.isDone) return next;
-      this.settled();
+      this.#fail(next, clientLeft());
     }
     return null;
   }
@@ -138,10 +138,9 @@ export class UpstreamPool implements UpstreamOwner {
     });
     this.wheel.arm(timer, this.#options.connectMs);
     const opened = (socket: Socket<Upstream>): void => {
-      if (isOver || this.#isClosed || attempt.exchange.isDone) {
+      if (isOver || attempt.exchange.isDone) {
         socket.terminate();
-        if (!isOver) this.settled();
-        finish(null);
+        finish(clientLeft());
         return;
       }
       finish(null);
@@ -158,6 +157,10 @@ export class UpstreamPool implements UpstreamOwner {
 }
 
 const SENT_NOTHING = { sent: "nothing" } as const;
+
+function clientLeft(): GatewayError {
+  return new GatewayError("client_closed", "The client left before a connection was there.", SENT_NOTHING);
+}
 
 class QueueTimer extends Timer {
   override readonly fire: () => void;

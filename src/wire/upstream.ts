@@ -62,7 +62,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     this.#attempt = attempt;
     this.#state = "waiting";
     this.#interim = 0;
-    exchange.onGone = () => this.#abort(attempt);
+    exchange.onGone = (reason) => this.#abort(attempt, reason);
     const { body } = exchange;
     const isChunked = body !== null && body.length === null;
     const isOwn = body instanceof RequestBody;
@@ -102,8 +102,8 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
   }
 
   /** The request's body broke off: what the endpoint has of it must not pass for a whole one. */
-  fail(_error: GatewayError): void {
-    if (this.#attempt !== null) this.#abort(this.#attempt);
+  fail(error: GatewayError): void {
+    if (this.#attempt !== null) this.#abort(this.#attempt, error);
   }
 
   // What the socket tells
@@ -327,11 +327,13 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     else if (this.#state === "body") this.#failBody("upstream_reset", detail);
   }
 
-  /** The client is gone: the endpoint is told by the reset. Nobody is blamed, so nobody hears of a failure. */
-  #abort(attempt: Attempt): void {
+  /** The client is gone, or what it sends is void: the endpoint is told by a reset, and is not to blame. */
+  #abort(attempt: Attempt, error: GatewayError): void {
     if (this.#attempt !== attempt) return;
+    const isWaiting = this.#state === "waiting";
     this.#settle();
     this.terminate();
+    if (isWaiting) attempt.receiver.onFailure(attempt.exchange, error);
   }
 
   #armResponse(attempt: Attempt): void {

@@ -2,7 +2,7 @@ import { GatewayError } from "../errors.ts";
 import type { Chain } from "../route/chain.ts";
 import type { RouteIndex } from "../route/index.ts";
 import type { RouteRule } from "../route/rule.ts";
-import { STRAIGHT, serveThrough } from "../route/serve.ts";
+import { STRAIGHT } from "../route/serve.ts";
 import type { ForwardPolicy } from "../service/options.ts";
 import type { Service } from "../service/service.ts";
 import type { Slot } from "../telemetry/histogram.ts";
@@ -87,7 +87,7 @@ export class CompiledRoute implements ExchangeObserver {
     exchange.slot = backend?.slot ?? null;
     const chain = backend === null ? this.#parts.chain : backend.chain;
     if (chain === null) this.#forward(exchange, backend, STRAIGHT);
-    else serveThrough(chain, exchange, (asked, receiver) => this.#forward(asked, backend, receiver));
+    else chain.serve(exchange, (asked, receiver) => this.#forward(asked, backend, receiver));
   }
 
   exchangeDone(exchange: Exchange): void {

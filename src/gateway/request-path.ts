@@ -50,8 +50,9 @@ export function createRequestPath({ metrics, log }: RequestPathDeps): RequestPat
     onDone(exchange) {
       inFlight--;
       events.exchangeEnded();
-      if (exchange.status === 0 && exchange.error?.code === "client_closed") exchange.status = exchange.error.status;
       const { error } = exchange;
+      // Whatever was sent before: what counts is that the client did not stay for the whole of it.
+      if (error?.code === "client_closed") exchange.status = error.status;
       if (error?.code === "internal") log.error({ err: error.cause, requestId: exchange.id }, "request failed");
       if (exchange.observer === null) observeUnrouted(exchange, unrouted);
       else exchange.observer.exchangeDone(exchange);

@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from "hono";
-import { GatewayError, toGatewayError } from "../errors.ts";
+import { type GatewayError, toGatewayError } from "../errors.ts";
 import type { Receiver, UpstreamResponse } from "../wire/attempt.ts";
 import type { Exchange } from "../wire/exchange.ts";
 import { asLight, lightResponse, problemResponse } from "../wire/fetch-response.ts";
@@ -28,11 +28,11 @@ export function linkChain(middleware: readonly MiddlewareHandler[]): Chain {
 
 function serve(first: Link, context: GatewayContext): void {
   const top = first(context);
-  const { arrival } = context;
-  // Nobody looks at the response on its way up: it goes out as it comes, within the socket's own event.
-  if (top === DONE || (arrival !== null && top === arrival.promise && arrival.isSettled)) answer(context);
-  else if (arrival !== null && top === arrival.promise) arrival.isAwaited = false;
-  else top.then(() => answer(context), (thrown: unknown) => answerProblem(context, thrown));
+  if (top === DONE) answer(context);
+  else {
+    const done = () => answer(context);
+    top.then(done, (thrown: unknown) => answerProblem(context, thrown));
+  }
 }
 
 function answer(context: GatewayContext): void {
@@ -97,17 +97,14 @@ function failed(context: GatewayContext, thrown: unknown): Promise<void> {
 function last(context: GatewayContext): Promise<void> {
   if (context.arrival !== null) return Promise.reject(new Error("next() called multiple times"));
   const arrival = new Arrival(context);
-  context.arrival = arrival;
+  context.arrival = arrival.promise;
   arrival.begin();
   return arrival.promise;
 }
 
 /** The response that a chain waits for. */
-export class Arrival implements Receiver {
+class Arrival implements Receiver {
   readonly promise: Promise<void>;
-  isSettled = false;
-  /** False when no plugin waits for the response: then it is sent as it comes. */
-  isAwaited = true;
   readonly #context: GatewayContext;
   #resolve: () => void = () => {};
 
@@ -132,7 +129,7 @@ export class Arrival implements Receiver {
   onResponse(_exchange: Exchange, { head, body }: UpstreamResponse): void {
     try {
       this.#context.receive(lightResponse(head, body));
-      this.#settle();
+      this.#resolve();
     } catch (thrown) {
       this.#fail(thrown);
     }
@@ -144,13 +141,7 @@ export class Arrival implements Receiver {
 
   #fail(thrown: unknown): void {
     fail(this.#context, thrown instanceof Error ? thrown : toGatewayError(thrown));
-    this.#settle();
-  }
-
-  #settle(): void {
-    this.isSettled = true;
-    if (this.isAwaited) this.#resolve();
-    else answer(this.#context);
+    this.#resolve();
   }
 }
 

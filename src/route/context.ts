@@ -43,7 +43,7 @@ export class GatewayContext extends Context {
   /** Depth of the link that was entered last: `next()` may only go deeper. */
   depth = -1;
   /** The response that the last link waits for; null before it was reached. */
-  arrival: Arrival | null = null;
+  arrival: Promise<void> | null = null;
   readonly exchange: Exchange;
   readonly forward: Forward;
   readonly request: GatewayRequest;

@@ -93,7 +93,8 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     this.#hasEnded = true;
     if (this.#state === "tunnel") this.tunnel?.ended(this);
     else if (this.#state === "busy") this.#endWhileBusy();
-    else this.terminate();
+    // Not a reset: the last response may still be on its way.
+    else this.#socket.end();
   }
 
   /** `isReset`: the peer broke off, where otherwise it had ended before. */

@@ -44,6 +44,7 @@ export interface Listener {
 /** Listens on one address. Throws what the runtime throws when the address is taken or forbidden. */
 export function createListener(options: ListenerOptions): Listener {
   const connections = new Set<Downstream>();
+  const turnedAway = new Set<Downstream>();
   const { connections: counts } = options;
   let onEmpty: (() => void) | null = null;
   const context: ListenerContext<Downstream> = {
@@ -57,12 +58,12 @@ export function createListener(options: ListenerOptions): Listener {
     isDraining: false,
     closed(connection) {
       connections.delete(connection);
-      release(counts, connection.peerAddress);
+      if (!turnedAway.delete(connection)) release(counts, connection.peerAddress);
       options.hooks.onConnection("closed");
       if (connections.size === 0) onEmpty?.();
     },
   };
-  const server = listen(options, context, connections);
+  const server = listen(options, context, { connections, turnedAway });
   return {
     name: options.name,
     address: options.address,
@@ -94,7 +95,7 @@ export function createListener(options: ListenerOptions): Listener {
 function listen(
   options: ListenerOptions,
   context: ListenerContext<Downstream>,
-  connections: Set<Downstream>,
+  { connections, turnedAway }: { readonly connections: Set<Downstream>; readonly turnedAway: Set<Downstream> },
 ): TCPSocketListener<Downstream> {
   return Bun.listen<Downstream>({
     hostname: options.address,
@@ -111,6 +112,9 @@ function listen(
         socket.setNoDelay(true);
         context.hooks.onConnection("opened");
         if (reason === null) return;
+        // It takes nobody's place while it is told why it cannot stay.
+        turnedAway.add(connection);
+        release(options.connections, client.peer);
         context.hooks.onConnection(reason);
         connection.refuseConnection(
           new GatewayError("overloaded", "There are too many connections.", { retryAfter: 1 }),
@@ -150,7 +154,7 @@ function clientOf(socket: Socket<Downstream>): ClientInfo {
   return { address: peer, peer, port: socket.remotePort, localPort: socket.localPort, isTrusted: false };
 }
 
-/** Counts a connection; tells why it may not stay, or null. It is counted until it closes in either case. */
+/** Counts a connection; tells why it may not stay, or null. */
 function admit(counts: ConnectionCounts, address: string, limits: WireLimits): "limit" | "client_limit" | null {
   const own = (counts.byAddress.get(address) ?? 0) + 1;
   counts.byAddress.set(address, own);

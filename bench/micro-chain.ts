@@ -5,10 +5,10 @@
  */
 import { Hono, type MiddlewareHandler } from "hono";
 import { linkChain } from "../src/route/chain.ts";
+import type { Forward } from "../src/route/context.ts";
+import type { Receiver } from "../src/wire/attempt.ts";
 import type { BodySource } from "../src/wire/body.ts";
 import { Exchange, type ExchangeOrigin, type RequestHead, type Responder } from "../src/wire/exchange.ts";
-import { lightResponse } from "../src/wire/fetch-response.ts";
-import { sendResponse } from "../src/wire/fetch-send.ts";
 import { type HeaderList, headerList } from "../src/wire/header-list.ts";
 
 const BATCHES = 9;
@@ -73,9 +73,12 @@ const SCENARIOS: readonly Scenario[] = [
   { name: "3 read, c.res.headers.set", middleware: times(3, direct) },
 ];
 
+let resolveAnswered = () => {};
+
 const responder: Responder = {
   respond: (exchange) => {
     exchange.isAnswered = true;
+    resolveAnswered();
   },
   inform: () => {},
   refuse: () => {},
@@ -108,21 +111,32 @@ const ORIGIN: ExchangeOrigin = {
   responder,
 };
 
-async function forward(): Promise<Response> {
-  return lightResponse({ status: 200, reason: "OK", headers: answerFields.copy() }, source);
-}
+const forward: Forward = (exchange, receiver) => {
+  receiver.onResponse(exchange, { head: { status: 200, reason: "OK", headers: answerFields.copy() }, body: source });
+};
+
+const STRAIGHT: Receiver = {
+  onResponse: (exchange, { head, body }) => exchange.respond(head, body),
+  onFailure: (exchange, error) => exchange.refuse(error),
+};
 
 /** What every request costs with no chain at all: the exchange, the answer. */
 async function baseline(): Promise<void> {
-  const exchange = makeExchange(requestFields.copy());
-  await sendResponse(exchange, await forward());
+  const answered = new Promise<void>((resolve) => {
+    resolveAnswered = resolve;
+  });
+  forward(makeExchange(requestFields.copy()), STRAIGHT);
+  await answered;
 }
 
 function ours(middleware: readonly MiddlewareHandler[]): () => Promise<void> {
   const chain = linkChain(middleware);
   return async () => {
-    const exchange = makeExchange(requestFields.copy());
-    await sendResponse(exchange, await chain.run(exchange, forward));
+    const answered = new Promise<void>((resolve) => {
+      resolveAnswered = resolve;
+    });
+    chain.serve(makeExchange(requestFields.copy()), forward);
+    await answered;
   };
 }
 

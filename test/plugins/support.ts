@@ -1,10 +1,8 @@
 import type { MiddlewareHandler } from "hono";
-import type { GatewayError } from "../../src/errors.ts";
+import { type GatewayError, toGatewayError } from "../../src/errors.ts";
 import { linkChain } from "../../src/route/chain.ts";
 import type { BodySink, BodySource } from "../../src/wire/body.ts";
 import { type Body, Exchange, type Responder, type ResponseHead } from "../../src/wire/exchange.ts";
-import { lightResponse } from "../../src/wire/fetch-response.ts";
-import { sendResponse } from "../../src/wire/fetch-send.ts";
 import { headerList } from "../../src/wire/header-list.ts";
 
 const ENCODER = new TextEncoder();
@@ -175,7 +173,7 @@ export interface Reply {
   readonly status?: number;
   readonly reason?: string;
   readonly headers?: readonly (readonly [string, string])[];
-  readonly body?: Body;
+  readonly body?: BodySource;
   readonly error?: GatewayError;
 }
 
@@ -195,13 +193,17 @@ export async function runChain(
   const exchange = makeExchange(ask, recorder);
   ask.prepare?.(exchange);
   const received: Received[] = [];
-  const response = await linkChain(middleware).run(exchange, async (forwarded) => {
-    received.push(await receive(forwarded));
-    if (reply.error !== undefined) throw reply.error;
-    const { status = 200, reason = "OK", headers = [], body = new Uint8Array(0) } = reply;
-    return lightResponse({ status, reason, headers: headerList(headers) }, body);
+  linkChain(middleware).serve(exchange, (forwarded, receiver) => {
+    receive(forwarded).then(
+      (one) => {
+        received.push(one);
+        const { status = 200, reason = "OK", headers = [], body = null } = reply;
+        if (reply.error !== undefined) receiver.onFailure(forwarded, reply.error);
+        else receiver.onResponse(forwarded, { head: { status, reason, headers: headerList(headers) }, body });
+      },
+      (thrown: unknown) => receiver.onFailure(forwarded, toGatewayError(thrown)),
+    );
   });
-  await sendResponse(exchange, response);
   return { answer: await recorder.answer(), received, exchange };
 }
 

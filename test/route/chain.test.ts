@@ -4,8 +4,6 @@ import { routePath } from "hono/route";
 import { GatewayError } from "../../src/errors.ts";
 import { linkChain } from "../../src/route/chain.ts";
 import { KEPT_BYTES } from "../../src/wire/fetch-request.ts";
-import { lightResponse } from "../../src/wire/fetch-response.ts";
-import { sendResponse } from "../../src/wire/fetch-send.ts";
 import { headerList } from "../../src/wire/header-list.ts";
 import { ChunkSource, makeExchange, Recorder, readAll, runChain } from "../plugins/support.ts";
 
@@ -145,8 +143,7 @@ describe("a response's body", () => {
     const recorder = new Recorder();
     const exchange = makeExchange({}, recorder);
     const chain = linkChain([() => Promise.resolve(new Response(stream, { status: 201 }))]);
-    const response = await chain.run(exchange, () => Promise.reject(new Error("not reached")));
-    await sendResponse(exchange, response);
+    chain.serve(exchange, () => undefined);
     const { head, body } = await recorder.answered;
     expect(head.status).toBe(201);
     gate.resolve();
@@ -375,18 +372,18 @@ describe("an error", () => {
 
 test("a response that comes after the chain has ended is given up", async () => {
   const body = new ChunkSource(["never"]);
-  const gate = Promise.withResolvers<void>();
   const forget: MiddlewareHandler = async (_, next) => {
     void next();
   };
   const recorder = new Recorder();
   const exchange = makeExchange({}, recorder);
-  const response = await linkChain([forget]).run(exchange, async () => {
-    await gate.promise;
-    return lightResponse({ status: 200, reason: "OK", headers: headerList([]) }, body);
+  let deliver = () => {};
+  linkChain([forget]).serve(exchange, (asked, receiver) => {
+    const head = { status: 200, reason: "OK", headers: headerList([]) };
+    deliver = () => receiver.onResponse(asked, { head, body });
   });
-  expect(response.status).toBe(500);
-  gate.resolve();
+  expect((await recorder.answered).head.status).toBe(500);
+  deliver();
   await new Promise(setImmediate);
   expect(body.isCancelled).toBe(true);
 });

@@ -4,7 +4,7 @@ import type { Receiver, UpstreamResponse } from "../wire/attempt.ts";
 import type { Exchange } from "../wire/exchange.ts";
 import { asLight, lightResponse, problemResponse } from "../wire/fetch-response.ts";
 import { sendResponse } from "../wire/fetch-send.ts";
-import { type Forward, GatewayContext } from "./context.ts";
+import { type Forward, GatewayContext, type Settlers } from "./context.ts";
 
 /** The middleware of a route, linked once when configuration is compiled. */
 export interface Chain {
@@ -71,13 +71,18 @@ function link(handler: MiddlewareHandler, depth: number, rest: Link): Link {
   };
 }
 
-async function settle(context: GatewayContext, result: Promise<unknown>): Promise<void> {
-  try {
-    const response = await result;
-    if (response instanceof Response && !context.finalized) context.res = response;
-  } catch (thrown) {
-    fail(context, thrown);
-  }
+function settle(context: GatewayContext, result: Promise<unknown>): Promise<void> {
+  context.settlers ??= settlersOf(context);
+  return result.then(context.settlers.taken, context.settlers.failed);
+}
+
+function settlersOf(context: GatewayContext): Settlers {
+  return {
+    taken: (response) => {
+      if (response instanceof Response && !context.finalized) context.res = response;
+    },
+    failed: (thrown) => fail(context, thrown),
+  };
 }
 
 function taken(context: GatewayContext, result: unknown): Promise<void> {

@@ -38,12 +38,19 @@ function mergeHeaders(from: Headers, into: Headers): void {
   }
 }
 
+/** What becomes of what a middleware's promise comes to; one pair serves all links of a request. */
+export interface Settlers {
+  readonly taken: (response: unknown) => void;
+  readonly failed: (thrown: unknown) => void;
+}
+
 /** Hono's `Context` of one request on its way through a chain. `c.env` is the exchange. */
 export class GatewayContext extends Context {
   /** Depth of the link that was entered last: `next()` may only go deeper. */
   depth = -1;
   /** The response that the last link waits for; null before it was reached. */
   arrival: Promise<void> | null = null;
+  settlers: Settlers | null = null;
   readonly exchange: Exchange;
   readonly forward: Forward;
   readonly request: GatewayRequest;

@@ -12,6 +12,7 @@ FROM debian:bookworm-slim
 COPY --from=build /build/dist/torii /usr/local/bin/torii
 COPY torii.yaml /etc/torii/torii.yaml
 COPY routes /etc/torii/routes
+COPY my-plugins /etc/torii/my-plugins
 WORKDIR /etc/torii
 ENV NODE_ENV=production
 # A number, so that a cluster can see that it is not root.

@@ -1,5 +1,4 @@
-import * as z from "zod";
-import { definePlugin } from "../src/plugin.ts";
+import { definePlugin, z } from "torii";
 
 /** Adds one header to every response of the route. */
 export default definePlugin({
@@ -9,6 +8,6 @@ export default definePlugin({
     ({ name, value }) =>
     async (c, next) => {
       await next();
-      c.header(name, value);
+      c.res.headers.set(name, value);
     },
 });

@@ -101,9 +101,9 @@ describe("the image", () => {
 
   test("holds a configuration that its own command accepts", async () => {
     const [, , file = ""] = execWords(lastOf(final, "CMD"));
-    const child = start([...entrypoint(), "validate", join(rootOf(run, final), file)]);
-    const output = await new Response(child.stderr).text();
-    expect([await child.exited, output]).toEqual([0, ""]);
+    const child = start([...entrypoint(), "validate", "--config", join(rootOf(run, final), file)]);
+    const output = await new Response(child.stdout).text();
+    expect([await child.exited, output]).toEqual([0, expect.stringContaining("valid: ")]);
   });
 
   test("serves, passes its health check and drains on SIGTERM, without writing anything", async () => {

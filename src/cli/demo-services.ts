@@ -17,6 +17,12 @@ const ITEMS = [
   { id: 3, name: "tea bowl", price: 38 },
 ] as const;
 
+/** With a line end, so that a terminal's prompt does not stick to it. */
+function json(value: unknown, { status = 200, indent = 0 } = {}): Response {
+  const headers = { "content-type": "application/json" };
+  return new Response(`${JSON.stringify(value, null, indent)}\n`, { status, headers });
+}
+
 function origin(port: number | undefined): string {
   return `http://${LOOPBACK}:${port}`;
 }
@@ -34,7 +40,7 @@ export function startCatalog(endpoint: string, version: string): DemoServer {
       const id = /\/items\/(\d+)$/.exec(pathname)?.[1];
       const found = id === undefined ? ITEMS : ITEMS.filter((item) => item.id === Number(id));
       const status = found.length === 0 ? 404 : 200;
-      return Response.json({ endpoint, version, path: pathname, items: found }, { status });
+      return json({ endpoint, version, path: pathname, items: found }, { status });
     },
   });
   return { url: origin(server.port), close: () => server.stop(true) };
@@ -42,13 +48,14 @@ export function startCatalog(endpoint: string, version: string): DemoServer {
 
 async function echo(request: Request): Promise<Response> {
   const url = new URL(request.url);
-  return Response.json({
+  const seen = {
     method: request.method,
     path: url.pathname + url.search,
     host: request.headers.get("host"),
     headers: Object.fromEntries(request.headers),
     body: await request.text(),
-  });
+  };
+  return json(seen, { indent: 2 });
 }
 
 function events(): Response {
@@ -69,7 +76,7 @@ async function slow(request: Request): Promise<Response> {
   const asked = Number(new URL(request.url).searchParams.get("ms") ?? 1000);
   const waitedMs = Math.min(Math.max(Number.isFinite(asked) ? asked : 0, 0), LONGEST_WAIT_MS);
   await Bun.sleep(waitedMs);
-  return Response.json({ waitedMs });
+  return json({ waitedMs });
 }
 
 /** The `web` service: a page, an echo, server-sent events, a slow answer and a WebSocket that says all back. */

@@ -56,7 +56,7 @@ type Example = readonly [shows: string, command: string];
 
 function examples(origin: string): readonly Example[] {
   const shop = "curl -H 'Host: shop.example.com'";
-  const many = `for i in $(seq 20); do ${shop.replace("curl", "curl -s")} ${origin}/catalog/items/1; echo; done`;
+  const many = `for i in $(seq 20); do ${shop.replace("curl", "curl -s")} ${origin}/catalog/items/1; done`;
   return [
     ["a host and a prefix; two endpoints share the work", `${shop} ${origin}/catalog/items`],
     ["a weighted split: about one answer in five is of version next", many],
@@ -76,7 +76,8 @@ export function demoGuide(origin: string, endpoints: readonly DemoEndpoint[]): s
   const tries = examples(origin).map(([shows, command]) => `  # ${shows}\n  ${command}`);
   return [
     `The demo is up: open ${origin}/ in a browser, or try the commands below.`,
-    "Its routes are in routes/demo.yaml; edits are picked up at once.\n",
+    "Its routes are in routes/demo.yaml; edits are picked up at once.",
+    "Ctrl-C lets requests finish and ends it, a second Ctrl-C ends it at once.\n",
     "Sample services:",
     ...services,
     "",

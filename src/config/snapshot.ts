@@ -92,7 +92,7 @@ export class CompiledRoute implements ExchangeObserver {
 
   exchangeDone(exchange: Exchange): void {
     const { slot, use } = this.#parts;
-    slot.observe(exchange.method, exchange.status, (performance.now() - exchange.startedAt) / 1000);
+    slot.observe(exchange.method, exchange.status, (exchange.endedAt - exchange.startedAt) / 1000);
     if (exchange.slot !== null && exchange.respondedAt > 0) {
       const seconds = (exchange.respondedAt - exchange.forwardedAt) / 1000;
       exchange.slot.observe(exchange.upstreamMethod, exchange.status, seconds);
@@ -105,7 +105,6 @@ export class CompiledRoute implements ExchangeObserver {
       receiver.onFailure(exchange, new GatewayError("backend_invalid", "The route has no valid backend."));
       return;
     }
-    exchange.forwardedAt = performance.now();
     backend.service.forward(exchange, this.#parts.policy, receiver);
   }
 }

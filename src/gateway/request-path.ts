@@ -116,7 +116,7 @@ function answersOptions(exchange: Exchange): boolean {
 }
 
 function observeUnrouted(exchange: Exchange, slot: Slot): void {
-  slot.observe(exchange.method, exchange.status, (performance.now() - exchange.startedAt) / 1000);
+  slot.observe(exchange.method, exchange.status, (exchange.endedAt - exchange.startedAt) / 1000);
 }
 
 function entryOf(exchange: Exchange) {
@@ -136,7 +136,7 @@ function entryOf(exchange: Exchange) {
     status: exchange.status,
     bytesReceived: exchange.bytesReceived,
     bytesSent: exchange.bytesSent,
-    durationMs: performance.now() - exchange.startedAt,
+    durationMs: exchange.endedAt - exchange.startedAt,
     upstreamMs: respondedAt > 0 ? respondedAt - forwardedAt : null,
     attempts: exchange.attempts,
     error: exchange.error?.code ?? null,

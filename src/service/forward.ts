@@ -1,5 +1,6 @@
 import type { GatewayError } from "../errors.ts";
 import type { Attempt, AttemptTimeouts, Receiver, UpstreamResponse } from "../wire/attempt.ts";
+import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ForwardPolicy, ServiceOptions } from "./options.ts";
@@ -67,7 +68,7 @@ export class Forward implements Attempt, Receiver {
     const attemptMs = policy.attemptTimeoutMs ?? options.timeouts.responseMs;
     if (policy.timeoutMs === 0) return attemptMs;
     const { requestEndedAt } = this.exchange;
-    const passedMs = this.#isRepeated && requestEndedAt > 0 ? performance.now() - requestEndedAt : 0;
+    const passedMs = this.#isRepeated && requestEndedAt > 0 ? now() - requestEndedAt : 0;
     const leftMs = Math.max(1, policy.timeoutMs - passedMs);
     return attemptMs === 0 ? leftMs : Math.min(attemptMs, leftMs);
   }

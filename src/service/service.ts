@@ -1,6 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import type { EndpointSpec, Registry } from "../registry/registry.ts";
 import type { Receiver } from "../wire/attempt.ts";
+import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import { type Balancer, createBalancer } from "./balancer.ts";
@@ -51,6 +52,7 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
     ready: first.promise,
     forward(exchange, policy, receiver) {
       exchange.service = name;
+      exchange.forwardedAt = now();
       const endpoint = balancer.pick();
       if (endpoint === null) {
         receiver.onFailure(

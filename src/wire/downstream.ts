@@ -1,5 +1,6 @@
 import type { Socket } from "bun";
 import { GatewayError, problemBody, toGatewayError } from "../errors.ts";
+import { now } from "./event.ts";
 import type { Body, ClientInfo, Exchange, Responder, ResponseHead } from "./exchange.ts";
 import { HeadReader } from "./head-reader.ts";
 import type { ListenerContext } from "./listener-context.ts";
@@ -102,7 +103,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     if (this.#state === "closed") return;
     const wasTunnel = this.#state === "tunnel";
     this.#state = "closed";
-    this.#context.wheel.disarm(this);
+    this.#context.wheel.remove(this);
     this.#context.closed(this);
     if (wasTunnel) this.tunnel?.closed(this, isReset);
     const exchange = this.#exchange;
@@ -226,7 +227,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
   }
 
   bodyEnded(): void {
-    if (this.#exchange !== null) this.#exchange.requestEndedAt = performance.now();
+    if (this.#exchange !== null) this.#exchange.requestEndedAt = now();
     if (this.#writer === null) this.#context.wheel.disarm(this);
   }
 
@@ -331,6 +332,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
   #finish(exchange: Exchange): void {
     if (exchange.isDone) return;
     exchange.isDone = true;
+    exchange.endedAt = now();
     this.#writer = null;
     this.#exchange = null;
     const isRead = this.#body === null || this.#body.isComplete;

@@ -1,6 +1,6 @@
 import { GatewayError, toGatewayError } from "../errors.ts";
 import type { BodySink, BodySource } from "./body.ts";
-import { enter, leave } from "./outlet.ts";
+import { enter, leave } from "./event.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 type Read = Promise<{ readonly done: boolean; readonly value?: unknown }>;

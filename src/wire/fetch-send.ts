@@ -1,9 +1,9 @@
 import { toGatewayError } from "../errors.ts";
+import { enter, leave } from "./event.ts";
 import type { Body, Exchange, ResponseHead } from "./exchange.ts";
 import { bodyOf, lazyBodyOf } from "./fetch-body.ts";
 import { asLight } from "./fetch-response.ts";
 import { type HeaderList, headerList } from "./header-list.ts";
-import { enter, leave } from "./outlet.ts";
 
 /**
  * Answers an exchange with any response. Light ones and bodies that nobody read go to the wire as they are; small

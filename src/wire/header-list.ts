@@ -42,10 +42,6 @@ function isSpace(code: number): boolean {
   return code === 32 || code === 9;
 }
 
-function valuePart(line: string): string {
-  return trimSpace(line.slice(line.indexOf(":") + 1));
-}
-
 /**
  * Header or trailer fields as they stand on the wire: order, case and duplicates are kept.
  * `names[i]` is the lower-case name of `lines[i]`, which is `Name: value` without the line end, in Latin-1.
@@ -86,7 +82,14 @@ export class HeaderList {
   }
 
   valueAt(index: number): string {
-    return valuePart(this.lines[index] ?? "");
+    const line = this.lines[index] ?? "";
+    const start = (this.names[index] ?? "").length + 1;
+    // `Name: value`, as nearly everybody writes it.
+    const isPlain =
+      line.charCodeAt(start) === 32 &&
+      !isSpace(line.charCodeAt(start + 1)) &&
+      !isSpace(line.charCodeAt(line.length - 1));
+    return isPlain ? line.slice(start + 1) : trimSpace(line.slice(start));
   }
 
   /** Appends a field. Throws a TypeError for an invalid name or value. */

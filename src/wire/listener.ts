@@ -1,10 +1,10 @@
 import type { Socket, TCPSocketListener } from "bun";
 import { GatewayError } from "../errors.ts";
 import { Downstream } from "./downstream.ts";
+import { enter, leave } from "./event.ts";
 import type { ClientInfo } from "./exchange.ts";
 import { freeBuffer } from "./free-buffer.ts";
 import type { ListenerContext, ListenerHooks, WireLimits } from "./listener-context.ts";
-import { enter, leave } from "./outlet.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
 
 export interface ListenerOptions {

@@ -1,3 +1,4 @@
+import { now } from "./event.ts";
 import { type ClientInfo, Exchange, type Responder } from "./exchange.ts";
 import { readClient } from "./forwarding.ts";
 import type { ListenerContext } from "./listener-context.ts";
@@ -19,7 +20,7 @@ export function makeExchange(head: ParsedRequest, { context, client, responder, 
   const given = client.isTrusted ? head.headers.first("x-request-id") : null;
   return new Exchange(head, {
     id: given !== null && given !== "" && given.length <= ID_LIMIT ? given : context.newId(),
-    startedAt: performance.now(),
+    startedAt: now(),
     scheme: context.scheme,
     listener: context.name,
     client: client.isTrusted ? readClient(head.headers, client, context.isTrusted) : client,

@@ -1,4 +1,5 @@
 import type { Socket } from "bun";
+import { type Gatherer, gatherIn, gathering, isInEvent } from "./event.ts";
 
 /** What one event writes leaves in one `write`, when it fits here. */
 const SCRATCH_BYTES = 64 * 1024;
@@ -7,24 +8,12 @@ const COPY_BYTES = 32 * 1024;
 
 const scratch = Buffer.allocUnsafe(SCRATCH_BYTES);
 let used = 0;
-let corked: Outlet | null = null;
-let depth = 0;
-
-/** Begins an event: what outlets are given until `leave` is gathered. Calls nest. */
-export function enter(): void {
-  depth++;
-}
-
-/** Ends an event; the outermost call sends what was gathered. */
-export function leave(): void {
-  if (--depth === 0 && corked !== null) corked.flush();
-}
 
 /**
  * The writing side of one socket: gathers small writes into one, keeps what the kernel did not take, and says
  * when to stop. Order is kept whatever other outlets do meanwhile. After the socket closed, writes are dropped.
  */
-export class Outlet {
+export class Outlet implements Gatherer {
   readonly #socket: Socket<unknown>;
   #pending: Buffer[] | null = null;
   #endsAfter = false;
@@ -52,7 +41,7 @@ export class Outlet {
     }
     this.#reserve(text.length);
     used += scratch.write(text, used, "latin1");
-    if (depth === 0) this.flush();
+    if (!isInEvent()) this.flush();
   }
 
   /** Writes bytes; they need to be valid during the call only. */
@@ -65,13 +54,13 @@ export class Outlet {
     this.#reserve(bytes.length);
     scratch.set(bytes, used);
     used += bytes.length;
-    if (depth === 0) this.flush();
+    if (!isInEvent()) this.flush();
   }
 
   /** Sends what was gathered here. */
   flush(): void {
-    if (corked !== this) return;
-    corked = null;
+    if (gathering() !== this) return;
+    gatherIn(null);
     const length = used;
     used = 0;
     if (length > 0) this.#write(scratch, 0, length);
@@ -98,13 +87,10 @@ export class Outlet {
   }
 
   #reserve(length: number): void {
-    if (corked !== this) {
-      corked?.flush();
-      corked = this;
-    }
+    gatherIn(this);
     if (used + length <= SCRATCH_BYTES) return;
     this.flush();
-    corked = this;
+    gatherIn(this);
   }
 
   #write(bytes: Uint8Array, offset: number, length: number): void {

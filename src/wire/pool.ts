@@ -1,8 +1,8 @@
 import type { Socket } from "bun";
 import { GatewayError } from "../errors.ts";
 import type { Attempt } from "./attempt.ts";
+import { enter, leave } from "./event.ts";
 import { freeBuffer } from "./free-buffer.ts";
-import { enter, leave } from "./outlet.ts";
 import { Timer, type TimerWheel } from "./timer-wheel.ts";
 import { Upstream, type UpstreamOwner } from "./upstream.ts";
 
@@ -130,7 +130,7 @@ export class UpstreamPool implements UpstreamOwner {
       if (isOver) return;
       isOver = true;
       this.#connecting--;
-      this.wheel.disarm(timer);
+      this.wheel.remove(timer);
       if (error !== null) this.#fail(attempt, error);
     };
     const timer = new QueueTimer(() => {

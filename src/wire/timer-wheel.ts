@@ -1,8 +1,12 @@
+import { now as eventTime } from "./event.ts";
+
 /** A deadline that can be moved for the price of an assignment. Made by its owner, once; `fire` is called when due. */
 export abstract class Timer {
   /** Instant on the wheel's clock, in ms; 0 when off. */
   dueAt = 0;
   slot = -1;
+  /** Instant at which its slot comes up. */
+  slotAt = 0;
   previous: Timer | null = null;
   next: Timer | null = null;
 
@@ -25,7 +29,7 @@ export class TimerWheel {
   #interval: ReturnType<typeof setInterval> | null = null;
 
   /** `now` gives milliseconds on any steady clock. */
-  constructor(now: () => number = performance.now.bind(performance)) {
+  constructor(now: () => number = eventTime) {
     this.#now = now;
   }
 
@@ -36,15 +40,20 @@ export class TimerWheel {
       return;
     }
     const now = this.#now();
-    const isLater = timer.slot >= 0 && now + ms >= timer.dueAt;
     timer.dueAt = now + ms;
-    // A later deadline stays in its slot: when the slot comes up it is moved on. So progress costs one assignment.
-    if (isLater) return;
+    // Behind its slot's time it may stay there: when the slot comes up it is moved on. So progress costs an assignment.
+    if (timer.slot >= 0 && timer.dueAt >= timer.slotAt) return;
     if (timer.slot >= 0) this.#unlink(timer);
     this.#link(timer, now);
   }
 
+  /** Lets it not fire. It stays in its slot until that comes up, as most timers are armed again before. */
   disarm(timer: Timer): void {
+    timer.dueAt = 0;
+  }
+
+  /** Lets go of a timer whose owner is gone. */
+  remove(timer: Timer): void {
     timer.dueAt = 0;
     if (timer.slot >= 0) this.#unlink(timer);
   }
@@ -66,8 +75,8 @@ export class TimerWheel {
     while (timer !== null) {
       const { next } = timer;
       this.#unlink(timer);
-      if (timer.dueAt <= now) due.push(timer);
-      else this.#link(timer, now);
+      if (timer.dueAt > now) this.#link(timer, now);
+      else if (timer.dueAt > 0) due.push(timer);
       timer = next;
     }
     for (const one of due) {
@@ -84,6 +93,7 @@ export class TimerWheel {
     const slot = Math.max(ticks, this.#tick + 1) % SLOTS;
     const head = this.#slots[slot] ?? null;
     timer.slot = slot;
+    timer.slotAt = Math.max(ticks, this.#tick + 1) * TICK_MS;
     timer.previous = null;
     timer.next = head;
     if (head !== null) head.previous = timer;

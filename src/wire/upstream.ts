@@ -2,6 +2,7 @@ import type { Socket } from "bun";
 import { GatewayError, type Sent } from "../errors.ts";
 import type { Attempt } from "./attempt.ts";
 import type { BodySink } from "./body.ts";
+import { now } from "./event.ts";
 import type { Exchange } from "./exchange.ts";
 import { requestText } from "./forwarding.ts";
 import type { HeaderList } from "./header-list.ts";
@@ -146,7 +147,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     const wasTunnel = this.#state === "tunnel";
     if (!wasTunnel) this.#broken("The upstream reset the connection.");
     this.#state = "closed";
-    this.#owner.wheel.disarm(this);
+    this.#owner.wheel.remove(this);
     if (wasTunnel) this.#owner.settled();
     this.#owner.closed(this);
     if (wasTunnel) this.tunnel?.closed(this, isReset);
@@ -206,7 +207,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
   #respond(attempt: Attempt, head: ParsedResponse, rest: Buffer): void {
     const { exchange, receiver, timeouts } = attempt;
     const framing = framingOf(head, exchange.method);
-    exchange.respondedAt = performance.now();
+    exchange.respondedAt = now();
     this.#keepsAlive = head.keepsAlive && framing !== "close";
     this.#owner.wheel.disarm(this);
     this.#state = "body";
@@ -218,10 +219,10 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     }
     const body = new ResponseBody(this, framing, head.contentLength);
     this.#body = body;
-    if (timeouts.idleMs > 0) this.#owner.wheel.arm(this, timeouts.idleMs);
     body.prefetch(rest);
     receiver.onResponse(exchange, { head, body });
     body.settle();
+    if (this.#body === body && timeouts.idleMs > 0) this.#owner.wheel.arm(this, timeouts.idleMs);
   }
 
   #readBody(bytes: Buffer): void {
@@ -236,7 +237,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
       this.#protocolError("The upstream switched protocols unasked.");
       return;
     }
-    exchange.respondedAt = performance.now();
+    exchange.respondedAt = now();
     this.#state = "tunnel";
     this.#attempt = null;
     this.#owner.wheel.disarm(this);

@@ -1,6 +1,9 @@
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { installPackages } from "./install.ts";
 import { requireBun } from "./require-bun.ts";
-import { fail, runStep } from "./step.ts";
+import { fail, PROJECT, runStep } from "./step.ts";
 
 /**
  * The executable reads package.json beside a plugin, so that plugins may import packages; it must not
@@ -17,7 +20,9 @@ const FLAGS = [
 /** Writes one executable with the runtime inside to `outfile`. */
 async function build(outfile: string): Promise<void> {
   requireBun();
-  await mkdir("dist", { recursive: true });
+  // A fresh clone has none; whoever installed, perhaps less than everything, keeps what is there.
+  if (!existsSync(join(PROJECT, "node_modules"))) await installPackages();
+  await mkdir(join(PROJECT, "dist"), { recursive: true });
   const status = await runStep([process.execPath, "build", ...FLAGS, "src/main.ts", "--outfile", outfile], {
     isQuiet: true,
     env: { NODE_ENV: "production" },

@@ -176,12 +176,7 @@ export class ChunkedDecoder {
 
 function allowedTrailers(all: HeaderList): HeaderList | null {
   const kept = new HeaderList();
-  for (let i = 0; i < all.names.length; i++) {
-    const name = all.names[i] ?? "";
-    if (FORBIDDEN_TRAILERS.has(name)) continue;
-    kept.names.push(name);
-    kept.lines.push(all.lines[i] ?? "");
-  }
+  for (let i = 0; i < all.size; i++) if (!FORBIDDEN_TRAILERS.has(all.names[i] ?? "")) kept.appendFrom(all, i);
   return kept.size === 0 ? null : kept;
 }
 

@@ -29,11 +29,7 @@ export function now(): number {
 
 /** Makes this the one that gathers; what another has gathered is sent before. Null when there is nothing to send. */
 export function gatherIn(next: Gatherer | null): void {
-  if (gatherer !== next && gatherer !== null && next !== null) {
-    const before = gatherer;
-    gatherer = null;
-    before.flush();
-  }
+  if (next !== null && gatherer !== null && gatherer !== next) gatherer.flush();
   gatherer = next;
 }
 

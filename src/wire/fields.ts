@@ -20,6 +20,7 @@ const TAB = 9;
  */
 export function parseFields(text: string, from: number, list: HeaderList, limit: number): void {
   let at = from;
+  list.readFrom(text);
   while (at < text.length) {
     let end = text.indexOf("\r\n", at);
     if (end < 0) end = text.length;
@@ -29,9 +30,8 @@ export function parseFields(text: string, from: number, list: HeaderList, limit:
     if (colon < 0 || colon > end) throw badField("A header line has no colon.");
     const name = fieldName(text.slice(at, colon));
     if (name === null) throw badField("A header name is not a token.");
-    if (list.names.length >= limit) throw new GatewayError("headers_too_large", `More than ${limit} header fields.`);
-    list.names.push(name);
-    list.lines.push(text.slice(at, end));
+    if (list.size >= limit) throw new GatewayError("headers_too_large", `More than ${limit} header fields.`);
+    list.append(name, at, end);
     at = end + 2;
   }
 }

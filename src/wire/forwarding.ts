@@ -45,16 +45,11 @@ export interface RequestFraming {
  */
 export function requestText(exchange: Exchange, framing: RequestFraming): string {
   const { headers } = exchange;
-  const { names, lines } = headers;
-  const named = connectionNames(headers);
-  let text = `${exchange.upstreamMethod} ${exchange.upstreamTarget} HTTP/1.1\r\nHost: ${exchange.upstreamAuthority}\r\n`;
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i] ?? "";
-    if (DROPPED.has(name) || named?.has(name)) continue;
-    text += `${lines[i]}\r\n`;
-  }
-  text += exchange.client.isTrusted ? trustedForwarding(exchange) : freshForwarding(exchange);
-  return `${text}Via: ${viaValue(exchange)}\r\nX-Request-Id: ${exchange.id}\r\n${connectionText(exchange, framing)}\r\n`;
+  const line = `${exchange.upstreamMethod} ${exchange.upstreamTarget} HTTP/1.1\r\nHost: ${exchange.upstreamAuthority}\r\n`;
+  const fields = headers.textWithout(DROPPED, connectionNames(headers));
+  const forwarding = exchange.client.isTrusted ? trustedForwarding(exchange) : freshForwarding(exchange);
+  const own = `Via: ${viaValue(exchange)}\r\nX-Request-Id: ${exchange.id}\r\n${connectionText(exchange, framing)}\r\n`;
+  return line + fields + forwarding + own;
 }
 
 function connectionText(exchange: Exchange, framing: RequestFraming): string {
@@ -73,15 +68,17 @@ function connectionText(exchange: Exchange, framing: RequestFraming): string {
 export function connectionNames(headers: HeaderList): Set<string> | null {
   const at = headers.names.indexOf("connection");
   if (at < 0) return null;
-  const value = headers.lines[at] ?? "";
-  if (headers.names.indexOf("connection", at + 1) < 0 && PLAIN_CONNECTION.test(value)) return null;
+  if (headers.names.indexOf("connection", at + 1) < 0 && isPlainConnection(headers.valueAt(at))) return null;
   const names = new Set(listElements(headers.get("connection") ?? ""));
   // A client cannot take these away from the backend by naming them (they are no fields of the connection).
   for (const kept of ["authorization", "cookie", "content-type", "content-encoding"]) names.delete(kept);
   return names;
 }
 
-const PLAIN_CONNECTION = /^connection:[ \t]*(?:keep-alive|close)?[ \t]*$/i;
+function isPlainConnection(value: string): boolean {
+  if (value === "keep-alive" || value === "close") return true;
+  return /^(?:keep-alive|close)?$/i.test(value);
+}
 
 function viaValue(exchange: Exchange): string {
   const own = `1.${exchange.minor} ${PSEUDONYM}`;

@@ -31,11 +31,15 @@ function lineOf(name: string, value: string): string {
 
 /** Takes optional white space off both ends: SP and HTAB, nothing else (RFC 9110 5.6.3); `trim` would take more. */
 export function trimSpace(text: string): string {
-  let start = 0;
-  let end = text.length;
+  return trimmed(text, 0, text.length);
+}
+
+function trimmed(text: string, from: number, to: number): string {
+  let start = from;
+  let end = to;
   while (start < end && isSpace(text.charCodeAt(start))) start++;
   while (end > start && isSpace(text.charCodeAt(end - 1))) end--;
-  return start === 0 && end === text.length ? text : text.slice(start, end);
+  return text.slice(start, end);
 }
 
 function isSpace(code: number): boolean {
@@ -44,15 +48,41 @@ function isSpace(code: number): boolean {
 
 /**
  * Header or trailer fields as they stand on the wire: order, case and duplicates are kept.
- * `names[i]` is the lower-case name of `lines[i]`, which is `Name: value` without the line end, in Latin-1.
- * Both arrays may be read by the rest of `wire`; everybody else uses the methods.
+ * Fields that were parsed stay parts of the head's text until one is changed, so that a list nobody touches is
+ * written as it was read.
  */
 export class HeaderList {
-  names: string[] = [];
-  lines: string[] = [];
+  /** Lower-case names, in order. */
+  readonly names: string[] = [];
+  /** Where the fields stand in `#text`, as pairs of start and end; empty once `#own` holds them. */
+  #bounds: number[] = [];
+  #text = "";
+  #own: string[] | null = null;
 
   get size(): number {
     return this.names.length;
+  }
+
+  /** `Name: value` of each field, without the line end, in Latin-1. */
+  get lines(): readonly string[] {
+    return this.#owned();
+  }
+
+  /** Begins a list of parsed fields: they are parts of this text. */
+  readFrom(text: string): void {
+    this.#text = text;
+  }
+
+  /** Appends a field that stands in the text from `start` to `end`; it must be valid. */
+  append(name: string, start: number, end: number): void {
+    this.names.push(name);
+    this.#bounds.push(start, end);
+  }
+
+  /** Appends a field of another list as it stands. */
+  appendFrom(other: HeaderList, index: number): void {
+    this.#owned().push(other.lines[index] ?? "");
+    this.names.push(other.names[index] ?? "");
   }
 
   has(name: string): boolean {
@@ -82,21 +112,41 @@ export class HeaderList {
   }
 
   valueAt(index: number): string {
-    const line = this.lines[index] ?? "";
-    const start = (this.names[index] ?? "").length + 1;
-    // `Name: value`, as nearly everybody writes it.
-    const isPlain =
-      line.charCodeAt(start) === 32 &&
-      !isSpace(line.charCodeAt(start + 1)) &&
-      !isSpace(line.charCodeAt(line.length - 1));
-    return isPlain ? line.slice(start + 1) : trimSpace(line.slice(start));
+    const nameEnd = (this.names[index] ?? "").length + 1;
+    if (this.#own === null)
+      return trimmed(this.#text, (this.#bounds[2 * index] ?? 0) + nameEnd, this.#bounds[2 * index + 1] ?? 0);
+    const line = this.#own[index] ?? "";
+    return trimmed(line, nameEnd, line.length);
+  }
+
+  /** The fields as text, each with its line end, but for those whose names are in one of the sets. */
+  textWithout(dropped: ReadonlySet<string>, named: ReadonlySet<string> | null): string {
+    const { names } = this;
+    let text = "";
+    let start = -1;
+    let end = 0;
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i] ?? "";
+      if (dropped.has(name) || named?.has(name)) continue;
+      if (this.#own !== null) {
+        text += `${this.#own[i]}\r\n`;
+        continue;
+      }
+      // Neighbours leave as one piece: their line ends stand between them.
+      const from = this.#bounds[2 * i] ?? 0;
+      if (from !== end + 2 || start < 0) {
+        if (start >= 0) text += `${this.#text.slice(start, end)}\r\n`;
+        start = from;
+      }
+      end = this.#bounds[2 * i + 1] ?? 0;
+    }
+    return start < 0 ? text : `${text}${this.#text.slice(start, end)}\r\n`;
   }
 
   /** Appends a field. Throws a TypeError for an invalid name or value. */
   add(name: string, value: string): void {
-    const line = lineOf(name, value);
+    this.#owned().push(lineOf(name, value));
     this.names.push(name.toLowerCase());
-    this.lines.push(line);
   }
 
   /** Replaces all fields of that name by one, in the place of the first. Throws as `add` does. */
@@ -107,7 +157,7 @@ export class HeaderList {
       this.add(name, value);
       return;
     }
-    this.lines[at] = lineOf(name, value);
+    this.#owned()[at] = lineOf(name, value);
     if (this.names.indexOf(lower, at + 1) >= 0) this.#removeFrom(lower, at + 1);
   }
 
@@ -123,21 +173,27 @@ export class HeaderList {
 
   copy(): HeaderList {
     const list = new HeaderList();
-    list.names = this.names.slice();
-    list.lines = this.lines.slice();
+    list.names.push(...this.names);
+    list.#own = this.#owned().slice();
     return list;
   }
 
+  #owned(): string[] {
+    this.#own ??= this.names.map((_name, i) => this.#text.slice(this.#bounds[2 * i], this.#bounds[2 * i + 1]));
+    return this.#own;
+  }
+
   #removeFrom(lower: string, from: number): void {
+    const lines = this.#owned();
     let kept = from;
     for (let i = from; i < this.names.length; i++) {
       if (this.names[i] === lower) continue;
       this.names[kept] = this.names[i] ?? "";
-      this.lines[kept] = this.lines[i] ?? "";
+      lines[kept] = lines[i] ?? "";
       kept++;
     }
     this.names.length = kept;
-    this.lines.length = kept;
+    lines.length = kept;
   }
 }
 

@@ -37,18 +37,11 @@ export function responseDelimiter(exchange: Exchange, status: number, length: nu
 
 /** The head of a final response: fields in order and case without those of the connection, then framing and Date. */
 export function responseText(exchange: Exchange, head: ResponseHead, framing: ResponseFraming): string {
-  const { names, lines } = head.headers;
-  const named = connectionNames(head.headers);
-  let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n`;
-  let hasDate = false;
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i] ?? "";
-    if (DROPPED.has(name) || named?.has(name)) continue;
-    if (name === "date") hasDate = true;
-    text += `${lines[i]}\r\n`;
-  }
-  if (!hasDate) text += `Date: ${httpDate()}\r\n`;
-  return `${text}${framingText(exchange, head.status, framing)}\r\n`;
+  const { headers } = head;
+  const fields = headers.textWithout(DROPPED, connectionNames(headers));
+  const date = headers.names.includes("date") ? "" : `Date: ${httpDate()}\r\n`;
+  const framed = framingText(exchange, head.status, framing);
+  return `HTTP/1.1 ${head.status} ${head.reason}\r\n${fields}${date}${framed}\r\n`;
 }
 
 function framingText(exchange: Exchange, status: number, framing: ResponseFraming): string {
@@ -61,14 +54,10 @@ function framingText(exchange: Exchange, status: number, framing: ResponseFramin
 
 /** The head of an interim response, or of a 101 with its Connection and Upgrade. */
 export function interimText(head: ResponseHead): string {
-  const { names, lines } = head.headers;
-  let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n`;
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i] ?? "";
-    if (DROPPED.has(name) && !(head.status === 101 && name === "upgrade")) continue;
-    text += `${lines[i]}\r\n`;
-  }
-  return head.status === 101 ? `${text}Connection: Upgrade\r\n\r\n` : `${text}\r\n`;
+  const { headers, reason, status } = head;
+  if (status !== 101) return `HTTP/1.1 ${status} ${reason}\r\n${headers.textWithout(DROPPED, null)}\r\n`;
+  const fields = headers.textWithout(DROPPED, null);
+  return `HTTP/1.1 101 ${reason}\r\n${fields}Upgrade: ${headers.get("upgrade") ?? ""}\r\nConnection: Upgrade\r\n\r\n`;
 }
 
 let dateSecond = 0;

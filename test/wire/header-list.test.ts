@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { parseFields } from "../../src/wire/fields.ts";
 import { fieldName, HeaderList, headerList, isFieldValue, trimSpace } from "../../src/wire/header-list.ts";
 
 function list(...pairs: readonly (readonly [string, string])[]): HeaderList {
@@ -29,8 +30,7 @@ describe("a header list", () => {
 
   test("takes white space off values, and nothing else", () => {
     const headers = new HeaderList();
-    headers.names.push("a", "b", "c", "d");
-    headers.lines.push("a: \t x y \t", "b:", "c:\xa0z\xa0", "d:x:y");
+    parseFields("a: \t x y \t\r\nb:\r\nc:\xa0z\xa0\r\nd:x:y", 0, headers, 10);
     expect(["a", "b", "c", "d"].map((name) => headers.get(name))).toEqual(["x y", "", "\xa0z\xa0", "x:y"]);
   });
 

@@ -1,0 +1,77 @@
+import type { GatewayError } from "../../src/errors.ts";
+import type { EndpointSpec, Registry } from "../../src/registry/registry.ts";
+import type { ForwardPolicy, ServiceOptions } from "../../src/service/options.ts";
+import type { Service, ServiceDeps } from "../../src/service/service.ts";
+import type { UpstreamResponse } from "../../src/wire/attempt.ts";
+import type { BodySource } from "../../src/wire/body.ts";
+import type { Exchange } from "../../src/wire/exchange.ts";
+import { TimerWheel } from "../../src/wire/timer-wheel.ts";
+import { exchangeOf, RecordingSink } from "../wire/parts.ts";
+
+/** Options of a service with every default, but for what is given. */
+export function serviceOptions(options: Partial<ServiceOptions> = {}): ServiceOptions {
+  return {
+    discover: "memory",
+    endpoints: [],
+    balancer: "round_robin",
+    maxConnections: 0,
+    timeouts: { connectMs: 1000, responseMs: 3000, idleMs: 60_000 },
+    ...options,
+  };
+}
+
+export function spec(id: string, url: string, weight = 1): EndpointSpec {
+  return { id, url, weight };
+}
+
+/** A warning of a service, as one text. */
+export type Warnings = string[];
+
+/** What a service needs; time is real. */
+export function serviceDeps(registry: Registry, warnings: Warnings = []): ServiceDeps {
+  return {
+    registry,
+    wheel: new TimerWheel(),
+    random: Math.random,
+    onWarning: (message, facts) => void warnings.push(`${message} ${JSON.stringify(facts)}`),
+  };
+}
+
+export interface Sending {
+  readonly line?: string;
+  readonly body?: BodySource | null;
+  readonly policy?: Partial<ForwardPolicy>;
+}
+
+export interface Forwarded {
+  /** The response's text, its status where it has no body, or the code of the error. */
+  readonly outcome: string;
+  readonly error: GatewayError | null;
+  readonly exchange: Exchange;
+}
+
+/** Sends one request through a service and waits for the end of its response. */
+export function forward(service: Service, sending: Sending = {}): Promise<Forwarded> {
+  const line = sending.line ?? "GET / HTTP/1.1";
+  const exchange = exchangeOf({ lines: [line, "Host: gw.test"], body: sending.body ?? null });
+  const { promise, resolve } = Promise.withResolvers<Forwarded>();
+  const failed = (error: GatewayError) => resolve({ outcome: error.code, error, exchange });
+  service.forward(
+    exchange,
+    { timeoutMs: 0, attemptTimeoutMs: null, ...sending.policy },
+    {
+      onResponse(_, { head, body }: UpstreamResponse) {
+        if (body === null) {
+          resolve({ outcome: String(head.status), error: null, exchange });
+          return;
+        }
+        const sink = new RecordingSink();
+        sink.end = () => resolve({ outcome: sink.text, error: null, exchange });
+        sink.fail = failed;
+        body.pipe(sink);
+      },
+      onFailure: (_, error) => failed(error),
+    },
+  );
+  return promise;
+}

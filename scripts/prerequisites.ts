@@ -33,5 +33,6 @@ export async function installPrerequisites(): Promise<void> {
   const missing = PREREQUISITES.filter(({ program }) => Bun.which(program) === null);
   if (missing.length === 0) return;
   const packages = missing.map(({ debianPackage }) => debianPackage);
-  if ((await install(packages)) !== 0) fail(`could not install ${packages.join(", ")}, see above; install it and run the tests again`);
+  if ((await install(packages)) !== 0)
+    fail(`could not install ${packages.join(", ")}, see above; install it and run the tests again`);
 }

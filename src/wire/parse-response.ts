@@ -40,12 +40,25 @@ export function parseResponse(text: string): ParsedResponse {
 function parseStatusLine(text: string, end: number, head: ParsedResponse): void {
   const minor = text.charCodeAt(7) - 48;
   const status = digit(text, 9) * 100 + digit(text, 10) * 10 + digit(text, 11);
-  const isLine = text.startsWith("HTTP/1.") && (minor === 0 || minor === 1) && text.charCodeAt(8) === 32;
+  const isLine = isHttp1(text) && (minor === 0 || minor === 1) && text.charCodeAt(8) === 32;
   // A part that is no digit makes the sum NaN.
   if (!isLine || !(status >= 100) || (end > 12 && text.charCodeAt(12) !== 32)) throw broken("has no valid status line");
   head.minor = minor;
   head.status = status;
   head.reason = end > 13 ? text.slice(13, end) : "";
+}
+
+/** `HTTP/1.` by its codes: a call into the runtime for each response would be noticed. */
+function isHttp1(text: string): boolean {
+  return (
+    text.charCodeAt(0) === 72 &&
+    text.charCodeAt(1) === 84 &&
+    text.charCodeAt(2) === 84 &&
+    text.charCodeAt(3) === 80 &&
+    text.charCodeAt(4) === 47 &&
+    text.charCodeAt(5) === 49 &&
+    text.charCodeAt(6) === 46
+  );
 }
 
 function digit(text: string, at: number): number {

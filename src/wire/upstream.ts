@@ -162,23 +162,24 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
   // The response
 
   #readHead(piece: Buffer): void {
-    let rest: Buffer = this.#head === null ? piece : Buffer.concat([this.#head, piece]);
+    const bytes = this.#head === null ? piece : Buffer.concat([this.#head, piece]);
     this.#head = null;
+    let at = 0;
     for (let hasMore = true; hasMore; ) {
-      const end = rest.indexOf(HEAD_END);
-      if (end < 0 || end > HEAD_BYTES) {
-        if (rest.length > HEAD_BYTES) this.#protocolError("The upstream's response head is too large.");
-        else if (rest.length > 0) this.#head = Buffer.from(rest);
+      const end = bytes.indexOf(HEAD_END, at);
+      if (end < 0 || end - at > HEAD_BYTES) {
+        if (bytes.length - at > HEAD_BYTES) this.#protocolError("The upstream's response head is too large.");
+        else if (bytes.length > at) this.#head = Buffer.from(bytes.subarray(at));
         return;
       }
-      const text = rest.toString("latin1", 0, end);
-      rest = rest.subarray(end + 4);
-      hasMore = this.#takeHead(text, rest);
+      const text = bytes.toString("latin1", at, end);
+      at = end + 4;
+      hasMore = this.#takeHead(text, bytes, at);
     }
   }
 
-  /** Returns true when the head was an interim one and another must follow. */
-  #takeHead(text: string, rest: Buffer): boolean {
+  /** Takes a head; what follows it begins at `at`. Returns true when it was an interim one and another must follow. */
+  #takeHead(text: string, bytes: Buffer, at: number): boolean {
     const attempt = this.#attempt;
     if (attempt === null) return false;
     let head: ParsedResponse;
@@ -188,8 +189,8 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
       this.#fail(error instanceof GatewayError ? error : new GatewayError("internal", "", { cause: error }));
       return false;
     }
-    if (head.status === 101) this.#upgrade(attempt, head, rest);
-    else if (head.status >= 200) this.#respond(attempt, head, rest);
+    if (head.status >= 200) this.#respond(attempt, head, viewFrom(bytes, at));
+    else if (head.status === 101) this.#upgrade(attempt, head, viewFrom(bytes, at));
     else return this.#inform(attempt, head);
     return false;
   }
@@ -204,7 +205,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     return true;
   }
 
-  #respond(attempt: Attempt, head: ParsedResponse, rest: Buffer): void {
+  #respond(attempt: Attempt, head: ParsedResponse, rest: Uint8Array): void {
     const { exchange, receiver, timeouts } = attempt;
     const framing = framingOf(head, exchange.method);
     exchange.respondedAt = now();
@@ -231,7 +232,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     this.#body?.feed(bytes);
   }
 
-  #upgrade(attempt: Attempt, head: ParsedResponse, rest: Buffer): void {
+  #upgrade(attempt: Attempt, head: ParsedResponse, rest: Uint8Array): void {
     const { exchange, receiver, timeouts } = attempt;
     if (exchange.upgrade === null) {
       this.#protocolError("The upstream switched protocols unasked.");
@@ -354,4 +355,21 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
 function emptyLength(exchange: Exchange): number | null {
   const { upstreamMethod } = exchange;
   return upstreamMethod === "POST" || upstreamMethod === "PUT" || upstreamMethod === "PATCH" ? 0 : null;
+}
+
+const NOTHING = new Uint8Array(0);
+const SMALL_BYTES = 32 * 1024;
+const small = Buffer.alloc(SMALL_BYTES);
+const smallMemory = small.buffer;
+
+/**
+ * The bytes from there on, valid until the event ends. Small ones are copied to where a view is cheap: asking the
+ * runtime for the memory behind a buffer of its own costs more than parsing a head.
+ */
+function viewFrom(bytes: Buffer, at: number): Uint8Array {
+  const length = bytes.length - at;
+  if (length === 0) return NOTHING;
+  if (length > SMALL_BYTES) return bytes.subarray(at);
+  bytes.copy(small, 0, at);
+  return new Uint8Array(smallMemory, small.byteOffset, length);
 }

@@ -62,8 +62,9 @@ describe("a drain", () => {
     release.resolve();
     const response = await client.response();
     expect([response.body.toString(), header(response, "connection")]).toEqual(["late", "close"]);
-    await drained;
     expect(await client.peer.ending()).toBe("ended");
+    client.close();
+    await drained;
   });
 
   test("breaks an endless stream off when shutdown.timeout is over, and not before", async () => {
@@ -95,6 +96,7 @@ describe("a drain", () => {
     await kept.send(get());
     const told = await kept.response();
     expect([told.status, header(told, "connection")]).toEqual([200, "close"]);
+    kept.close();
     expect((await gateway.exchange(get())).status).toBe(200);
     await drained;
     expect(await canConnect(gateway.port)).toBe(false);
@@ -118,6 +120,7 @@ describe("a drain", () => {
     const drained = gateway.gateway.drain();
     release.resolve();
     expect((await client.response()).body.toString()).toBe("old");
+    client.close();
     await drained;
   });
 });

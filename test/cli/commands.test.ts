@@ -1,0 +1,179 @@
+import { describe, expect, test } from "bun:test";
+import { type Command, type CommandContext, EXIT, runCommand, UsageError } from "../../src/cli/command.ts";
+import { table } from "../../src/cli/table.ts";
+import { ConfigError } from "../../src/errors.ts";
+import { SHOP, torii } from "./support.ts";
+
+describe("torii routes", () => {
+  test("lists the routes in words, as a table", async () => {
+    const { code, out } = await torii(["routes"], SHOP);
+    const [head, ...rows] = out.split("\n").map((line) => line.split(/ {2,}/));
+    expect([code, head]).toEqual([0, ["ROUTE", "HOSTS", "MATCHES", "PLUGINS", "BACKENDS"]]);
+    expect(rows.map(([name]) => name)).toEqual(["users", "beta", "inner", "all"]);
+    expect(rows[0]).toEqual(["users", "shop.test", "GET /users/:id", "request-headers", "shop (95), next (5)"]);
+    expect(rows[1]?.[2]).toMatch(/^\/users\/\* header x-beta \(.*1.*\) query lang \(.*en\|fr.*\)$/);
+    expect(rows[2]).toEqual(["inner", "*", "/inner", "respond", "-"]);
+    expect(rows[3]).toEqual(["all", "shop.test", "/*", "-", "shop"]);
+  });
+
+  test("lists them as JSON with file and line", async () => {
+    const { code, out } = await torii(["routes", "--json"], SHOP);
+    const rows: readonly Readonly<Record<string, unknown>>[] = JSON.parse(out);
+    expect([code, rows.map((row) => row["name"])]).toEqual([0, ["users", "beta", "inner", "all"]]);
+    expect(rows[0]).toEqual({
+      name: "users",
+      hostnames: ["shop.test"],
+      matches: ["GET /users/:id"],
+      plugins: ["request-headers"],
+      backends: [
+        { service: "shop", weight: 95 },
+        { service: "next", weight: 5 },
+      ],
+      source: "routes/shop.yaml:6",
+    });
+  });
+
+  test("lists none where there are none", async () => {
+    expect((await torii(["routes"])).out).toBe("ROUTE  HOSTS  MATCHES  PLUGINS  BACKENDS");
+    expect(JSON.parse((await torii(["routes", "--json"])).out)).toEqual([]);
+  });
+
+  test("takes another configuration file", async () => {
+    const files = { ...SHOP, "other/torii.yaml": "routes: empty/\n", "other/empty/none.yaml": "" };
+    expect(JSON.parse((await torii(["routes", "--json", "--config", "other/torii.yaml"], files)).out)).toEqual([]);
+  });
+
+  test("takes no further argument", async () => {
+    expect(await torii(["routes", "extra"], SHOP)).toMatchObject({ code: 2, out: "" });
+  });
+});
+
+describe("torii validate", () => {
+  test("says what is there when all is well", async () => {
+    expect(await torii(["validate"], SHOP)).toEqual({ code: 0, out: "valid: 4 routes, 2 services", err: "" });
+  });
+
+  test("prints every fault at its place, counts them, and ends with 1", async () => {
+    const { code, out, err } = await torii(["validate"], {
+      "torii.yaml": "listenrs: []\n",
+      "routes/a.yaml": "routes:\n  - name: a\n    backends: [{ service: nobody }]\n",
+      "routes/b.yaml": "routes:\n  - nam: b\n",
+    });
+    expect([code, err]).toEqual([1, `${out.split("\n").length} faults`]);
+    const places = out.split("\n").map((line) => /^[^ ]+/.exec(line)?.[0]);
+    for (const place of ["torii.yaml:1:1", "routes/a.yaml:3:27", "routes/b.yaml:2:5"]) expect(places).toContain(place);
+  });
+
+  test("counts one fault as one", async () => {
+    expect(await torii(["validate"], { "torii.yaml": "nonsense: 1\n" })).toMatchObject({ code: 1, err: "1 fault" });
+  });
+
+  test("checks only the route files that are named", async () => {
+    const files = { ...SHOP, "routes/broken.yaml": "routes: 7\n", "elsewhere/one.yaml": "routes: 8\n" };
+    expect((await torii(["validate"], files)).code).toBe(1);
+    expect(await torii(["validate", "routes/shop.yaml"], files)).toMatchObject({ code: 0 });
+    const { code, out } = await torii(["validate", "elsewhere/one.yaml"], files);
+    expect([code, out]).toEqual([1, expect.stringMatching(/^elsewhere\/one\.yaml:1:\d+ routes/)]);
+  });
+
+  test("says which file is missing", async () => {
+    const named = await torii(["validate", "--config", "nowhere.yaml"]);
+    expect([named.code, named.out]).toEqual([1, expect.stringContaining("nowhere.yaml")]);
+    const routes = await torii(["validate", "nowhere/a.yaml"]);
+    expect([routes.code, routes.out]).toEqual([1, expect.stringContaining("nowhere/a.yaml")]);
+  });
+
+  test("fills variables in from the environment", async () => {
+    const files = { "torii.yaml": "listeners: [{ name: http, port: '${PORT}' }]\n" };
+    expect(await torii(["validate"], files, { PORT: "8080" })).toMatchObject({ code: 0 });
+    expect((await torii(["validate"], files)).out).toContain("PORT");
+  });
+});
+
+describe("the command line", () => {
+  const COMMANDS = ["run", "validate", "explain", "routes", "healthcheck", "version"];
+
+  test.each([[["help"]], [["--help"]], [["-h"]]])("%j lists the commands", async (args) => {
+    const { code, out } = await torii(args);
+    expect(code).toBe(0);
+    for (const name of COMMANDS) expect(out).toMatch(new RegExp(`^${name}\\b.*\\S`, "m"));
+  });
+
+  test("without a command lists them too, and ends with 2", async () => {
+    expect(await torii([])).toEqual({ ...(await torii(["help"])), code: 2 });
+  });
+
+  test.each(COMMANDS)("%s --help says how it is used", async (name) => {
+    const { code, out } = await torii([name, "--help"]);
+    expect([code, out]).toEqual([0, expect.stringMatching(new RegExp(`^usage: torii ${name}\\b`))]);
+  });
+
+  test.each([[["version"]], [["--version"]]])("%j prints versions", async (args) => {
+    const { code, out } = await torii(args);
+    expect([code, out]).toEqual([0, expect.stringContaining(`torii 1.2.3 (bun ${Bun.version}`)]);
+  });
+
+  test("does not know other commands, and says which there are", async () => {
+    const { code, out, err } = await torii(["rout"]);
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toStartWith("torii: rout is no command\n\nusage: torii COMMAND");
+  });
+
+  test.each(["services", "status", "diff", "apply", "rollback", "service", "agent", "drain"])(
+    "says that %s is not built yet",
+    async (name) => {
+      const { code, err } = await torii([name]);
+      expect([code, err]).toEqual([2, expect.stringContaining(`${name} is not built yet`)]);
+    },
+  );
+});
+
+describe("what a command throws", () => {
+  const issue = { file: "a.yaml", line: 3, column: 7, field: "b", message: "is wrong" };
+  const rows: readonly (readonly [what: string, thrown: unknown, code: number, err: string])[] = [
+    [
+      "faults of a configuration",
+      new ConfigError([issue, { ...issue, line: null }]),
+      1,
+      "a.yaml:3:7 b: is wrong\na.yaml b: is wrong",
+    ],
+    ["misuse", new UsageError("give a name"), 2, "torii odd: give a name\nusage: torii odd NAME"],
+    ["another error", new Error("no luck"), 1, "torii odd: no luck"],
+    ["what is no error", "no luck", 1, "torii odd: no luck"],
+  ];
+  test.each(rows)("becomes an exit code and a message: %s", async (_, thrown, code, err) => {
+    const odd: Command = { name: "odd", usage: "torii odd NAME", summary: "", run: () => Promise.reject(thrown) };
+    const said: string[] = [];
+    const context: CommandContext = {
+      env: {},
+      cwd: "/",
+      version: "",
+      openCatalog: () => Promise.reject(new Error("unused")),
+      out: () => {},
+      err: (text) => void said.push(text),
+    };
+    expect([await runCommand(odd, [], context), said.join("\n")]).toEqual([code, err]);
+  });
+
+  test("exit codes are those that are promised", () => {
+    expect(EXIT).toEqual({ done: 0, failed: 1, misuse: 2 });
+  });
+});
+
+describe("a table", () => {
+  test("is as wide as its widest cells, without white space at line ends", () => {
+    expect(
+      table(
+        ["A", "LONG", "C"],
+        [
+          ["aaa", "b", ""],
+          ["a", "", "ccc"],
+        ],
+      ),
+    ).toBe("A    LONG  C\naaa  b\na          ccc");
+  });
+
+  test("of no rows is its head", () => {
+    expect(table(["A", "B"], [])).toBe("A  B");
+  });
+});

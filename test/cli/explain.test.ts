@@ -1,0 +1,108 @@
+import { describe, expect, test } from "bun:test";
+import { SHOP, torii } from "./support.ts";
+
+const explain = (...args: readonly string[]) => torii(["explain", ...args], SHOP);
+
+/** The answer as `--json` gives it. */
+async function answer(...args: readonly string[]) {
+  return JSON.parse((await explain(...args, "--json")).out);
+}
+
+describe("torii explain", () => {
+  test("names the route, its parameters, plugins in order, backends and endpoints", async () => {
+    const { code, out } = await explain("GET", "http://shop.test/users/7?x=1");
+    expect(code).toBe(0);
+    const [before = "", after = ""] = out.split("\n\nother routes:\n");
+    expect(before.split("\n")).toEqual([
+      "GET shop.test/users/7?x=1",
+      "route    users",
+      "path     /users/7",
+      'params   {"id":"7"}',
+      "plugins  request-headers",
+      "backend  shop (weight 95): http://127.0.0.1:9001, http://127.0.0.1:9002",
+      "backend  next (weight 5): endpoints as the registry tells, plugins response-headers",
+    ]);
+    expect(after.split("\n").map((line) => /^ {2}(\w+): ./.exec(line)?.[1])).toEqual(["beta", "inner", "all"]);
+  });
+
+  test("says it all in JSON too", async () => {
+    expect(await answer("GET", "http://shop.test/users/7")).toMatchObject({
+      route: "users",
+      path: "/users/7",
+      refusal: null,
+      params: { id: "7" },
+      plugins: ["request-headers"],
+      backends: [
+        { service: "shop", weight: 95, endpoints: ["http://127.0.0.1:9001", "http://127.0.0.1:9002"], plugins: [] },
+        { service: "next", weight: 5, endpoints: null, plugins: ["response-headers"] },
+      ],
+      timeoutMs: 5000,
+    });
+  });
+
+  test("tells why every other route lost", async () => {
+    const { others } = await answer("POST", "http://shop.test/users/7");
+    const reasons: Record<string, string> = Object.fromEntries(
+      others.map((one: { route: string; reasons: readonly string[] }) => [one.route, one.reasons.join("; ")]),
+    );
+    expect(Object.keys(reasons).sort()).toEqual(["beta", "inner", "users"]);
+    expect(reasons["users"]).toMatch(/method/i);
+    expect(reasons["beta"]).toMatch(/x-beta/);
+    expect(reasons["inner"]).toMatch(/listener|path/);
+  });
+
+  test.each([
+    ["a header decides", ["GET", "http://shop.test/users/a/b?lang=en", "-H", "X-Beta: 1"], "beta"],
+    ["a header of another value does not", ["GET", "http://shop.test/users/a/b?lang=en", "-H", "X-Beta: 2"], "all"],
+    ["a query decides", ["GET", "http://shop.test/users/a/b?lang=de", "-H", "X-Beta: 1"], "all"],
+    ["the first listener is meant", ["GET", "/inner"], null],
+    ["another listener is named", ["GET", "/inner", "--listener", "inner"], "inner"],
+    ["the host stands in a header", ["GET", "/x", "-H", "Host: shop.test"], "all"],
+    ["the host is written large, with port and dot", ["GET", "http://SHOP.test.:8080/x"], "all"],
+    ["the path is encoded", ["GET", "http://shop.test/%75sers/7"], "users"],
+    ["there is no path", ["GET", "http://shop.test"], "all"],
+    ["there is only a query", ["GET", "http://shop.test?a=b"], "all"],
+    ["the host is unknown", ["GET", "http://other.test/users/7"], null],
+  ])("when %s", async (_, args, route) => {
+    expect((await answer(...args)).route).toBe(route);
+  });
+
+  test("ends with 1 when no route takes the request, and says so", async () => {
+    const { code, out } = await explain("GET", "http://other.test/");
+    expect([code, out]).toEqual([1, expect.stringContaining("404 route_not_found")]);
+  });
+
+  test("explains the path as it was sent, and why it is refused", async () => {
+    const { code, out } = await explain("GET", "http://shop.test/users/../admin");
+    expect(code).toBe(1);
+    expect(out).toContain("/users/../admin");
+    expect(out).toContain("400 ambiguous_path");
+  });
+
+  test("says that a plugin answers where there is no backend", async () => {
+    const { out } = await explain("GET", "/inner", "--listener", "inner");
+    expect(out).toContain("backend  none: a plugin answers");
+  });
+
+  test.each([
+    [[], "a method and a URL"],
+    [["GET"], "a method and a URL"],
+    [["GET", "/a", "/b"], "a method and a URL"],
+    [["GET", "no url"], "no URL"],
+    [["GET", "ftp://shop.test/"], "no URL"],
+    [["GET", "/", "-H", "nothing"], "no header"],
+    [["GET", "/", "-H", ": x"], "no header"],
+    [["GET", "/", "-H", "a b: x"], "invalid header name"],
+    [["GET", "/", "--nonsense"], "--nonsense"],
+  ])("is misused with %j", async (args, says) => {
+    const { code, out, err } = await explain(...args);
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toContain(says);
+    expect(err).toContain("usage: torii explain METHOD URL");
+  });
+
+  test("shows the faults of a configuration instead, and ends with 1", async () => {
+    const { code, err } = await torii(["explain", "GET", "/"], { "routes/main.yaml": "routes: 7\n" });
+    expect([code, err]).toEqual([1, expect.stringMatching(/^routes\/main\.yaml:1:\d+ routes: /)]);
+  });
+});

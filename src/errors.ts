@@ -92,10 +92,10 @@ export interface ProblemFacts {
   readonly service?: string | null;
 }
 
-/** RFC 9457 problem details of an error, as JSON text. Unknown facts are left out. */
+/** RFC 9457 problem details of an error, as one line of JSON. Unknown facts are left out. */
 export function problemBody(error: GatewayError, facts: ProblemFacts): string {
   const { status, title } = TABLE[error.code];
-  return JSON.stringify({
+  const text = JSON.stringify({
     type: `urn:torii:problem:${error.code}`,
     title,
     status,
@@ -105,6 +105,7 @@ export function problemBody(error: GatewayError, facts: ProblemFacts): string {
     service: facts.service ?? undefined,
     retryAfter: error.retryAfter ?? undefined,
   });
+  return `${text}\n`;
 }
 
 /** Any thrown value as a GatewayError: unknown ones become `internal`, whose detail tells nothing. */

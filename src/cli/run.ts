@@ -1,9 +1,9 @@
 import { parseArgs } from "node:util";
-import pino from "pino";
 import { createGateway, type Gateway } from "../gateway/gateway.ts";
 import { createMemoryRegistry } from "../registry/memory.ts";
 import { type Command, type CommandContext, EXIT } from "./command.ts";
 import { type Demo, demoGuide, startDemo } from "./demo.ts";
+import { createLog } from "./log.ts";
 
 /** A terminal and the package runner above us both pass one Ctrl-C on: signals so close together are one. */
 const ONE_SIGNAL_MS = 500;
@@ -19,7 +19,7 @@ export const run: Command = {
     });
     const registry = createMemoryRegistry();
     const demo = values.demo ? startDemo({ registry }) : null;
-    const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ fd: 2, sync: true }));
+    const log = createLog(process.stderr.isTTY);
     const signals = listenToSignals();
     try {
       const { env, cwd, version, openCatalog } = context;
@@ -28,7 +28,8 @@ export const run: Command = {
       announce(gateway, demo, context);
       signals.onHangUp(() => reload(gateway, context));
       await signals.stopped;
-      log.info({}, "draining");
+      const { delayMs, timeoutMs } = gateway.shutdown;
+      log.info({ delayMs, timeoutMs }, "draining; another signal ends at once");
       await gateway.drain();
       log.info({}, "stopped");
       return EXIT.done;

@@ -93,9 +93,9 @@ export class CompiledRoute implements ExchangeObserver {
   exchangeDone(exchange: Exchange): void {
     const { slot, use } = this.#parts;
     slot.observe(exchange.method, exchange.status, (exchange.endedAt - exchange.startedAt) / 1000);
-    if (exchange.slot !== null && exchange.respondedAt > 0) {
-      const seconds = (exchange.respondedAt - exchange.forwardedAt) / 1000;
-      exchange.slot.observe(exchange.upstreamMethod, exchange.status, seconds);
+    if (exchange.slot !== null && exchange.forwardedAt > 0) {
+      const endedAt = exchange.respondedAt > 0 ? exchange.respondedAt : exchange.endedAt;
+      exchange.slot.observe(exchange.upstreamMethod, exchange.upstreamStatus, (endedAt - exchange.forwardedAt) / 1000);
     }
     use.end();
   }

@@ -1,22 +1,24 @@
-import { resolve } from "node:path";
 import type { Logger } from "pino";
-import { createStatusServer, type ReadyReason, type StatusServer } from "../admin/status.ts";
+import type { ReadyReason, StatusServer } from "../admin/status.ts";
 import type { OpenCatalog } from "../config/catalog.ts";
 import { compile } from "../config/compile.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { type Loaded, loadConfig } from "../config/source.ts";
+import type { ShutdownConfig } from "../config/types.ts";
 import { type ConfigWatch, watchConfig } from "../config/watch.ts";
 import { ConfigError } from "../errors.ts";
 import type { MemoryRegistry } from "../registry/memory.ts";
 import { createStaticRegistry } from "../registry/static.ts";
 import type { Service } from "../service/service.ts";
 import { createServices, type Services } from "../service/services.ts";
-import { type AccessLog, createAccessLog } from "../telemetry/access-log.ts";
+import type { AccessLog } from "../telemetry/access-log.ts";
 import { createIds } from "../telemetry/id.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
 import { TimerWheel } from "../wire/timer-wheel.ts";
 import { createListeners, type Listeners } from "./listeners.ts";
+import { type Prepared, prepareAll } from "./prepared.ts";
 import { createRequestPath, type RequestPath } from "./request-path.ts";
+import { createAccessLogPart, createStatusPart, type SidePart } from "./side-servers.ts";
 
 export interface GatewayOptions {
   /** `torii.yaml` or what stands for it; null: the one in `cwd`, and defaults without one. */
@@ -49,6 +51,8 @@ export interface Gateway {
   readonly statusPort: number;
   readonly metrics: Metrics;
   readonly services: Services;
+  /** The bounds of a drain, as configured now. */
+  readonly shutdown: ShutdownConfig;
   /** The configuration in force. */
   snapshot(): Snapshot | null;
   /** Reads the configuration again; what is faulty changes nothing. One reload at a time. */
@@ -69,10 +73,25 @@ interface Parts {
   readonly services: Services;
   readonly path: RequestPath;
   readonly listeners: Listeners;
+  readonly status: SidePart<StatusServer>;
+  readonly accessLog: SidePart<AccessLog>;
+  readonly state: { isStarted: boolean; isDraining: boolean };
 }
 
 /** Starts a gateway. Rejects with a ConfigError when the configuration is faulty or an address cannot be had. */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const parts = createParts(options);
+  try {
+    const loaded = await load(options);
+    await goLive(loaded, parts);
+    return await running(parts, loaded);
+  } catch (error) {
+    await closeParts(parts);
+    throw error;
+  }
+}
+
+function createParts(options: GatewayOptions): Parts {
   const metrics = createMetrics({ version: options.version });
   const wheel = new TimerWheel();
   const services = createServices({
@@ -90,14 +109,27 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     read: () => services.list().map((service) => ({ labels: [service.name], value: openConnections(service) })),
   });
   const path = createRequestPath({ metrics, log: options.log });
-  const listeners = createListeners({ wheel, newId: createIds(), hooks: path.hooks });
-  const parts: Parts = { options, metrics, services, path, listeners };
-  const loaded = await load(options);
-  const accessLog = openAccessLog(loaded, parts);
-  path.accessLog = accessLog;
-  const snapshot = await build(loaded, parts);
-  const held = await openServers(loaded, snapshot, parts);
-  return running(parts, { loaded, accessLog, ...held });
+  const state = { isStarted: false, isDraining: false };
+  const readyState = () => ({ isStarted: state.isStarted, reasons: readyReasons(state) });
+  const file = options.configPath ?? "torii.yaml";
+  return {
+    options,
+    metrics,
+    services,
+    path,
+    state,
+    listeners: createListeners({ wheel, newId: createIds(), hooks: path.hooks }),
+    status: createStatusPart({ readyState, metrics }, file),
+    accessLog: createAccessLogPart({
+      cwd: options.cwd ?? process.cwd(),
+      file,
+      fd: options.accessLogFd ?? 1,
+      onDrop: (lines) => metrics.events.accessLogDropped(lines),
+      onChange: (log) => {
+        path.accessLog = log;
+      },
+    }),
+  };
 }
 
 function openConnections(service: Service): number {
@@ -113,15 +145,6 @@ function load(options: GatewayOptions): Promise<Loaded> {
   });
 }
 
-function openAccessLog({ config }: Loaded, { options, metrics }: Parts): AccessLog | null {
-  if (!config.accessLog.isEnabled) return null;
-  const target = config.accessLog.path === null ? (options.accessLogFd ?? 1) : config.accessLog.path;
-  return createAccessLog({
-    target: typeof target === "string" ? resolve(options.cwd ?? process.cwd(), target) : target,
-    onDrop: (lines) => metrics.events.accessLogDropped(lines),
-  });
-}
-
 function build(loaded: Loaded, { options, services, metrics, path }: Parts): Promise<Snapshot> {
   const { config, catalog } = loaded;
   if (catalog === null) throw new Error("a configuration was loaded without a catalog");
@@ -129,67 +152,51 @@ function build(loaded: Loaded, { options, services, metrics, path }: Parts): Pro
   return compile(config, version, { catalog, services, metrics, random: options.random ?? Math.random });
 }
 
-interface Held {
-  readonly status: StatusServer;
-  readonly state: { isStarted: boolean; isDraining: boolean };
-}
-
-async function openServers(loaded: Loaded, snapshot: Snapshot, parts: Parts): Promise<Held> {
-  const { path, listeners, metrics, options } = parts;
-  const state = { isStarted: false, isDraining: false };
-  const readyState = () => ({ isStarted: state.isStarted, reasons: readyReasons(state) });
-  const status = createStatusServer({ ...loaded.config.status, readyState, metrics });
-  try {
-    path.swap(snapshot);
-    listeners.apply(loaded.config);
-  } catch (error) {
-    await status.close();
-    throw error;
-  }
-  state.isStarted = true;
-  metrics.events.configReloaded("success");
-  options.log.info({ version: snapshot.version, routes: snapshot.rules.length }, "configuration is live");
-  return { status, state };
-}
-
-function readyReasons(state: Held["state"]): readonly ReadyReason[] {
+function readyReasons(state: Parts["state"]): readonly ReadyReason[] {
   if (!state.isStarted) return [{ code: "starting", detail: "No configuration is live yet." }];
   return state.isDraining ? [{ code: "draining", detail: "The gateway is shutting down." }] : [];
 }
 
-/** Puts a new configuration in the old one's place; when its listeners cannot be had, the old one stays. */
-function takeOver(snapshot: Snapshot, { config }: Loaded, { listeners, path }: Parts): void {
+/** Puts a configuration in the old one's place, whole; when any part of it cannot be had, nothing has changed. */
+async function goLive(loaded: Loaded, parts: Parts): Promise<Snapshot> {
+  const { accessLog, listeners, metrics, options, path, state, status } = parts;
+  const snapshot = await build(loaded, parts);
+  let prepared: Prepared;
   try {
-    listeners.apply(config);
+    prepared = prepareAll([accessLog, status, listeners].map((part) => () => part.prepare(loaded.config)));
   } catch (error) {
     snapshot.use.retire();
     throw error;
   }
-  path.swap(snapshot)?.use.retire();
+  const old = path.swap(snapshot);
+  prepared.commit();
+  old?.use.retire();
+  state.isStarted = true;
+  metrics.events.configReloaded("success");
+  options.log.info({ version: snapshot.version, routes: snapshot.rules.length }, "configuration is live");
+  return snapshot;
 }
 
-interface Opened extends Held {
-  readonly loaded: Loaded;
-  readonly accessLog: AccessLog | null;
+async function closeParts({ accessLog, listeners, services, status }: Parts): Promise<void> {
+  listeners.terminate();
+  await status.close();
+  services.close();
+  await accessLog.close();
 }
 
-async function running(parts: Parts, opened: Opened): Promise<Gateway> {
-  const { options, metrics, services, path, listeners } = parts;
-  const { status, state, accessLog } = opened;
+async function running(parts: Parts, first: Loaded): Promise<Gateway> {
+  const { options, metrics, services, path, listeners, state } = parts;
   const stopped = new AbortController();
-  let { loaded } = opened;
+  let loaded = first;
   let queue: Promise<unknown> = Promise.resolve();
   let watch: ConfigWatch | null = null;
 
   async function reloadNow(): Promise<ReloadResult> {
     try {
       const next = await load(options);
-      const snapshot = await build(next, parts);
-      takeOver(snapshot, next, parts);
+      const snapshot = await goLive(next, parts);
       loaded = next;
       watch?.follow(next.watched);
-      metrics.events.configReloaded("success");
-      options.log.info({ version: snapshot.version, routes: snapshot.rules.length }, "configuration is live");
       return { isLive: true, version: snapshot.version, routes: snapshot.rules.length };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
@@ -207,10 +214,7 @@ async function running(parts: Parts, opened: Opened): Promise<Gateway> {
 
   async function close(): Promise<void> {
     stopped.abort();
-    listeners.terminate();
-    await status.close();
-    services.close();
-    await accessLog?.close();
+    await closeParts(parts);
   }
 
   watch = await watchConfig({
@@ -226,12 +230,17 @@ async function running(parts: Parts, opened: Opened): Promise<Gateway> {
     get addresses() {
       return listeners.addresses();
     },
-    statusPort: status.port,
+    get statusPort() {
+      return parts.status.current?.port ?? 0;
+    },
     metrics,
     services,
+    get shutdown() {
+      return loaded.config.shutdown;
+    },
     snapshot: () => path.current,
     reload,
-    reopenLogs: () => accessLog?.reopen(),
+    reopenLogs: () => parts.accessLog.current?.reopen(),
     async drain() {
       if (state.isDraining) return;
       state.isDraining = true;

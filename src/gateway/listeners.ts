@@ -4,14 +4,12 @@ import { addressMatcher } from "../wire/address.ts";
 import { ConnectionCounts, createListener, type Listener } from "../wire/listener.ts";
 import type { ListenerHooks } from "../wire/listener-context.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
+import type { Prepared } from "./prepared.ts";
 
 /** The sockets that the gateway accepts on, kept across reloads while their addresses stay. */
 export interface Listeners {
-  /**
-   * Opens what is new, puts the limits of this configuration in force and closes what is gone: all or nothing.
-   * Throws a ConfigError when an address cannot be had.
-   */
-  apply(config: Config): void;
+  /** Opens what this configuration adds; the rest happens with `commit`. Throws a ConfigError for a taken address. */
+  prepare(config: Config): Prepared;
   addresses(): ReadonlyMap<string, { readonly address: string; readonly port: number }>;
   readonly connections: ConnectionCounts;
   /** Tells clients to go, then accepts no more, then waits for the last request, all within the bounds. */
@@ -65,18 +63,30 @@ export function createListeners(deps: ListenersDeps): Listeners {
 
   return {
     connections,
-    apply(config) {
-      const kept: Open[] = [];
+    prepare(config) {
       const opened: Open[] = [];
+      const next: Open[] = [];
       for (const wanted of config.listeners) {
         const same = open.find((one) => isSame(one.config, wanted));
-        if (same === undefined) opened.push(tryOpen(wanted, () => openOne(wanted, config), opened));
-        else kept.push({ config: wanted, listener: same.listener });
+        if (same !== undefined) next.push({ config: wanted, listener: same.listener });
+        else {
+          const made = tryOpen(wanted, () => openOne(wanted, config), opened);
+          opened.push(made);
+          next.push(made);
+        }
       }
-      for (const { listener } of kept) listener.update(config.limits, addressMatcher(config.trustedProxies));
-      const stays = new Set(kept.map(({ listener }) => listener));
-      for (const one of open) if (!stays.has(one.listener)) leave(one);
-      open = [...kept, ...opened];
+      return {
+        commit() {
+          const isTrusted = addressMatcher(config.trustedProxies);
+          for (const one of next) one.listener.update({ name: one.config.name, limits: config.limits, isTrusted });
+          const stays = new Set(next.map(({ listener }) => listener));
+          for (const one of open) if (!stays.has(one.listener)) leave(one);
+          open = next;
+        },
+        abort() {
+          for (const { listener } of opened) listener.terminate();
+        },
+      };
     },
     addresses: () => new Map(open.map(({ listener: { name, address, port } }) => [name, { address, port }] as const)),
     async drain({ delayMs, timeoutMs }) {
@@ -91,7 +101,7 @@ export function createListeners(deps: ListenersDeps): Listeners {
 }
 
 function isSame(a: ListenerConfig, b: ListenerConfig): boolean {
-  return a.name === b.name && a.address === b.address && a.port === b.port;
+  return a.address === b.address && a.port === b.port && (a.port !== 0 || a.name === b.name);
 }
 
 function tryOpen(config: ListenerConfig, openIt: () => Open, opened: readonly Open[]): Open {
@@ -99,12 +109,17 @@ function tryOpen(config: ListenerConfig, openIt: () => Open, opened: readonly Op
     return openIt();
   } catch (error) {
     for (const { listener } of opened) listener.terminate();
-    const reason = error instanceof Error ? error.message : String(error);
     const where = `${config.address}:${config.port}`;
-    throw new ConfigError([
-      { ...config.source, message: `${where} cannot be listened on (${reason}); choose another` },
-    ]);
+    throw new ConfigError([{ ...config.source, message: `${where} ${whyNot(error)}` }]);
   }
+}
+
+function whyNot(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : null;
+  if (code === "EADDRINUSE") return "is taken by another process; end that one, or choose another port";
+  if (code === "EACCES") return "may not be listened on by this user; choose a port from 1024 on";
+  if (code === "EADDRNOTAVAIL") return "is no address of this machine; choose one that is, or 0.0.0.0 for all";
+  return `cannot be listened on (${error instanceof Error ? error.message : String(error)}); choose another`;
 }
 
 /** Waits for work, but not longer; no timer is left behind, for it would keep the process alive. */

@@ -1,4 +1,4 @@
-import { compileRegex, type Regex } from "./regex.ts";
+import { compileRegex, type Regex } from "../regex.ts";
 
 /** What a header or query parameter must be. */
 export type ValueTest =

@@ -101,6 +101,8 @@ export class Exchange {
   forwardedAt = 0;
   /** `performance.now()` of the upstream's response head, 0 if there was none. */
   respondedAt = 0;
+  /** Status of the upstream's response, 0 if there was none; a plugin may have answered with another. */
+  upstreamStatus = 0;
   /** `performance.now()` at the end, 0 before. */
   endedAt = 0;
   status = 0;

@@ -1,9 +1,9 @@
-import { errorRow, type GatewayError, problemBody } from "../errors.ts";
+import { type GatewayError, problemBody } from "../errors.ts";
 import type { BodySource } from "./body.ts";
 import type { Body, Exchange, ResponseHead } from "./exchange.ts";
 import { BytesSource, collect, LazyBody, StreamSource } from "./fetch-body.ts";
 import { asHeaders, LightHeaders } from "./fetch-headers.ts";
-import { headerList } from "./header-list.ts";
+import { problemHead } from "./problem.ts";
 
 const DECODER = new TextDecoder();
 
@@ -152,8 +152,5 @@ export function asLight(response: Response): LightResponse | null {
 
 /** The problem that tells an error (RFC 9457), as a response. */
 export function problemResponse(exchange: Exchange, error: GatewayError): Response {
-  const headers = headerList([["Content-Type", "application/problem+json"]]);
-  if (error.retryAfter !== null) headers.add("Retry-After", String(error.retryAfter));
-  const { status, title } = errorRow(error.code);
-  return lightResponse({ status, reason: title, headers }, Buffer.from(problemBody(error, exchange)));
+  return lightResponse(problemHead(error), Buffer.from(problemBody(error, exchange)));
 }

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from "node:http";
 import { toGatewayError } from "../errors.ts";
 import { enter, leave } from "./event.ts";
 import type { Body, Exchange, ResponseHead } from "./exchange.ts";
@@ -25,10 +26,15 @@ async function sendReal(exchange: Exchange, response: Response): Promise<void> {
   try {
     const headers = headerList(response.headers);
     const body = await realBody(response, headers);
-    respond(exchange, { status: response.status, reason: response.statusText, headers }, body);
+    respond(exchange, { status: response.status, reason: reasonOf(response), headers }, body);
   } catch (thrown) {
     exchange.refuse(toGatewayError(thrown));
   }
+}
+
+/** Hono makes responses without a reason phrase; clients' logs are kinder to read with the status's own. */
+function reasonOf({ status, statusText }: Response): string {
+  return statusText === "" ? (STATUS_CODES[status] ?? "") : statusText;
 }
 
 /** Plugins answer outside of any socket's event: without these bounds head and body would be two system calls. */

@@ -36,7 +36,7 @@ export type ConnectionEvent = "opened" | "closed" | "limit" | "client_limit";
 
 /** What a connection knows of its listener. */
 export interface ListenerContext<Connection> {
-  readonly name: string;
+  name: string;
   readonly scheme: "http" | "https";
   limits: WireLimits;
   isTrusted: (address: string) => boolean;

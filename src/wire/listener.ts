@@ -27,12 +27,14 @@ export class ConnectionCounts {
   readonly byAddress = new Map<string, number>();
 }
 
+export type ListenerSettings = Pick<ListenerOptions, "name" | "limits" | "isTrusted">;
+
 export interface Listener {
   readonly name: string;
   readonly address: string;
   readonly port: number;
-  /** Puts other limits in force, for connections and heads to come. */
-  update(limits: WireLimits, isTrusted: (address: string) => boolean): void;
+  /** Puts another name and other limits in force, for connections and heads to come. */
+  update(settings: ListenerSettings): void;
   /** Responses say `Connection: close` from now on; connections are still accepted. */
   drain(): void;
   /** Accepts no more, closes idle connections; resolves when the last connection is gone. */
@@ -65,10 +67,13 @@ export function createListener(options: ListenerOptions): Listener {
   };
   const server = listen(options, context, { connections, turnedAway });
   return {
-    name: options.name,
+    get name() {
+      return context.name;
+    },
     address: options.address,
     port: server.port,
-    update(limits, isTrusted) {
+    update({ name, limits, isTrusted }) {
+      context.name = name;
       context.limits = limits;
       context.isTrusted = isTrusted;
     },

@@ -209,6 +209,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     const { exchange, receiver, timeouts } = attempt;
     const framing = framingOf(head, exchange.method);
     exchange.respondedAt = now();
+    exchange.upstreamStatus = head.status;
     this.#keepsAlive = head.keepsAlive && framing !== "close";
     this.#owner.wheel.disarm(this);
     this.#state = "body";
@@ -239,6 +240,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
       return;
     }
     exchange.respondedAt = now();
+    exchange.upstreamStatus = head.status;
     this.#state = "tunnel";
     this.#attempt = null;
     this.#owner.wheel.disarm(this);

@@ -96,6 +96,19 @@ describe("an outlet", () => {
     expect((await pair.client.peer.take(3)).toString()).toBe("abc");
   });
 
+  test("keeps the order when two write in turns within one event", async () => {
+    await using first = await openPair();
+    await using second = await openPair();
+    enter();
+    for (let i = 0; i < 10; i++) {
+      first.outlet.text(`a${i}`);
+      second.outlet.text(`b${i}`);
+    }
+    leave();
+    expect((await first.client.peer.take(20)).toString()).toBe("a0a1a2a3a4a5a6a7a8a9");
+    expect((await second.client.peer.take(20)).toString()).toBe("b0b1b2b3b4b5b6b7b8b9");
+  });
+
   test("keeps the order of small pieces and of pieces too large to be gathered", async () => {
     await using pair = await openPair();
     const large = numbered(40_000);

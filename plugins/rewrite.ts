@@ -1,18 +1,18 @@
 import * as z from "zod";
-import { definePlugin, type PluginEnv } from "../src/plugin.ts";
+import { compileRegex, definePlugin, type PluginEnv } from "../src/plugin.ts";
 import { fullPath, prefixPath, replacePrefix, splitTarget, withQuery } from "./support/path.ts";
 
-function isRegex(text: string): boolean {
+function checkRegex(context: z.core.ParsePayload<string>): void {
   try {
-    new RegExp(text);
-    return true;
-  } catch {
-    return false;
+    compileRegex(context.value);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    context.issues.push({ code: "custom", input: context.value, message });
   }
 }
 
 const regexPath = z.strictObject({
-  regex: z.string().min(1).refine(isRegex, { error: "is no regular expression; check its brackets and escapes" }),
+  regex: z.string().check(checkRegex),
   replace: z.string().regex(/^[\x21\x22\x24-\x7e]*$/, { error: "is no part of a path; write it without spaces and #" }),
 });
 
@@ -36,11 +36,11 @@ type Replacement = NonNullable<z.output<typeof options>["path"]>;
 function replacer(replacement: Replacement): (path: string, env: PluginEnv) => string {
   if ("full" in replacement) return () => replacement.full;
   if ("prefix" in replacement) return (path, env) => replacePrefix(path, env.prefix, replacement.prefix);
-  const pattern = new RegExp(replacement.regex, "g");
+  const pattern = compileRegex(replacement.regex);
   // Groups may be written as `$1`, or as `\1` like in other proxies.
   const text = replacement.replace.replace(/\\(\d)/g, "$$$1");
   return (path) => {
-    const replaced = path.replace(pattern, text);
+    const replaced = pattern.replace(path, text);
     return replaced.startsWith("/") ? replaced : `/${replaced}`;
   };
 }

@@ -2,6 +2,8 @@ import type { Context, Env, MiddlewareHandler, Next } from "hono";
 import type * as z from "zod";
 import type { ClientInfo } from "./wire/exchange.ts";
 
+export { compileRegex, type Regex } from "./regex.ts";
+
 /** The request's header fields as they go upstream, in the client's order and case. Names are case-insensitive. */
 export interface UpstreamHeaders {
   has(name: string): boolean;

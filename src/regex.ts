@@ -1,12 +1,18 @@
 import { RE2JS } from "re2js";
 
-/** A user's regular expression. Matching takes time linear in the text, whatever the pattern and the text. */
+/** A user's regular expression. A match is found in time linear in the text, whatever the pattern and the text. */
 export interface Regex {
   readonly source: string;
   /** Says whether the pattern is found anywhere in the text. */
   test(text: string): boolean;
   /** Says whether the pattern takes the whole text. */
   testWhole(text: string): boolean;
+  /**
+   * The text with every place that the pattern takes replaced; the text itself when there is none. The replacement is
+   * read as by `String.replace`: `$1` and `$<name>` are groups (empty when they took no part), `$&` the place, `$$` a
+   * dollar sign, and what names no group stays as it stands.
+   */
+  replace(text: string, replacement: string): string;
 }
 
 /**
@@ -53,5 +59,12 @@ function parse(source: string): RE2JS {
 export function compileRegex(source: string): Regex {
   const program = parse(source);
   const plain = PLAIN.test(source) ? new RegExp(source) : program;
-  return { source, test: (text) => plain.test(text), testWhole: (text) => program.testExact(text) };
+  return {
+    source,
+    test: (text) => plain.test(text),
+    testWhole: (text) => program.testExact(text),
+    // What is plain is anchored, hence found once at most: both engines replace the same.
+    replace: (text, replacement) =>
+      plain instanceof RegExp ? text.replace(plain, replacement) : plain.matcher(text).replaceAll(replacement),
+  };
 }

@@ -2,5 +2,5 @@
 export { z } from "zod";
 export { defineRoutes } from "./config/define.ts";
 export type { RoutesInput } from "./config/route-schema.ts";
-export type { PluginContext, PluginDefinition, PluginDeps, PluginEnv, PluginMiddleware } from "./plugin.ts";
-export { definePlugin } from "./plugin.ts";
+export type { PluginContext, PluginDefinition, PluginDeps, PluginEnv, PluginMiddleware, Regex } from "./plugin.ts";
+export { compileRegex, definePlugin } from "./plugin.ts";

@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { type PathSpec, parsePath } from "../route/path-match.ts";
 import { compileRegex } from "../regex.ts";
+import { type PathSpec, parsePath } from "../route/path-match.ts";
 import {
   accepted,
   durationMs,

@@ -1,7 +1,7 @@
 import { plugin } from "bun";
 import { z } from "zod";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
-import { definePlugin } from "../plugin.ts";
+import { compileRegex, definePlugin } from "../plugin.ts";
 import { defineRoutes } from "./define.ts";
 import type { ConfigDocument, ParsedFile } from "./document.ts";
 import { fieldOf, type Path } from "./path.ts";
@@ -24,7 +24,10 @@ export function serveToriiModule(): void {
   plugin({
     name: "torii",
     setup: (build) =>
-      void build.module("torii", () => ({ exports: { defineRoutes, definePlugin, z }, loader: "object" })),
+      void build.module("torii", () => ({
+        exports: { compileRegex, defineRoutes, definePlugin, z },
+        loader: "object",
+      })),
   });
 }
 

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import * as z from "zod";
-import { parseHostname } from "../route/hostname.ts";
 import { compileRegex } from "../regex.ts";
+import { parseHostname } from "../route/hostname.ts";
 import { hint, NOT_BUILT, quote } from "./wording.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };

@@ -1,6 +1,6 @@
+import { compileRegex, type Regex } from "../regex.ts";
 import { canonicalPath } from "./path.ts";
 import { faultWords } from "./path-policy.ts";
-import { compileRegex, type Regex } from "../regex.ts";
 
 /** One segment of a pattern: a parameter's name, or canonical literal text. */
 export type Segment = { readonly param: string } | { readonly literal: string };

@@ -9,7 +9,19 @@ export interface RoomRule {
 }
 
 const BASE = ["errors"];
-const PARTS = ["errors", "plugin", "wire", "route", "service", "registry", "store", "limit", "auth", "telemetry"];
+const PARTS = [
+  "errors",
+  "regex",
+  "plugin",
+  "wire",
+  "route",
+  "service",
+  "registry",
+  "store",
+  "limit",
+  "auth",
+  "telemetry",
+];
 const WHOLE = [...PARTS, "traffic", "config", "torii", "plugins", "admin", "gateway"];
 
 /**
@@ -18,17 +30,18 @@ const WHOLE = [...PARTS, "traffic", "config", "torii", "plugins", "admin", "gate
  */
 export const ROOMS: Readonly<Record<string, RoomRule>> = {
   errors: { values: [] },
+  regex: { values: [] },
   wire: { values: BASE },
   store: { values: BASE },
   registry: { values: BASE },
   telemetry: { values: BASE },
   limit: { values: [...BASE, "store", "telemetry"] },
   auth: { values: [...BASE, "store", "telemetry"] },
-  plugin: { values: [...BASE, "limit", "auth", "store"], types: ["wire"] },
-  route: { values: BASE, types: ["plugin", "wire"], files: [/^wire\/fetch-[a-z-]+\.ts$/] },
+  plugin: { values: [...BASE, "regex", "limit", "auth", "store"], types: ["wire"] },
+  route: { values: [...BASE, "regex"], types: ["plugin", "wire"], files: [/^wire\/fetch-[a-z-]+\.ts$/] },
   service: { values: [...BASE, "wire", "telemetry"], types: ["registry"] },
   traffic: { values: BASE, types: ["wire", "route", "service"] },
-  config: { values: [...BASE, "plugin", "route", "service", "traffic"], types: PARTS },
+  config: { values: [...BASE, "regex", "plugin", "route", "service", "traffic"], types: PARTS },
   torii: { values: [...BASE, "plugin", "config"] },
   plugins: { values: [...BASE, "plugin"] },
   gateway: { values: WHOLE },

@@ -160,9 +160,16 @@ describe("rewrite", () => {
     expect([none.received[0]?.target, bare.received[0]?.target]).toEqual(["/a", "/"]);
   });
 
+  test("answers at once where backtracking would never end", async () => {
+    const target = `/${"a".repeat(5_000)}!`;
+    const { received } = await run("rewrite", { path: { regex: "^/(a+)+$", replace: "/" } }, { target });
+    expect(received[0]?.target).toBe(target);
+  }, 5_000);
+
   test("refuses what rewrites nothing and broken expressions", () => {
     expect(faults("rewrite", {})).toEqual(["rewrites nothing; give hostname or path"]);
     expect(faults("rewrite", { path: { regex: "(", replace: "" } })).not.toHaveLength(0);
+    expect(faults("rewrite", { path: { regex: "^/(?!a)", replace: "" } })).not.toHaveLength(0);
   });
 });
 

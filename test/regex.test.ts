@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { compileRegex } from "../../src/route/regex.ts";
-import { seededRandom } from "./support.ts";
+import { compileRegex } from "../src/regex.ts";
+import { seededRandom } from "./route/support.ts";
 
 const REFUSED: readonly (readonly [source: string, message: string])[] = [
   ["", "a regular expression must not be empty"],
@@ -27,6 +27,17 @@ const CATASTROPHIC: readonly (readonly [source: string, text: string])[] = [
   ["^/.*/.*/.*/x$", "/".repeat(50_000)],
   ["^[.-9]+/[.-9]+/[.-9]+/x$", "/".repeat(50_000)],
   ["(a|b)(a|b)*c", "ab".repeat(25_000)],
+];
+
+const REPLACED: readonly (readonly [source: string, text: string, replacement: string, replaced: string])[] = [
+  ["^/(v[12])/(\\w+)", "/v1/items/7", "/$2/$1", "/items/v1/7"],
+  ["^/(v1|v2)/", "/v2/items", "/$1-$2-$&-$$/", "/v2-$2-/v2/-$/items"],
+  ["(?<first>\\w+)-(?P<second>\\w+)", "/a-b/c-d", "$<second>+$<first>", "/b+a/d+c"],
+  ["(a)|b", "ab", "[$1]", "[a][]"],
+  ["/+", "/a//b", "/", "/a/b"],
+  ["x*", "/ab", "-", "-/-a-b-"],
+  ["(?i)API", "/api/Api", "v1", "/v1/v1"],
+  ["z", "/ab", "-", "/ab"],
 ];
 
 const PIECES = ["/", "a", "b", "7", ".", "-", "users", "orders", "/v1/", "~", "%2F"];
@@ -56,6 +67,7 @@ describe("a regular expression", () => {
       const regex = compileRegex(source);
       expect(regex.test(text)).toBe(false);
       expect(regex.testWhole(text)).toBe(false);
+      expect(regex.replace(text, "found")).toBe(text);
     }, 5_000);
   }
 
@@ -64,6 +76,12 @@ describe("a regular expression", () => {
     expect(["en", "fr", "french"].map((text) => regex.test(text))).toEqual([true, true, true]);
     expect(["en", "fr", "french"].map((text) => regex.testWhole(text))).toEqual([true, true, false]);
   });
+
+  for (const [source, text, replacement, replaced] of REPLACED) {
+    test(`${source} makes ${replaced} of ${text} by ${replacement}`, () => {
+      expect(compileRegex(source).replace(text, replacement)).toBe(replaced);
+    });
+  }
 
   test("knows RE2's flags", () => {
     expect(compileRegex("(?i)^/shop$").test("/SHOP")).toBe(true);
@@ -80,6 +98,7 @@ describe("a regular expression", () => {
           "",
         );
         expect([source, text, regex.test(text)]).toEqual([source, text, slow.test(text)]);
+        expect([source, text, regex.replace(text, "<$&>")]).toEqual([source, text, slow.replace(text, "<$&>")]);
       }
     }
   });

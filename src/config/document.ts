@@ -44,6 +44,17 @@ export interface FileText {
   readonly fill: (text: string) => Filled;
 }
 
+/** What stands for a file that is not there, or holds nothing. */
+export function emptyDocument(file: string): ConfigDocument {
+  return {
+    file,
+    value: {},
+    rereads: new Map(),
+    unfilled: new Set(),
+    place: (path) => ({ file, line: null, column: null, field: fieldOf(path) }),
+  };
+}
+
 const SYNTAX_ISSUES_LIMIT = 5;
 
 // Places of thousands of entries of one map are asked for: each map is indexed once.

@@ -4,16 +4,14 @@ import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { assemble } from "./assemble.ts";
 import type { Building } from "./building.ts";
 import type { Catalog, OpenCatalog } from "./catalog.ts";
-import { below, checkPart, locatedFaults, placeOf, type Spot } from "./check.ts";
-import type { ConfigDocument } from "./document.ts";
+import { below, placeOf } from "./check.ts";
 import { type Entries, pluginNames, readEntries } from "./entries.ts";
 import { readConfigFile, reasonOf, routeFiles, shownPath } from "./files.ts";
 import { gatewayConfig } from "./gateway-config.ts";
-import { type GatewayDocument, gatewaySchema } from "./gateway-schema.ts";
+import { defaultGateway, type Gateway, readGatewayDocument } from "./gateway-document.ts";
 import { createInterpolator, type Interpolator } from "./interpolate.ts";
 import { isSecretField } from "./mask.ts";
 import { createPace, type Pace } from "./pace.ts";
-import { fieldOf } from "./path.ts";
 import { pluginUses, usedNames } from "./plugin-uses.ts";
 import type { Config } from "./types.ts";
 import { shortened } from "./wording.ts";
@@ -53,14 +51,6 @@ interface Loading {
   readonly pace: Pace;
 }
 
-interface Gateway {
-  /** The defaults when the file is absent or has faults. */
-  readonly document: GatewayDocument;
-  readonly spot: Spot;
-  /** What the file holds, checked or not. */
-  readonly isKnown: boolean;
-}
-
 /** Values of fields that hold secrets by their name are kept as secrets too, in whatever document they stand. */
 function keepSecrets(value: unknown, interpolator: Interpolator, seen = new Set<unknown>()): void {
   // A module's value may hold itself.
@@ -70,20 +60,6 @@ function keepSecrets(value: unknown, interpolator: Interpolator, seen = new Set<
     if (typeof item === "string" && isSecretField(key)) interpolator.keepSecret(item);
     else keepSecrets(item, interpolator, seen);
   }
-}
-
-function emptyDocument(file: string): ConfigDocument {
-  return {
-    file,
-    value: {},
-    rereads: new Map(),
-    unfilled: new Set(),
-    place: (path) => ({ file, line: null, column: null, field: fieldOf(path) }),
-  };
-}
-
-function defaultGateway(file: string, isKnown: boolean): Gateway {
-  return { document: gatewaySchema.parse({}), spot: { document: emptyDocument(file), path: [] }, isKnown };
 }
 
 function filesDeps({ cwd, interpolator, pace }: Loading) {
@@ -104,17 +80,17 @@ async function readGateway(loading: Loading): Promise<Gateway> {
   }
   if (document === undefined) return defaultGateway(file, parsed.issues.length === 0);
   keepSecrets(document.value, loading.interpolator);
-  const spot = { document, path: [] };
-  const checked = checkPart(gatewaySchema, document.value, spot);
-  if (checked.isValid) return { document: checked.data, spot, isKnown: true };
-  loading.issues.push(...locatedFaults(checked.faults, spot));
-  return defaultGateway(file, false);
+  const { gateway, issues } = readGatewayDocument(document);
+  loading.issues.push(...issues);
+  return gateway;
 }
 
 async function listedFiles(folder: string, gateway: Gateway, loading: Loading): Promise<readonly string[]> {
   try {
     return await routeFiles(folder);
   } catch (error) {
+    // Where the folder is not known, its default is looked for, and not missed.
+    if (!gateway.knows("routes")) return [];
     const shown = shownPath(folder, loading.cwd);
     const message = `the folder of routes ${shown} cannot be read (${reasonOf(error)}); create it or name another`;
     loading.issues.push({ ...placeOf(below(gateway.spot, "routes")), message });
@@ -190,12 +166,12 @@ function buildingOf(
   gateway: Gateway,
   from: { readonly entries: RouteEntries; readonly catalog: Catalog | null; readonly loading: Loading },
 ): Building {
-  const { document, spot, isKnown } = gateway;
+  const { document, spot } = gateway;
   const base: Building = {
     issues: from.loading.issues,
     catalog: from.catalog,
     services: from.entries.isComplete ? from.entries.services : null,
-    listeners: isKnown ? new Set(document.listeners.map(({ name }) => name)) : null,
+    listeners: gateway.knows("listeners") ? new Set(document.listeners.map(({ name }) => name)) : null,
     defaults: { timeoutMs: document.defaults.timeout, plugins: [] },
   };
   const plugins = pluginUses(document.defaults.plugins, below(spot, "defaults", "plugins"), base);
@@ -217,7 +193,9 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const entries = await readRouteFiles(paths, loading);
   const rest = gatewayConfig(gateway.document, gateway.spot, { folder, building: loading });
   const names = [...usedNames(gateway.document.defaults.plugins), ...pluginNames(entries.entries)];
-  const catalog = await opened(names, rest.pluginsFolder, { loading, open: options.openCatalog });
+  // Names of plugins cannot be told right from wrong without the folder of the user's own.
+  const open = gateway.knows("plugins") ? options.openCatalog : undefined;
+  const catalog = await opened(names, rest.pluginsFolder, { loading, open });
   const building = buildingOf(gateway, { entries, catalog, loading });
   const parts = await assemble(entries.entries, building, loading.pace);
   throwFaults(loading, paths);

@@ -1,27 +1,24 @@
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { loadConfig } from "../config/source.ts";
+import { isGatewayFile } from "../config/file-kind.ts";
+import { type LoadOptions, loadConfig } from "../config/source.ts";
 import { ConfigError, formatIssue } from "../errors.ts";
-import { type Command, EXIT } from "./command.ts";
+import { type Command, EXIT, UsageError } from "./command.ts";
 
 export const validate: Command = {
   name: "validate",
   usage: "torii validate [--config torii.yaml] [FILE…]",
-  summary: "checks the configuration, or the route files named, and prints every fault",
+  summary: "checks the configuration, or only the files named (torii.yaml or route files), and prints every fault",
   async run(args, context) {
     const { values, positionals } = parseArgs({
       args: [...args],
       options: { config: { type: "string" } },
       allowPositionals: true,
     });
-    const routeFiles = positionals.length === 0 ? {} : { routeFiles: positionals };
+    const files = await sortedOut(values.config ?? null, positionals, context.cwd);
+    const { env, cwd, openCatalog } = context;
     try {
-      const { config } = await loadConfig({
-        path: values.config ?? null,
-        env: context.env,
-        cwd: context.cwd,
-        openCatalog: context.openCatalog,
-        ...routeFiles,
-      });
+      const { config } = await loadConfig({ ...files, env, cwd, openCatalog });
       context.out(`valid: ${config.routes.length} routes, ${config.services.length} services`);
       return EXIT.done;
     } catch (error) {
@@ -32,3 +29,20 @@ export const validate: Command = {
     }
   },
 };
+
+/** Tells the gateway's file from route files. Without route files those in the routes folder are meant. */
+async function sortedOut(
+  config: string | null,
+  files: readonly string[],
+  cwd: string,
+): Promise<Pick<LoadOptions, "path" | "routeFiles">> {
+  const gatewayFiles = config === null ? [] : [config];
+  const routeFiles: string[] = [];
+  for (const file of files) {
+    const isGateway = await isGatewayFile(resolve(cwd, file));
+    (isGateway ? gatewayFiles : routeFiles).push(file);
+  }
+  const [path = null, second] = gatewayFiles;
+  if (second !== undefined) throw new UsageError(`${path} and ${second} are both a gateway's file; give one`);
+  return routeFiles.length === 0 ? { path } : { path, routeFiles };
+}

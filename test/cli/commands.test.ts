@@ -76,6 +76,32 @@ describe("torii validate", () => {
     expect([code, out]).toEqual([1, expect.stringMatching(/^elsewhere\/one\.yaml:1:\d+ routes/)]);
   });
 
+  test.each([
+    ["by its name", "sub/torii.yaml", "routes: there/\n"],
+    ["by its keys", "sub/gateway.yaml", "listeners: [{ name: http, port: 1 }]\nroutes: there/\n"],
+    ["by its keys, in JSON", "sub/gateway.json", '{ "status": { "port": 1 }, "routes": "there/" }'],
+  ])("knows the gateway's own file %s, and checks all that it names", async (_, path, text) => {
+    const files = { [path]: text, "sub/there/a.yaml": "routes: 7\n", "sub/b.yaml": "routes: 8\n" };
+    expect((await torii(["validate", path], files)).out).toMatch(/^sub\/there\/a\.yaml:1:9 routes: /);
+    expect((await torii(["validate", path, "sub/b.yaml"], files)).out).toMatch(/^sub\/b\.yaml:1:9 routes: /);
+  });
+
+  test("checks one gateway's file at a time", async () => {
+    const files = { "torii.yaml": "", "b/torii.yaml": "" };
+    for (const args of [
+      ["torii.yaml", "b/torii.yaml"],
+      ["--config", "torii.yaml", "b/torii.yaml"],
+    ]) {
+      const { code, err } = await torii(["validate", ...args], files);
+      expect([code, err]).toEqual([2, expect.stringContaining("torii.yaml and b/torii.yaml are both")]);
+    }
+  });
+
+  test("takes a route file with a stray key for a route file", async () => {
+    const text = "listeners: [http]\nservices: {}\n";
+    expect((await torii(["validate", "a.yaml"], { "a.yaml": text })).out).toMatch(/^a\.yaml:1:1 listeners: is not/);
+  });
+
   test("says which file is missing", async () => {
     const named = await torii(["validate", "--config", "nowhere.yaml"]);
     expect([named.code, named.out]).toEqual([1, expect.stringContaining("nowhere.yaml")]);

@@ -3,6 +3,7 @@ import { compileRegex } from "../regex.ts";
 import { type PathSpec, parsePath } from "../route/path-match.ts";
 import {
   accepted,
+  checkHeaderRegex,
   durationMs,
   headerName,
   hostname,
@@ -43,17 +44,17 @@ const pathMatch = z
   })
   .check(accepted((path: PathValue) => parsePath(pathSpec(path))));
 
-function valueMatch<Name extends z.ZodType<string, string>>(name: Name) {
+function valueMatch<Name extends z.ZodType<string, string>>(name: Name, checkRegex: (source: string) => unknown) {
   const type = z.enum(VALUE_TYPES, { error: matchKinds(VALUE_TYPES) }).default("Exact");
   return z
     .strictObject({ type, name, value: text })
-    .check(accepted(({ type, value }) => type === "RegularExpression" && compileRegex(value)));
+    .check(accepted(({ type, value }) => type === "RegularExpression" && checkRegex(value)));
 }
 
 const match = z.strictObject({
   path: pathMatch.prefault({}),
-  headers: z.array(valueMatch(headerName)).default([]),
-  queryParams: z.array(valueMatch(text.min(1))).default([]),
+  headers: z.array(valueMatch(headerName, checkHeaderRegex)).default([]),
+  queryParams: z.array(valueMatch(text.min(1), compileRegex)).default([]),
   method: method.optional(),
 });
 

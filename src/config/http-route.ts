@@ -3,7 +3,7 @@ import { below, placeOf, type Spot } from "./check.ts";
 import { filtersFault, filterUse } from "./http-route-filters.ts";
 import { type HttpRouteDocument, type HttpRouteFilter, type HttpRouteRule, pathSpec } from "./http-route-schema.ts";
 import { pluginUses, withDefaults } from "./plugin-uses.ts";
-import { checkListener } from "./route-config.ts";
+import { checkListener, headerField } from "./route-config.ts";
 import type { BackendConfig, FieldConfig, MatchConfig, PluginUse, RouteConfig } from "./types.ts";
 
 type MatchDocument = HttpRouteRule["matches"][number];
@@ -26,7 +26,7 @@ function matchConfig(written: MatchDocument, spot: Spot): MatchConfig {
   return {
     path: pathSpec(written.path),
     methods: written.method === undefined ? [] : [written.method],
-    headers: fields(written.headers, (name) => name.toLowerCase()),
+    headers: fields(written.headers, (name) => name.toLowerCase()).map(headerField),
     query: fields(written.queryParams, (name) => name),
     source: placeOf(spot),
   };

@@ -4,6 +4,7 @@ import { below, placeOf, type Spot } from "./check.ts";
 import { suggestion } from "./near.ts";
 import { hasAnswer, pluginUses, withDefaults } from "./plugin-uses.ts";
 import type { MatchDocument, RouteDocument } from "./route-schema.ts";
+import { wireText } from "./scalars.ts";
 import type { BackendConfig, FieldConfig, MatchConfig, RouteConfig } from "./types.ts";
 import { quote } from "./wording.ts";
 
@@ -11,11 +12,16 @@ function fields(written: Readonly<Record<string, ValueSpec>> | undefined): reado
   return Object.entries(written ?? {}).map(([name, value]) => ({ name, value }));
 }
 
+/** A header's name and value as they meet the wire's. */
+export function headerField({ name, value }: FieldConfig): FieldConfig {
+  return { name: name.toLowerCase(), value: typeof value === "string" ? wireText(value) : value };
+}
+
 function matchConfig(written: MatchDocument, spot: Spot): MatchConfig {
   return {
     path: written.path ?? null,
     methods: written.methods ?? [],
-    headers: fields(written.headers).map(({ name, value }) => ({ name: name.toLowerCase(), value })),
+    headers: fields(written.headers).map(headerField),
     query: fields(written.query),
     source: placeOf(spot),
   };

@@ -4,6 +4,7 @@ import { parsePath } from "../route/path-match.ts";
 import type { PathOption } from "../route/path-policy.ts";
 import {
   accepted,
+  checkHeaderRegex,
   durationMs,
   headerName,
   hostname,
@@ -38,15 +39,16 @@ function valueError({ input }: { readonly input?: unknown }): string {
   return wrong(input, "a value to match", `${example}, { regex: "…" } or { present: true }`);
 }
 
-const value = z.union([z.string(), z.strictObject({ regex: regexSource }), z.strictObject({ present: z.boolean() })], {
-  error: valueError,
-});
+function fieldValue<Source extends z.ZodString>(source: Source) {
+  const forms = [z.string(), z.strictObject({ regex: source }), z.strictObject({ present: z.boolean() })] as const;
+  return z.union(forms, { error: valueError });
+}
 
 const match = z.strictObject({
   path: path.optional(),
   methods: z.array(method).min(1).optional(),
-  headers: z.record(headerName, value).optional(),
-  query: z.record(z.string(), value).optional(),
+  headers: z.record(headerName, fieldValue(z.string().check(accepted(checkHeaderRegex)))).optional(),
+  query: z.record(z.string(), fieldValue(regexSource)).optional(),
 });
 
 const useHint = hint("a plugin", "a name such as cors or hono/cors");

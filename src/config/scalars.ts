@@ -120,6 +120,19 @@ export const method = z.string({ error: methodHint }).regex(/^[A-Z][A-Z0-9_-]{0,
 /** The source of a regular expression in RE2's syntax. */
 export const regexSource = z.string().check(accepted(compileRegex));
 
+const HEADER_REGEX_HINT = "holds more than ASCII, which a header carries as several bytes; write an exact text instead";
+
+/** Throws a SyntaxError for what is no regular expression, or could not match a header's bytes as it reads. */
+export function checkHeaderRegex(source: string): void {
+  compileRegex(source);
+  if (/[^\0-\x7f]/.test(source)) throw new SyntaxError(`${quote(source)} ${HEADER_REGEX_HINT}`);
+}
+
+/** A header's value as the wire carries it: the UTF-8 bytes of the text, one character each. */
+export function wireText(text: string): string {
+  return Buffer.from(text).toString("latin1");
+}
+
 /** A key that the documentation knows and this version does not. */
 export const later = z.never({ error: NOT_BUILT }).optional().meta({ description: NOT_BUILT });
 

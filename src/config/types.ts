@@ -53,7 +53,10 @@ export interface ShutdownConfig {
   readonly timeoutMs: number;
 }
 
-/** One name and what its value must be. Header names are lower case, query names as written. */
+/**
+ * One name and what its value must be. Header names are lower case, and their exact values have one character a byte,
+ * as the wire has them; query names and values are as written.
+ */
 export interface FieldConfig {
   readonly name: string;
   readonly value: ValueSpec;

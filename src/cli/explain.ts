@@ -63,7 +63,8 @@ function addHeader(headers: HeaderList, text: string): void {
   const colon = text.indexOf(":");
   if (colon < 1) throw new UsageError(`"${text}" is no header; write 'name: value'`);
   try {
-    headers.add(text.slice(0, colon).trim(), text.slice(colon + 1).trim());
+    // A header carries one octet a character, as it goes over the wire: what is not ASCII as UTF-8.
+    headers.add(text.slice(0, colon).trim(), Buffer.from(text.slice(colon + 1).trim()).toString("latin1"));
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
@@ -120,12 +121,14 @@ function textOf(answer: Answer, request: RouteRequest): string {
   return lines.join("\n");
 }
 
+const REGISTERED = "endpoints register themselves (discover: memory); a running gateway knows them";
+
 function winnerLines(answer: Answer): string[] {
   const lines = [`route    ${answer.route}`, `path     ${answer.path}`];
   if (answer.params !== null) lines.push(`params   ${JSON.stringify(answer.params)}`);
   lines.push(`plugins  ${answer.plugins.join(" → ") || "none"}`);
   for (const { service, weight, endpoints, plugins } of answer.backends) {
-    const where = endpoints === null ? "endpoints as the registry tells" : endpoints.join(", ");
+    const where = endpoints?.join(", ") ?? REGISTERED;
     const own = plugins.length === 0 ? "" : `, plugins ${plugins.join(" → ")}`;
     lines.push(`backend  ${service} (weight ${weight}): ${where}${own}`);
   }

@@ -1,8 +1,9 @@
 import { parseArgs } from "node:util";
 import { loadConfig } from "../config/source.ts";
 import type { FieldConfig, MatchConfig, PluginUse, RouteConfig } from "../config/types.ts";
+import { type FieldKind, wantedOf } from "../route/match.ts";
 import { parsePath, pathText } from "../route/path-match.ts";
-import { parseValue, wanted } from "../route/value-test.ts";
+import { parseValue } from "../route/value-test.ts";
 import { type Command, EXIT } from "./command.ts";
 import { table } from "./table.ts";
 
@@ -61,8 +62,8 @@ function matchText(match: MatchConfig): string {
   return parts.join(" ");
 }
 
-function fieldText(kind: string, { name, value }: FieldConfig): string {
-  return `${kind} ${name} (${wanted(parseValue(value))})`;
+function fieldText(kind: FieldKind, { name, value }: FieldConfig): string {
+  return `${kind} ${name} (${wantedOf(kind, { name, test: parseValue(value) })})`;
 }
 
 function routeTable(rows: readonly RouteRow[]): string {

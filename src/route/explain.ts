@@ -66,7 +66,9 @@ function hostnameFor(rule: RouteRule<unknown>, host: string): string | null {
 
 function ruleFaults(rule: RouteRule<unknown>, { request }: Asked): readonly string[] {
   const faults: string[] = [];
-  if (hostnameFor(rule, request.host) === null) {
+  if (request.host === "" && rule.hostnames.length > 0) {
+    faults.push(`no host was given, wanted ${rule.hostnames.join(" or ")}`);
+  } else if (hostnameFor(rule, request.host) === null) {
     const names = rule.hostnames.length === 1 ? "does not match" : "matches none of";
     faults.push(`host ${request.host} ${names} ${rule.hostnames.join(", ")}`);
   }

@@ -51,12 +51,36 @@ export function conditionsHold(match: Match, request: RouteRequest): boolean {
   return match.query.length === 0 || queryHolds(match.query, request.target);
 }
 
-function valueFault(what: string, value: string | null, test: ValueTest): string {
-  const state = value === null ? "absent" : test.kind === "present" ? "present" : JSON.stringify(value);
-  return `${what} is ${state}, ${wanted(test)}`;
+/** A kind of named values, as one says it. */
+export type FieldKind = "header" | "query";
+
+// What such fields hold is nobody's to read in a terminal or a log: rather a field too many than one too few.
+const SECRET_FIELD = /(?:auth|authorization|cookie|token|key|secret|password|credential|session|signature|jwt)s?\d?$/i;
+const MASK = "***";
+
+/** A header's value as people read it: its bytes are nearly always UTF-8. */
+function readable(kind: FieldKind, value: string): string {
+  return kind === "header" ? Buffer.from(value, "latin1").toString("utf8") : value;
 }
 
-/** Every part but the path that does not hold, in words. */
+/** What a field must be, in words, as in `wanted "1"`; `***` for a field that holds secrets by its name. */
+export function wantedOf(kind: FieldKind, { name, test }: NamedTest): string {
+  if (test.kind === "present") return wanted(test);
+  if (SECRET_FIELD.test(name)) return test.kind === "exact" ? `wanted "${MASK}"` : `wanted to match ${MASK}`;
+  return wanted(test.kind === "exact" ? { ...test, value: readable(kind, test.value) } : test);
+}
+
+function stateOf(kind: FieldKind, value: string | null, { name, test }: NamedTest): string {
+  if (value === null) return "absent";
+  if (test.kind === "present") return "present";
+  return JSON.stringify(SECRET_FIELD.test(name) ? MASK : readable(kind, value));
+}
+
+function fieldFault(kind: FieldKind, value: string | null, named: NamedTest): string {
+  return `${kind} ${named.name} is ${stateOf(kind, value, named)}, ${wantedOf(kind, named)}`;
+}
+
+/** Every part but the path that does not hold, in words. Values of fields that hold secrets by their names are `***`. */
 export function conditionFaults(match: Match, request: RouteRequest): readonly string[] {
   const faults: string[] = [];
   const { methods, headers, query } = match;
@@ -65,13 +89,13 @@ export function conditionFaults(match: Match, request: RouteRequest): readonly s
   if (methods.length > 1 && !methods.includes(request.method)) {
     faults.push(`method ${request.method} is not one of ${methods.join(", ")}`);
   }
-  for (const { name, test } of headers) {
-    const value = request.headers.get(name);
-    if (!passes(test, value)) faults.push(valueFault(`header ${name}`, value, test));
+  for (const named of headers) {
+    const value = request.headers.get(named.name);
+    if (!passes(named.test, value)) faults.push(fieldFault("header", value, named));
   }
-  for (const { name, test } of query) {
-    const value = queryValue(request.target, name);
-    if (!passes(test, value)) faults.push(valueFault(`query ${name}`, value, test));
+  for (const named of query) {
+    const value = queryValue(request.target, named.name);
+    if (!passes(named.test, value)) faults.push(fieldFault("query", value, named));
   }
   return faults;
 }

@@ -8,6 +8,8 @@ async function answer(...args: readonly string[]) {
   return JSON.parse((await explain(...args, "--json")).out);
 }
 
+const ANSWER = "{ use: respond, with: { status: 204 } }";
+
 describe("torii explain", () => {
   test("names the route, its parameters, plugins in order, backends and endpoints", async () => {
     const { code, out } = await explain("GET", "http://shop.test/users/7?x=1");
@@ -20,7 +22,7 @@ describe("torii explain", () => {
       'params   {"id":"7"}',
       "plugins  request-headers",
       "backend  shop (weight 95): http://127.0.0.1:9001, http://127.0.0.1:9002",
-      "backend  next (weight 5): endpoints as the registry tells, plugins response-headers",
+      "backend  next (weight 5): endpoints register themselves (discover: memory); a running gateway knows them, plugins response-headers",
     ]);
     expect(after.split("\n").map((line) => /^ {2}(\w+): ./.exec(line)?.[1])).toEqual(["beta", "inner", "all"]);
   });
@@ -65,6 +67,20 @@ describe("torii explain", () => {
     ["the host is unknown", ["GET", "http://other.test/users/7"], null],
   ])("when %s", async (_, args, route) => {
     expect((await answer(...args)).route).toBe(route);
+  });
+
+  test.each([
+    ["Zürich", "city"],
+    ["Köln", null],
+  ])("compares the header %s as UTF-8", async (city, route) => {
+    const matches = '[{ headers: { x-city: "Zürich" } }]';
+    const files = { "routes/a.yaml": `routes: [{ name: city, matches: ${matches}, plugins: [${ANSWER}] }]` };
+    const { out } = await torii(["explain", "GET", "/", "-H", `x-city: ${city}`, "--json"], files);
+    const { others, ...answer } = JSON.parse(out);
+    expect(answer.route).toBe(route);
+    const reason = `header x-city is "${city}", wanted "Zürich"`;
+    expect(others).toEqual(route === null ? [{ route: "city", isWinner: false, reasons: [reason] }] : []);
+    expect((await torii(["routes"], files)).out).toContain('header x-city (wanted "Zürich")');
   });
 
   test("ends with 1 when no route takes the request, and says so", async () => {

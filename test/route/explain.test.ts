@@ -4,7 +4,18 @@ import { pathPolicy } from "../../src/route/path-policy.ts";
 import type { RouteRule } from "../../src/route/rule.ts";
 import { match, request, rule } from "./support.ts";
 
-const ASKED = request({ target: "/catalog/7?lang=de", headers: [["X-Team", "blue"]] });
+/** A text's UTF-8 bytes, one character each, as the wire gives them. */
+const latin1 = (text: string) => Buffer.from(text).toString("latin1");
+
+const ASKED = request({
+  target: "/catalog/7?lang=de",
+  headers: [
+    ["X-Team", "blue"],
+    ["Authorization", "Bearer s3cret"],
+    ["Cookie", "sid=s3cret"],
+    ["X-City", latin1("Zürich")],
+  ],
+});
 const WINNER = rule({ name: "winner", matches: [match({ path: "/catalog/:id" })], order: 50 });
 
 function reasonsOf(loser: RouteRule<string>, asked = ASKED): readonly string[] {
@@ -24,6 +35,10 @@ const ROWS: readonly Row[] = [
   [{ matches: [match({ methods: ["POST", "PUT"] })] }, ["method GET is not one of POST, PUT"]],
   [{ matches: [match({ headers: { "x-beta": "1" } })] }, ['header x-beta is absent, wanted "1"']],
   [{ matches: [match({ headers: { "x-team": "red" } })] }, ['header x-team is "blue", wanted "red"']],
+  [{ matches: [match({ headers: { authorization: "Basic abc" } })] }, ['header authorization is "***", wanted "***"']],
+  [{ matches: [match({ headers: { cookie: { regex: "a=b" } } })] }, ['header cookie is "***", wanted to match ***']],
+  [{ matches: [match({ query: { access_token: "t0p" } })] }, ['query access_token is absent, wanted "***"']],
+  [{ matches: [match({ headers: { "x-city": latin1("Köln") } })] }, ['header x-city is "Zürich", wanted "Köln"']],
   [{ matches: [match({ headers: { "x-team": { present: false } } })] }, ["header x-team is present, wanted it absent"]],
   [{ matches: [match({ headers: { "x-id": { present: true } } })] }, ["header x-id is absent, wanted it present"]],
   [{ matches: [match({ query: { lang: { regex: "en|fr" } } })] }, ['query lang is "de", wanted to match en|fr']],
@@ -49,6 +64,16 @@ describe("explain", () => {
       expect(reasonsOf(rule({ ...loser, name: "loser" }))).toEqual(reasons);
     });
   }
+
+  test("says that no host was given", () => {
+    const asked = request({ host: "" });
+    expect(reasonsOf(rule({ name: "loser", hostnames: ["a.test"] }), asked)).toEqual([
+      "no host was given, wanted a.test",
+    ]);
+    expect(reasonsOf(rule({ name: "loser", hostnames: ["a.test", "*.b.test"] }), asked)).toEqual([
+      "no host was given, wanted a.test or *.b.test",
+    ]);
+  });
 
   test("says which host is more specific", () => {
     const rules = [

@@ -10,6 +10,7 @@ import {
   later,
   nameText,
   port,
+  schemaAddress,
   sizeBytes,
 } from "./scalars.ts";
 import { hint, NOT_BUILT, quote } from "./wording.ts";
@@ -79,6 +80,7 @@ export const gatewaySchema = z
     telemetry: telemetry.prefault({}),
     workers: workers.default(1),
     shutdown: shutdown.prefault({}),
+    $schema: schemaAddress,
   })
   .meta({ title: "torii.yaml", description: "The gateway itself: listeners, limits, and where its routes stand." });
 

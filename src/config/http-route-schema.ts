@@ -11,13 +11,14 @@ import {
   method,
   nameText,
   routeName,
+  schemaAddress,
   targetPort,
 } from "./scalars.ts";
 import { weight } from "./service-schema.ts";
 import { hint, NOT_BUILT, quote, wrong } from "./wording.ts";
 
 const text = z.string();
-const absolutePath = z.string().startsWith("/", { error: hint("a path", 'one that begins with "/"') });
+const absolutePath = z.string().regex(/^\//, { error: hint("a path", 'one that begins with "/"') });
 
 function matchKinds(known: readonly string[]): (issue: { readonly input?: unknown }) => string {
   return hint("a type of match", known.join(" or "));
@@ -164,6 +165,7 @@ export const httpRouteSchema = z.strictObject({
     useDefaultGateways: later,
   }),
   status: z.unknown().optional(),
+  $schema: schemaAddress,
 });
 
 /** What `httpRouteSchema` gives. */

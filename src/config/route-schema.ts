@@ -13,6 +13,7 @@ import {
   nameText,
   regexSource,
   routeName,
+  schemaAddress,
   words,
 } from "./scalars.ts";
 import { serviceSchema, weight } from "./service-schema.ts";
@@ -103,6 +104,7 @@ export const routeSchema = z.strictObject({
 export const routesShell = z.strictObject({
   services: z.record(nameText("a service", "catalog"), z.unknown()).default({}),
   routes: z.array(z.unknown()).default([]),
+  $schema: schemaAddress,
 });
 
 /** A route file. Its input is what a user writes. */
@@ -111,6 +113,7 @@ export const routesSchema = z
     // `catalog:` with nothing below it is a service with every default.
     services: z.record(nameText("a service", "catalog"), serviceSchema.nullable()).default({}),
     routes: z.array(routeSchema).default([]),
+    $schema: schemaAddress,
   })
   .meta({ title: "Torii routes", description: "Services and the routes that lead to them." });
 

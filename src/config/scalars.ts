@@ -133,6 +133,9 @@ export function wireText(text: string): string {
   return Buffer.from(text).toString("latin1");
 }
 
+/** At the top of a file: where an editor finds its JSON Schema. Means nothing to the gateway. */
+export const schemaAddress = z.string().optional();
+
 /** A key that the documentation knows and this version does not. */
 export const later = z.never({ error: NOT_BUILT }).optional().meta({ description: NOT_BUILT });
 

@@ -66,7 +66,8 @@ function sizeMessage(issue: z.core.$ZodRawIssue<z.core.$ZodIssueTooBig | z.core.
 }
 
 function knownKeys(schema: unknown): readonly string[] {
-  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  // `$schema` is the editors' own.
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape).filter((key) => !key.startsWith("$")) : [];
 }
 
 /** One line for each key, in order: an issue has one message, and each key gets its own fault. */

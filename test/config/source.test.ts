@@ -9,6 +9,21 @@ import { faults, inFolder, load, writeFiles } from "./folder.ts";
 const CATALOG = "services:\n  catalog:\n";
 
 describe("without torii.yaml", () => {
+  test("takes the address of a JSON Schema at the top of every file", async () => {
+    const { config } = await load({
+      "torii.yaml": "$schema: ./schemas/torii.schema.json\nlisteners: [{ name: http, port: 81 }]\n",
+      "routes/a.json": '{ "$schema": "../a.json", "services": { "a": {} }, "routes": [] }',
+      "routes/b.yaml": `$schema: ../a.json
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: b }
+spec: {}
+`,
+    });
+    expect(config.listeners.map(({ port }) => port)).toEqual([81]);
+    expect([config.services.map(({ name }) => name), config.routes.map(({ name }) => name)]).toEqual([["a"], ["b/0"]]);
+  });
+
   test("one listener stands on 8080, with every default", async () => {
     const { config } = await load({});
     expect(config).toEqual({

@@ -9,21 +9,6 @@ import { faults, inFolder, load, writeFiles } from "./folder.ts";
 const CATALOG = "services:\n  catalog:\n";
 
 describe("without torii.yaml", () => {
-  test("takes the address of a JSON Schema at the top of every file", async () => {
-    const { config } = await load({
-      "torii.yaml": "$schema: ./schemas/torii.schema.json\nlisteners: [{ name: http, port: 81 }]\n",
-      "routes/a.json": '{ "$schema": "../a.json", "services": { "a": {} }, "routes": [] }',
-      "routes/b.yaml": `$schema: ../a.json
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: { name: b }
-spec: {}
-`,
-    });
-    expect(config.listeners.map(({ port }) => port)).toEqual([81]);
-    expect([config.services.map(({ name }) => name), config.routes.map(({ name }) => name)]).toEqual([["a"], ["b/0"]]);
-  });
-
   test("one listener stands on 8080, with every default", async () => {
     const { config } = await load({});
     expect(config).toEqual({
@@ -228,6 +213,21 @@ routes:
 });
 
 describe("a file", () => {
+  test("may begin with the address of its JSON Schema", async () => {
+    const { config } = await load({
+      "torii.yaml": "$schema: ./schemas/torii.schema.json\nlisteners: [{ name: http, port: 81 }]\n",
+      "routes/a.json": '{ "$schema": "../a.json", "services": { "a": {} }, "routes": [] }',
+      "routes/b.yaml": `$schema: ../a.json
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: b }
+spec: {}
+`,
+    });
+    expect(config.listeners.map(({ port }) => port)).toEqual([81]);
+    expect([config.services.map(({ name }) => name), config.routes.map(({ name }) => name)]).toEqual([["a"], ["b/0"]]);
+  });
+
   test("that is not UTF-8 is refused, and a byte order mark is not", async () => {
     await inFolder({ "routes/b.json": '\ufeff{ "services": { "b": {} } }' }, async (cwd) => {
       const again = () => loadConfig({ path: null, env: {}, cwd });

@@ -76,23 +76,26 @@ function compileField(field: FieldConfig) {
   return { name: field.name, test: parseValue(field.value) };
 }
 
-/** The middleware of each use of a plugin. */
+/** The middleware of each use of a plugin, for one route: a plugin of the defaults is made for each route anew. */
 type Linked = ReadonlyMap<PluginUse, MiddlewareHandler>;
 
-function linkRoutes(routes: readonly RouteConfig[], catalog: Catalog): Linked {
-  const linked = new Map<PluginUse, MiddlewareHandler>();
+function linkRoutes(routes: readonly RouteConfig[], catalog: Catalog): ReadonlyMap<RouteConfig, Linked> {
   const issues: ConfigIssue[] = [];
-  for (const route of routes) {
-    for (const use of [...route.plugins, ...route.backends.flatMap((backend) => backend.plugins)]) {
-      try {
-        if (!linked.has(use)) linked.set(use, provision(use, route.name, catalog));
-      } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        issues.push({ ...use.source, message: `plugin ${use.name} refuses its options: ${reason}` });
-      }
+  const linked = new Map(routes.map((route) => [route, linkRoute(route, catalog, issues)]));
+  if (issues.length > 0) throw new ConfigError(issues);
+  return linked;
+}
+
+function linkRoute(route: RouteConfig, catalog: Catalog, issues: ConfigIssue[]): Linked {
+  const linked = new Map<PluginUse, MiddlewareHandler>();
+  for (const use of [...route.plugins, ...route.backends.flatMap((backend) => backend.plugins)]) {
+    try {
+      linked.set(use, provision(use, route.name, catalog));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      issues.push({ ...use.source, message: `plugin ${use.name} refuses its options: ${reason}` });
     }
   }
-  if (issues.length > 0) throw new ConfigError(issues);
   return linked;
 }
 
@@ -105,7 +108,7 @@ function provision(use: PluginUse, route: string, catalog: Catalog): MiddlewareH
 }
 
 interface RouteContext {
-  readonly chains: Linked;
+  readonly chains: ReadonlyMap<RouteConfig, Linked>;
   readonly services: ReadonlyMap<string, Service>;
   readonly use: SnapshotUse;
   readonly deps: CompileDeps;
@@ -113,7 +116,7 @@ interface RouteContext {
 
 function compileRoute(route: RouteConfig, { chains, services, use, deps }: RouteContext): CompiledRoute {
   const chainOf = (uses: readonly PluginUse[]) => {
-    const handlers = uses.flatMap((one) => chains.get(one) ?? []);
+    const handlers = uses.flatMap((one) => chains.get(route)?.get(one) ?? []);
     return handlers.length === 0 ? null : linkChain(handlers);
   };
   const own = chainOf(route.plugins);

@@ -6,7 +6,7 @@ import type { Snapshot } from "../config/snapshot.ts";
 import { type Loaded, loadConfig } from "../config/source.ts";
 import type { ShutdownConfig } from "../config/types.ts";
 import { type ConfigWatch, watchConfig } from "../config/watch.ts";
-import { ConfigError } from "../errors.ts";
+import { ConfigError, type ConfigIssue } from "../errors.ts";
 import type { MemoryRegistry } from "../registry/memory.ts";
 import { createStaticRegistry } from "../registry/static.ts";
 import type { Service } from "../service/service.ts";
@@ -184,15 +184,25 @@ async function closeParts({ accessLog, listeners, services, status }: Parts): Pr
   await accessLog.close();
 }
 
+const CLOSING: ConfigIssue = {
+  file: "torii.yaml",
+  line: null,
+  column: null,
+  field: "",
+  message: "is not read any more: the gateway is shutting down",
+};
+
 async function running(parts: Parts, first: Loaded): Promise<Gateway> {
   const { options, metrics, services, path, listeners, state } = parts;
   const stopped = new AbortController();
   let loaded = first;
   let queue: Promise<unknown> = Promise.resolve();
   let watch: ConfigWatch | null = null;
+  let drained: Promise<void> | null = null;
 
   async function reloadNow(): Promise<ReloadResult> {
     try {
+      if (stopped.signal.aborted) throw new ConfigError([CLOSING]);
       const next = await load(options);
       const snapshot = await goLive(next, parts);
       loaded = next;
@@ -212,9 +222,22 @@ async function running(parts: Parts, first: Loaded): Promise<Gateway> {
     return result;
   }
 
-  async function close(): Promise<void> {
+  /** No reload begins any more, and the one under way has ended. */
+  async function settle(): Promise<void> {
     stopped.abort();
+    await queue;
+  }
+
+  async function close(): Promise<void> {
+    await settle();
     await closeParts(parts);
+  }
+
+  async function drainNow(): Promise<void> {
+    state.isDraining = true;
+    await settle();
+    await listeners.drain(loaded.config.shutdown);
+    await close();
   }
 
   watch = await watchConfig({
@@ -241,12 +264,9 @@ async function running(parts: Parts, first: Loaded): Promise<Gateway> {
     snapshot: () => path.current,
     reload,
     reopenLogs: () => parts.accessLog.current?.reopen(),
-    async drain() {
-      if (state.isDraining) return;
-      state.isDraining = true;
-      stopped.abort();
-      await listeners.drain(loaded.config.shutdown);
-      await close();
+    drain() {
+      drained ??= drainNow();
+      return drained;
     },
     close,
   };

@@ -133,7 +133,9 @@ class Arrival implements Receiver {
 
   onResponse(_exchange: Exchange, { head, body }: UpstreamResponse): void {
     try {
-      this.#context.receive(lightResponse(head, body));
+      // Bytes are lent for this call only, and plugins run later.
+      const kept = body instanceof Uint8Array ? Buffer.from(body) : body;
+      this.#context.receive(lightResponse(head, kept));
       this.#resolve();
     } catch (thrown) {
       this.#fail(thrown);

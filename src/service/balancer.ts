@@ -19,26 +19,61 @@ export function createBalancer<Item extends Candidate>(policy: BalancerPolicy, r
   return policy === "round_robin" ? roundRobin() : leastRequest(random);
 }
 
-/** Power of two choices: of two endpoints drawn at random, the one with fewer requests in flight for its weight. */
+/**
+ * Power of two choices: of two endpoints drawn by weight, the one with fewer requests in flight for its weight. With
+ * nothing in flight the first draw decides, so that idle endpoints get their shares too.
+ */
 function leastRequest<Item extends Candidate>(random: () => number): Balancer<Item> {
   let current: readonly Item[] = [];
-  const draw = () => current[Math.floor(random() * current.length)];
+  let draw: () => number = () => 0;
   return {
     pick() {
       if (current.length < 2) return current[0] ?? null;
-      const first = draw();
-      const second = draw();
+      const first = current[draw()];
+      const second = current[draw()];
       if (first === undefined || second === undefined) return null;
       return load(second) < load(first) ? second : first;
     },
     update(endpoints) {
       current = endpoints.filter((endpoint) => endpoint.weight > 0);
+      draw = drawer(
+        current.map(({ weight }) => weight),
+        random,
+      );
     },
   };
 }
 
-function load(candidate: Candidate): number {
-  return (candidate.pool.inFlight + 1) / candidate.weight;
+function load({ pool, weight }: Candidate): number {
+  return pool.inFlight / weight;
+}
+
+/** Draws an index by weight, in the same time for 2 and for 1,000 (Vose's alias method). */
+function drawer(weights: readonly number[], random: () => number): () => number {
+  const { length } = weights;
+  if (weights.every((weight) => weight === weights[0])) return () => Math.floor(random() * length);
+  const { chance, alias } = aliasTable(weights);
+  return () => {
+    const point = random() * length;
+    const at = Math.floor(point);
+    return point - at < (chance[at] ?? 1) ? at : (alias[at] ?? at);
+  };
+}
+
+function aliasTable(weights: readonly number[]): { readonly chance: number[]; readonly alias: number[] } {
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const chance = weights.map((weight) => (weight * weights.length) / total);
+  const alias = weights.map((_weight, at) => at);
+  const small = chance.flatMap((share, at) => (share < 1 ? [at] : []));
+  const large = chance.flatMap((share, at) => (share < 1 ? [] : [at]));
+  for (let low = small.pop(); low !== undefined; low = small.pop()) {
+    const high = large.at(-1);
+    if (high === undefined) break;
+    alias[low] = high;
+    chance[high] = (chance[high] ?? 0) - (1 - (chance[low] ?? 0));
+    if ((chance[high] ?? 0) < 1) small.push(large.pop() ?? high);
+  }
+  return { chance, alias };
 }
 
 /** Longest turn sequence that is laid out ahead of time. */
@@ -89,7 +124,10 @@ function richest(credit: number[], weights: readonly number[]): number {
 /** Weights as small whole numbers in the same proportion; within the bound on the sequence's length. */
 function shares(weights: readonly number[]): number[] {
   const smallest = Math.min(...weights);
-  const whole = weights.every(Number.isInteger) ? [...weights] : weights.map((weight) => Math.round(weight / smallest));
+  // Fractions keep two digits of the smallest.
+  const whole = weights.every(Number.isInteger)
+    ? [...weights]
+    : weights.map((weight) => Math.round((100 * weight) / smallest));
   const divisor = whole.reduce(gcd, 0);
   const reduced = whole.map((weight) => weight / Math.max(1, divisor));
   const total = reduced.reduce((sum, weight) => sum + weight, 0);

@@ -5,19 +5,33 @@ interface Range {
 
 /** An address's bytes: 4, or 16; IPv4-mapped IPv6 counts as IPv4. Null when it is none. */
 export function addressBytes(text: string): number[] | null {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(text);
-  const plain = mapped?.[1] ?? text;
-  return plain.includes(":") ? ipv6Bytes(plain) : ipv4Bytes(plain);
+  if (!text.includes(":")) return ipv4Bytes(text);
+  const bytes = ipv6Bytes(text);
+  const isMapped = bytes !== null && MAPPED.every((byte, at) => bytes[at] === byte);
+  return isMapped ? bytes.slice(MAPPED.length) : bytes;
 }
+
+/** `::ffff:0:0/96` (RFC 4291 2.5.5.2). */
+const MAPPED: readonly number[] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255];
 
 function ipv4Bytes(text: string): number[] | null {
   const parts = text.split(".");
-  if (parts.length !== 4 || !parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) <= 255)) return null;
-  return parts.map(Number);
+  // No leading zeros: some readers take them for octal.
+  const isByte = (part: string) => /^(?:0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255;
+  return parts.length === 4 && parts.every(isByte) ? parts.map(Number) : null;
+}
+
+/** The last 32 bits may be written as IPv4 (RFC 4291 2.2); they are rewritten as two groups. */
+function withoutDots(text: string): string | null {
+  const dotted = /[^:]*\.[^:]*$/.exec(text)?.[0];
+  if (dotted === undefined) return text;
+  const [a = 0, b = 0, c = 0, d = 0] = ipv4Bytes(dotted) ?? [-1];
+  if (a < 0) return null;
+  return `${text.slice(0, -dotted.length)}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
 }
 
 function ipv6Bytes(text: string): number[] | null {
-  const [head = "", tail, more] = text.split("::");
+  const [head = "", tail, more] = withoutDots(text)?.split("::") ?? [];
   if (more !== undefined) return null;
   const left = groups(head);
   const right = groups(tail ?? "");
@@ -35,11 +49,15 @@ function groups(text: string): number[] | null {
 
 /** `10.0.0.0/8`, `fd00::/8` or a single address; null when it is none of these. */
 function parseRange(text: string): Range | null {
-  const [address = "", suffix] = text.split("/");
+  const [address = "", suffix, more] = text.split("/");
+  if (more !== undefined) return null;
   const bytes = addressBytes(address);
   if (bytes === null) return null;
-  const bits = suffix === undefined ? bytes.length * 8 : Number(suffix);
   if (suffix !== undefined && !/^\d{1,3}$/.test(suffix)) return null;
+  // A mapped range counts its bits from the 96 that are left off.
+  const given = suffix === undefined ? bytes.length * 8 : Number(suffix);
+  const bits = bytes.length === 4 && address.includes(":") && suffix !== undefined ? given - 96 : given;
+  if (bits < 0) return null;
   return bits <= bytes.length * 8 ? { bytes, bits } : null;
 }
 

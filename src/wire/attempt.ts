@@ -2,10 +2,13 @@ import type { GatewayError } from "../errors.ts";
 import type { BodySource } from "./body.ts";
 import type { Exchange, ResponseHead } from "./exchange.ts";
 
-/** A response whose head has come; its body, where there is one, is still on the connection. */
+/**
+ * A response whose head has come. Its body came with it whole, as bytes that are valid during the call only, or it is
+ * still on the connection, or there is none.
+ */
 export interface UpstreamResponse {
   readonly head: ResponseHead;
-  readonly body: BodySource | null;
+  readonly body: Uint8Array | BodySource | null;
 }
 
 /**

@@ -159,7 +159,9 @@ export class ChunkedDecoder {
       }
     }
     // What cannot become a trailer section is refused at once, not waited for.
-    if (hasBadOctet(this.#trailerText) || badStart(this.#trailerText)) throw bad("The trailer section is malformed.");
+    // The line end before it belongs to the check: an LF right behind that has no CR of its own.
+    if (hasBadOctet(`\r\n${this.#trailerText}`) || badStart(this.#trailerText))
+      throw bad("The trailer section is malformed.");
     return at;
   }
 

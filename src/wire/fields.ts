@@ -31,7 +31,7 @@ export function parseFields(text: string, from: number, list: HeaderList, limit:
     const name = fieldName(text.slice(at, colon));
     if (name === null) throw badField("A header name is not a token.");
     if (list.size >= limit) throw new GatewayError("headers_too_large", `More than ${limit} header fields.`);
-    list.append(name, at, end);
+    list.append(name, at);
     at = end + 2;
   }
 }

@@ -54,8 +54,8 @@ function isSpace(code: number): boolean {
 export class HeaderList {
   /** Lower-case names, in order. */
   readonly names: string[] = [];
-  /** Where the fields stand in `#text`, as pairs of start and end; empty once `#own` holds them. */
-  #bounds: number[] = [];
+  /** Where the fields begin in `#text`, line by line; empty when `#own` holds them from the first. */
+  #starts: number[] = [];
   #text = "";
   #own: string[] | null = null;
 
@@ -68,15 +68,15 @@ export class HeaderList {
     return this.#owned();
   }
 
-  /** Begins a list of parsed fields: they are parts of this text. */
+  /** Begins a list of parsed fields: they are lines of this text, each right behind the one before, to its end. */
   readFrom(text: string): void {
     this.#text = text;
   }
 
-  /** Appends a field that stands in the text from `start` to `end`; it must be valid. */
-  append(name: string, start: number, end: number): void {
+  /** Appends the field whose line begins there; it must be valid. */
+  append(name: string, start: number): void {
     this.names.push(name);
-    this.#bounds.push(start, end);
+    this.#starts.push(start);
   }
 
   /** Appends a field of another list as it stands. */
@@ -113,8 +113,7 @@ export class HeaderList {
 
   valueAt(index: number): string {
     const nameEnd = (this.names[index] ?? "").length + 1;
-    if (this.#own === null)
-      return trimmed(this.#text, (this.#bounds[2 * index] ?? 0) + nameEnd, this.#bounds[2 * index + 1] ?? 0);
+    if (this.#own === null) return trimmed(this.#text, (this.#starts[index] ?? 0) + nameEnd, this.#endAt(index));
     const line = this.#own[index] ?? "";
     return trimmed(line, nameEnd, line.length);
   }
@@ -123,24 +122,19 @@ export class HeaderList {
   textWithout(dropped: ReadonlySet<string>, named: ReadonlySet<string> | null): string {
     const { names } = this;
     let text = "";
-    let start = -1;
-    let end = 0;
+    // Neighbours leave as one piece: their line ends stand between them.
+    let first = -1;
     for (let i = 0; i < names.length; i++) {
       const name = names[i] ?? "";
-      if (dropped.has(name) || named?.has(name)) continue;
-      if (this.#own !== null) {
-        text += `${this.#own[i]}\r\n`;
-        continue;
+      const isKept = !dropped.has(name) && !named?.has(name);
+      if (isKept && this.#own !== null) text += `${this.#own[i]}\r\n`;
+      else if (isKept && first < 0) first = i;
+      else if (!isKept && first >= 0) {
+        text += this.#text.slice(this.#starts[first], this.#starts[i]);
+        first = -1;
       }
-      // Neighbours leave as one piece: their line ends stand between them.
-      const from = this.#bounds[2 * i] ?? 0;
-      if (from !== end + 2 || start < 0) {
-        if (start >= 0) text += `${this.#text.slice(start, end)}\r\n`;
-        start = from;
-      }
-      end = this.#bounds[2 * i + 1] ?? 0;
     }
-    return start < 0 ? text : `${text}${this.#text.slice(start, end)}\r\n`;
+    return first < 0 ? text : `${text}${this.#text.slice(this.#starts[first])}\r\n`;
   }
 
   /** Appends a field. Throws a TypeError for an invalid name or value. */
@@ -179,8 +173,13 @@ export class HeaderList {
   }
 
   #owned(): string[] {
-    this.#own ??= this.names.map((_name, i) => this.#text.slice(this.#bounds[2 * i], this.#bounds[2 * i + 1]));
+    this.#own ??= this.names.map((_name, i) => this.#text.slice(this.#starts[i], this.#endAt(i)));
     return this.#own;
+  }
+
+  #endAt(index: number): number {
+    const next = this.#starts[index + 1];
+    return next === undefined ? this.#text.length : next - 2;
   }
 
   #removeFrom(lower: string, from: number): void {

@@ -91,8 +91,9 @@ export function createListener(options: ListenerOptions): Listener {
       return gone;
     },
     terminate() {
-      server.stop(true);
+      // Resets first: stopping would end them cleanly, and a body that runs to the close would pass for whole.
       for (const connection of connections) connection.terminate();
+      server.stop(true);
     },
   };
 }

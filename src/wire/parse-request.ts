@@ -82,12 +82,14 @@ function checkMethod(method: string): void {
   }
 }
 
+const NO_OPTIONS: readonly string[] = [];
+
 function readFields(head: ParsedRequest): void {
   const { names } = head.headers;
   let hosts = 0;
   let codings = 0;
   let upgrade: string | null = null;
-  const connection: string[] = [];
+  let connection = NO_OPTIONS;
   for (let i = 0; i < names.length; i++) {
     switch (names[i]) {
       case "host":
@@ -102,13 +104,13 @@ function readFields(head: ParsedRequest): void {
         readCoding(head, head.headers.valueAt(i));
         break;
       case "connection":
-        connection.push(...listElements(head.headers.valueAt(i)));
+        connection = [...connection, ...listElements(head.headers.valueAt(i))];
         break;
       case "expect":
         readExpectation(head, head.headers.valueAt(i));
         break;
       case "upgrade":
-        upgrade = head.headers.valueAt(i).toLowerCase();
+        upgrade = head.headers.get("upgrade")?.toLowerCase() ?? null;
         break;
     }
   }
@@ -183,8 +185,9 @@ function hostOf(authority: string): string {
 const UNTUNNELLED = /^(?:h2c?|http\/|tls\/)/;
 
 function readConnection(head: ParsedRequest, tokens: readonly string[], upgrade: string | null): void {
-  head.keepsAlive = head.minor === 1 ? !tokens.includes("close") : tokens.includes("keep-alive");
+  head.keepsAlive = !tokens.includes("close") && (head.minor === 1 || tokens.includes("keep-alive"));
   if (upgrade === null || head.minor === 0 || !tokens.includes("upgrade")) return;
   const hasBody = head.isChunked || head.contentLength > 0;
-  if (head.method === "GET" && !hasBody && !UNTUNNELLED.test(upgrade)) head.upgrade = upgrade;
+  const isTunnelled = !listElements(upgrade).some((protocol) => UNTUNNELLED.test(protocol));
+  if (head.method === "GET" && !hasBody && isTunnelled) head.upgrade = upgrade;
 }

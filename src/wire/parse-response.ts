@@ -73,6 +73,7 @@ function broken(what: string, cause?: unknown): GatewayError {
 function readFields(head: ParsedResponse): void {
   const { names } = head.headers;
   let isKept = head.minor === 1;
+  let isClosed = false;
   for (let i = 0; i < names.length; i++) {
     switch (names[i]) {
       case "content-length":
@@ -84,7 +85,7 @@ function readFields(head: ParsedResponse): void {
       case "connection": {
         const value = head.headers.valueAt(i);
         const tokens = value === "keep-alive" ? KEEP_ALIVE : listElements(value);
-        if (tokens.includes("close")) isKept = false;
+        if (tokens.includes("close")) isClosed = true;
         else if (tokens.includes("keep-alive")) isKept = true;
         break;
       }
@@ -95,7 +96,7 @@ function readFields(head: ParsedResponse): void {
     head.contentLength = -1;
     isKept = false;
   }
-  head.keepsAlive = isKept;
+  head.keepsAlive = isKept && !isClosed;
 }
 
 function readLength(head: ParsedResponse, value: string): void {

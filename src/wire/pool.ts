@@ -79,8 +79,7 @@ export class UpstreamPool implements UpstreamOwner {
     this.#open.delete(connection);
     const at = this.#idle.lastIndexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
-    const next = this.#hasRoom ? this.#nextQueued() : null;
-    if (next !== null) this.#connect(next);
+    this.#connectNext();
   }
 
   /** Closes idle connections now and the others when their attempt ended. */
@@ -109,6 +108,12 @@ export class UpstreamPool implements UpstreamOwner {
     this.wheel.arm(timer, attempt.timeouts.responseMs);
   }
 
+  /** Gives the place of a connection that closed, or never came about, to the oldest waiting attempt. */
+  #connectNext(): void {
+    const next = this.#hasRoom ? this.#nextQueued() : null;
+    if (next !== null) this.#connect(next);
+  }
+
   /** The oldest waiting attempt whose client is still there. */
   #nextQueued(): Attempt | null {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
@@ -131,7 +136,9 @@ export class UpstreamPool implements UpstreamOwner {
       isOver = true;
       this.#connecting--;
       this.wheel.remove(timer);
-      if (error !== null) this.#fail(attempt, error);
+      if (error === null) return;
+      this.#fail(attempt, error);
+      this.#connectNext();
     };
     const timer = new QueueTimer(() => {
       finish(new GatewayError("upstream_connect", "The upstream did not accept a connection in time.", SENT_NOTHING));

@@ -14,6 +14,7 @@ import { lastChunk } from "./response-writer.ts";
 import { Timer, type TimerWheel } from "./timer-wheel.ts";
 import type { Tunnel, TunnelEnd } from "./tunnel.ts";
 import { Upgrade } from "./upgrade.ts";
+import { viewFrom } from "./view.ts";
 
 const HEAD_END = Buffer.from("\r\n\r\n");
 /** Bound on a response's head; interim ones count each for themselves, up to so many. */
@@ -213,10 +214,13 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     this.#keepsAlive = head.keepsAlive && framing !== "close";
     this.#owner.wheel.disarm(this);
     this.#state = "body";
-    if (framing === "none") {
-      if (rest.length > 0) this.#keepsAlive = false;
+    const length = framing === "none" ? 0 : framing === "length" ? head.contentLength : Number.POSITIVE_INFINITY;
+    if (rest.length >= length) {
+      // Whole already: the connection is free before anybody sees the response.
+      if (rest.length > length) this.#keepsAlive = false;
       this.#release();
-      receiver.onResponse(exchange, { head, body: null });
+      const whole = rest.length > length ? rest.subarray(0, length) : rest;
+      receiver.onResponse(exchange, { head, body: framing === "none" ? null : whole });
       return;
     }
     const body = new ResponseBody(this, framing, head.contentLength);
@@ -357,21 +361,4 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
 function emptyLength(exchange: Exchange): number | null {
   const { upstreamMethod } = exchange;
   return upstreamMethod === "POST" || upstreamMethod === "PUT" || upstreamMethod === "PATCH" ? 0 : null;
-}
-
-const NOTHING = new Uint8Array(0);
-const SMALL_BYTES = 32 * 1024;
-const small = Buffer.alloc(SMALL_BYTES);
-const smallMemory = small.buffer;
-
-/**
- * The bytes from there on, valid until the event ends. Small ones are copied to where a view is cheap: asking the
- * runtime for the memory behind a buffer of its own costs more than parsing a head.
- */
-function viewFrom(bytes: Buffer, at: number): Uint8Array {
-  const length = bytes.length - at;
-  if (length === 0) return NOTHING;
-  if (length > SMALL_BYTES) return bytes.subarray(at);
-  bytes.copy(small, 0, at);
-  return new Uint8Array(smallMemory, small.byteOffset, length);
 }

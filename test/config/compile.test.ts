@@ -98,6 +98,13 @@ describe("a compiled configuration", () => {
     expect(names(services)).toEqual([]);
   });
 
+  test("makes a plugin of the defaults for each route anew", async () => {
+    const use = { use: "recording", with: { note: "x" } };
+    const { snapshot, made } = await compiled(SHOP, { defaults: { plugins: [use] } });
+    await snapshot;
+    expect(made.toSorted()).toEqual(["all: x", "items: x"]);
+  });
+
   test("waits until its services know their endpoints", async () => {
     const { snapshot, services } = await compiled(SHOP);
     await snapshot;

@@ -83,6 +83,33 @@ describe("a drain", () => {
     expect(stream.client.peer.text.endsWith("0\r\n\r\n")).toBe(false);
   });
 
+  test("resets a response that runs to the close of its connection, so that it does not pass for whole", async () => {
+    await using upstream = startUpstream(async (connection) => {
+      await connection.request();
+      await connection.send("HTTP/1.1 200 OK\r\n\r\nbeginning");
+      await connection.peer.ending();
+    });
+    await using gateway = await startProxy(upstream.url, shutdown("0s", "100ms"));
+    using client = await gateway.connect();
+    await client.send("GET / HTTP/1.0\r\n\r\n");
+    await client.peer.until(() => client.peer.text.endsWith("beginning"), "the beginning");
+    await gateway.gateway.drain();
+    expect(await client.peer.ending()).toBe("reset");
+  });
+
+  test("waits for a reload that is under way, and lets none begin after it", async () => {
+    await using upstream = startAnswering(() => ok());
+    await using gateway = await startProxy(upstream.url, shutdown("0s", "1s"));
+    const reload = gateway.gateway.reload();
+    // It begins with the next turn of the queue.
+    await Promise.resolve();
+    const drained = gateway.gateway.drain();
+    expect((await reload).isLive).toBe(true);
+    await drained;
+    expect((await gateway.gateway.reload()).isLive).toBe(false);
+    expect([await canConnect(gateway.port), gateway.gateway.services.list()]).toEqual([false, []]);
+  });
+
   test("first fails readiness and tells clients to go, while it still serves", async () => {
     await using upstream = startAnswering(() => ok());
     await using gateway = await startProxy(upstream.url, shutdown("400ms", "1s"));

@@ -166,11 +166,17 @@ describe("least request", () => {
   });
 
   test("counts load for its weight: three times the weight carries three times the load", () => {
-    // (11 + 1) / 3 = (3 + 1) / 1: equal, so each pair of draws keeps its first.
-    const equal = [item("a", 3, 11), item("b", 1, 3)];
-    expectShares(counts(balancer("least_request", equal), PICKS), { a: 0.5, b: 0.5 });
-    const lighter = [item("a", 3, 10), item("b", 1, 3)];
-    expectShares(counts(balancer("least_request", lighter), PICKS), { a: 0.75, b: 0.25 });
+    // 9 / 3 = 3 / 1: equal, so each pair of draws keeps its first.
+    const equal = [item("a", 3, 9), item("b", 1, 3)];
+    expectShares(counts(balancer("least_request", equal), PICKS), { a: 0.75, b: 0.25 });
+    // `a` is lighter: `b` is taken only when it is drawn twice.
+    const lighter = [item("a", 3, 8), item("b", 1, 3)];
+    expectShares(counts(balancer("least_request", lighter), PICKS), { a: 15 / 16, b: 1 / 16 });
+  });
+
+  test("gives idle endpoints their shares by weight", () => {
+    const idle = [item("a", 1), item("b", 9), item("c", 90)];
+    expectShares(counts(balancer("least_request", idle), PICKS), { a: 0.01, b: 0.09, c: 0.9 });
   });
 
   test("sees load that changes after the set was given", () => {

@@ -65,6 +65,10 @@ export function forward(service: Service, sending: Sending = {}): Promise<Forwar
           resolve({ outcome: String(head.status), error: null, exchange });
           return;
         }
+        if (body instanceof Uint8Array) {
+          resolve({ outcome: Buffer.from(body).toString("latin1"), error: null, exchange });
+          return;
+        }
         const sink = new RecordingSink();
         sink.end = () => resolve({ outcome: sink.text, error: null, exchange });
         sink.fail = failed;

@@ -188,6 +188,7 @@ const MALFORMED: readonly (readonly [name: string, valid: string, wrong: string]
   ["LF alone in a trailer", "0\r\nX-A: a", "\n"],
   ["CR alone in a trailer", "0\r\nX-A: a\r", "b"],
   ["a folded trailer", "0\r\nX-A: a\r\n", " "],
+  ["an LF behind the last chunk", "0\r\n", "\n"],
   ["a second trailer with a space in its name", "0\r\nX-A: a\r\nX-B", " "],
 ];
 

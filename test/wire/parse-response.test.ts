@@ -85,6 +85,7 @@ describe("a connection", () => {
     ["1.1", ["Connection: Close, x"], false],
     ["1.1", ["connection: keep-alive"], true],
     ["1.1", ["Connection: keep-alive, close"], false],
+    ["1.1", ["Connection: close", "Connection: keep-alive"], false],
     ["1.0", [], false],
     ["1.0", ["Connection: Keep-Alive"], true],
     ["1.0", ["Connection: close"], false],

@@ -31,6 +31,10 @@ function start(
         resolve(`${head.status}`);
         return;
       }
+      if (body instanceof Uint8Array) {
+        resolve(Buffer.from(body).toString("latin1"));
+        return;
+      }
       const sink = new RecordingSink();
       sink.end = () => resolve(sink.text);
       sink.fail = failure;
@@ -243,6 +247,13 @@ describe("with a bound on connections, a pool", () => {
     await using upstream = startAnswering((_, { index }) => ok(String(index), "Connection: close"));
     const { pool } = openPool(upstream.port, { maxConnections: 1 });
     expect(await Promise.all([ask(pool), ask(pool), ask(pool)])).toEqual(["0", "1", "2"]);
+    expect(pool.inFlight).toBe(0);
+  });
+
+  test("lets the next one try when a connection does not come about", async () => {
+    const { pool } = openPool(closedPort(), { maxConnections: 1 });
+    const refused = ["upstream_connect", "nothing"];
+    expect(await Promise.all([ask(pool), ask(pool), ask(pool)])).toEqual([refused, refused, refused]);
     expect(pool.inFlight).toBe(0);
   });
 

@@ -252,7 +252,7 @@ describe("with a bound on connections, a pool", () => {
 
   test("lets the next one try when a connection does not come about", async () => {
     const { pool } = openPool(closedPort(), { maxConnections: 1 });
-    const refused = ["upstream_connect", "nothing"];
+    const refused: Outcome = ["upstream_connect", "nothing"];
     expect(await Promise.all([ask(pool), ask(pool), ask(pool)])).toEqual([refused, refused, refused]);
     expect(pool.inFlight).toBe(0);
   });

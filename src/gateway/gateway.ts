@@ -192,13 +192,22 @@ const CLOSING: ConfigIssue = {
   message: "is not read any more: the gateway is shutting down",
 };
 
-async function running(parts: Parts, first: Loaded): Promise<Gateway> {
-  const { options, metrics, services, path, listeners, state } = parts;
+/** The reading of configuration, from the first on. */
+interface Reloading {
+  /** What is in force. */
+  readonly loaded: Loaded;
+  reload(): Promise<ReloadResult>;
+  /** Resolves when no reload is under way, and none begins any more. */
+  stop(): Promise<void>;
+}
+
+/** Reads the configuration again when it changes, one reload at a time. Settles when the watching has begun. */
+async function startReloading(parts: Parts, first: Loaded): Promise<Reloading> {
+  const { options, metrics } = parts;
   const stopped = new AbortController();
   let loaded = first;
   let queue: Promise<unknown> = Promise.resolve();
   let watch: ConfigWatch | null = null;
-  let drained: Promise<void> | null = null;
 
   async function reloadNow(): Promise<ReloadResult> {
     try {
@@ -222,24 +231,6 @@ async function running(parts: Parts, first: Loaded): Promise<Gateway> {
     return result;
   }
 
-  /** No reload begins any more, and the one under way has ended. */
-  async function settle(): Promise<void> {
-    stopped.abort();
-    await queue;
-  }
-
-  async function close(): Promise<void> {
-    await settle();
-    await closeParts(parts);
-  }
-
-  async function drainNow(): Promise<void> {
-    state.isDraining = true;
-    await settle();
-    await listeners.drain(loaded.config.shutdown);
-    await close();
-  }
-
   watch = await watchConfig({
     paths: loaded.watched,
     readAt: loaded.readAt,
@@ -248,6 +239,34 @@ async function running(parts: Parts, first: Loaded): Promise<Gateway> {
     onError: (error) => options.log.error({ err: error }, "reload failed"),
     signal: stopped.signal,
   });
+  return {
+    get loaded() {
+      return loaded;
+    },
+    reload,
+    async stop() {
+      stopped.abort();
+      await queue;
+    },
+  };
+}
+
+async function running(parts: Parts, first: Loaded): Promise<Gateway> {
+  const { metrics, services, path, listeners, state } = parts;
+  const reloading = await startReloading(parts, first);
+  let drained: Promise<void> | null = null;
+
+  async function close(): Promise<void> {
+    await reloading.stop();
+    await closeParts(parts);
+  }
+
+  async function drainNow(): Promise<void> {
+    state.isDraining = true;
+    await reloading.stop();
+    await listeners.drain(reloading.loaded.config.shutdown);
+    await close();
+  }
 
   return {
     get addresses() {
@@ -256,13 +275,13 @@ async function running(parts: Parts, first: Loaded): Promise<Gateway> {
     get statusPort() {
       return parts.status.current?.port ?? 0;
     },
+    get shutdown() {
+      return reloading.loaded.config.shutdown;
+    },
     metrics,
     services,
-    get shutdown() {
-      return loaded.config.shutdown;
-    },
     snapshot: () => path.current,
-    reload,
+    reload: reloading.reload,
     reopenLogs: () => parts.accessLog.current?.reopen(),
     drain() {
       drained ??= drainNow();

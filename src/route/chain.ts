@@ -134,6 +134,9 @@ class Arrival implements Receiver {
   onResponse(_exchange: Exchange, { head, body }: UpstreamResponse): void {
     try {
       // Bytes are lent for this call only, and plugins run later.
+      // The framing is the gateway's: what plugins see is the message, whatever way it came.
+      head.headers.delete("transfer-encoding");
+      head.headers.delete("connection");
       const kept = body instanceof Uint8Array ? Buffer.from(body) : body;
       this.#context.receive(lightResponse(head, kept));
       this.#resolve();

@@ -143,26 +143,24 @@ export class ChunkedDecoder {
   }
 
   #trailer(bytes: Uint8Array, from: number): number {
-    let at = from;
-    while (at < bytes.length) {
-      this.#trailerText += String.fromCharCode(bytes[at] ?? 0);
-      at++;
-      if (
-        this.#trailerText.endsWith("\r\n") &&
-        (this.#trailerText.length === 2 || this.#trailerText.endsWith("\r\n\r\n"))
-      ) {
-        this.#endTrailers();
-        return at;
-      }
-      if (this.#trailerText.length > this.#trailerBytes) {
-        throw new GatewayError("headers_too_large", `The trailer section is over ${this.#trailerBytes} bytes.`);
-      }
+    const before = this.#trailerText.length;
+    // The bound keeps the text, and so the work on it, small; one byte more tells that it is exceeded.
+    const piece = bytes.subarray(from, from + this.#trailerBytes + 5 - before);
+    this.#trailerText += Buffer.from(piece.buffer, piece.byteOffset, piece.length).toString("latin1");
+    const end = this.#trailerText.startsWith("\r\n") ? 2 : endOfFields(this.#trailerText, before);
+    if (end > 0) {
+      this.#trailerText = this.#trailerText.slice(0, end);
+      this.#endTrailers();
+      return from + end - before;
     }
-    // What cannot become a trailer section is refused at once, not waited for.
-    // The line end before it belongs to the check: an LF right behind that has no CR of its own.
-    if (hasBadOctet(`\r\n${this.#trailerText}`) || badStart(this.#trailerText))
-      throw bad("The trailer section is malformed.");
-    return at;
+    if (this.#trailerText.length > this.#trailerBytes) {
+      throw new GatewayError("headers_too_large", `The trailer section is over ${this.#trailerBytes} bytes.`);
+    }
+    // What cannot become a trailer section is refused at once, not waited for. The line end before it belongs to the
+    // check: an LF right behind that has no CR of its own.
+    const isBad = hasBadOctet(`\r\n${this.#trailerText.slice(Math.max(0, before - 1))}`.slice(before > 0 ? 2 : 0));
+    if (isBad || badStart(this.#trailerText)) throw bad("The trailer section is malformed.");
+    return bytes.length;
   }
 
   #endTrailers(): void {
@@ -180,6 +178,12 @@ function allowedTrailers(all: HeaderList): HeaderList | null {
   const kept = new HeaderList();
   for (let i = 0; i < all.size; i++) if (!FORBIDDEN_TRAILERS.has(all.names[i] ?? "")) kept.appendFrom(all, i);
   return kept.size === 0 ? null : kept;
+}
+
+/** Behind the empty line that ends the fields; 0 when it has not come. Only the new part is searched. */
+function endOfFields(text: string, before: number): number {
+  const at = text.indexOf("\r\n\r\n", Math.max(0, before - 3));
+  return at < 0 ? 0 : at + 4;
 }
 
 function badStart(text: string): boolean {

@@ -24,7 +24,8 @@ import type { Tunnel, TunnelEnd } from "./tunnel.ts";
 import { openTunnel, Upgrade } from "./upgrade.ts";
 
 const NOTHING = Buffer.alloc(0);
-/** So long, and for so many bytes, a closing connection is read on, so that the client gets to read the answer. */
+const REQUESTS_PER_TURN = 32;
+/** So long, and for so many bytes, a closing connection is read on: the client gets to read the answer. */
 const LINGER_MS = 2000;
 const LINGER_BYTES = 1024 * 1024;
 
@@ -63,16 +64,15 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     context.wheel.arm(this, context.limits.headerTimeoutMs);
   }
 
-  get peerAddress(): string {
-    return this.#client.peer;
-  }
-
   // What the socket tells
 
   onData(bytes: Buffer): void {
     if (this.#state === "busy") this.#dataWhileBusy(bytes);
     else if (this.#state === "tunnel") this.tunnel?.data(this, bytes);
-    else if (this.#state === "lingering") this.#discard(bytes);
+    else if (this.#state === "lingering") {
+      this.#lingered += bytes.length;
+      if (this.#lingered > LINGER_BYTES) this.terminate();
+    } else if (this.#gate.hasHeld) this.#gate.hold(bytes);
     else if (this.#state !== "closed") this.#consume(bytes);
   }
 
@@ -84,9 +84,9 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     const isDrained = this.outlet.drain();
     if (this.#writer !== null) {
       if (isDrained) this.#context.wheel.disarm(this);
-      else this.responseBlocked();
+      else this.armIdle();
       if (isDrained) this.#writer.source.resume();
-    } else if (this.#state === "lingering") this.#context.wheel.arm(this, LINGER_MS);
+    } else if (this.#state === "lingering") this.#armLinger();
     else if (isDrained && this.#state === "idle") this.#next();
   }
 
@@ -95,7 +95,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     if (this.#state === "tunnel") this.tunnel?.ended(this);
     else if (this.#state === "busy") this.#endWhileBusy();
     // Not a reset: the last response may still be on its way.
-    else this.#socket.end();
+    else if (!this.#gate.hasHeld) this.#socket.end();
   }
 
   /** `isReset`: the peer broke off, where otherwise it had ended before. */
@@ -119,8 +119,10 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     if (this.#state === "head") this.refuseConnection(new GatewayError("request_timeout", "The head took too long."));
     else if (this.#state === "busy" && this.#body !== null && !this.#body.isComplete && this.#writer === null) {
       this.#body.fail(new GatewayError("request_timeout", "The body made no progress."));
-    } else if (this.#state === "idle") this.#socket.end();
-    else this.terminate();
+    } else if (this.#state === "idle" || (this.#state === "lingering" && !this.outlet.isBlocked)) {
+      // Not a reset: what the kernel still holds for a slow reader would be lost.
+      this.#socket.end();
+    } else this.terminate();
   }
 
   // Requests
@@ -130,7 +132,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
       this.#gate.hold(bytes);
       return;
     }
-    if (this.#writer === null) this.#armBody();
+    if (this.#writer === null) this.armIdle();
     const rest = this.#body.feed(bytes);
     if (rest !== null && rest.length > 0) this.#gate.hold(rest);
   }
@@ -139,13 +141,18 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
   #consume(bytes: Buffer): void {
     let rest = bytes;
     this.#isConsuming = true;
-    while (rest.length > 0 && this.#isReady) {
+    for (let turn = 0; rest.length > 0 && this.#isReady && turn < REQUESTS_PER_TURN; turn++) {
       const head = this.#readHead(rest);
       rest = head === null ? NOTHING : this.#begin(head, this.#reader.rest);
     }
     this.#isConsuming = false;
     if (this.#hasEnded && rest.length === 0 && this.#state !== "busy") this.#linger();
-    if (rest.length > 0 && (this.#state === "busy" || this.#state === "idle")) this.#gate.hold(rest);
+    if (rest.length === 0 || (this.#state !== "busy" && this.#state !== "idle")) return;
+    this.#gate.hold(rest);
+    if (this.#state !== "idle" || this.outlet.isBlocked) return;
+    this.#gate.giveWay(() => {
+      if (this.#state === "idle") this.#next();
+    });
   }
 
   /** A client that does not read its responses gets no more of them made. */
@@ -186,17 +193,13 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
       return rest;
     }
     body.exchange = exchange;
-    this.#armBody();
+    this.armIdle();
     if (rest.length > 0) body.prefetch(rest);
     if (limits.bodyBytes !== null && head.contentLength > limits.bodyBytes) {
       exchange.refuse(new GatewayError("payload_too_large", `The body is over ${limits.bodyBytes} bytes.`));
     } else hooks.onRequest(exchange);
     const left = body.settle();
     return left === null ? NOTHING : Buffer.from(left);
-  }
-
-  #armBody(): void {
-    this.#context.wheel.arm(this, this.#context.limits.idleTimeoutMs);
   }
 
   /** Answers what never became an exchange, and closes: where a next request would begin is not known. */
@@ -215,7 +218,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     this.#gate.set("body", isPaused);
     // Who does not read cannot blame the client for silence.
     if (isPaused) this.#context.wheel.disarm(this);
-    else if (this.#body !== null && !this.#body.isComplete && this.#writer === null) this.#armBody();
+    else if (this.#body !== null && !this.#body.isComplete && this.#writer === null) this.armIdle();
   }
 
   setPaused(isPaused: boolean): void {
@@ -304,11 +307,10 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
       this.responseBroken(error);
       return;
     }
-    const body = Buffer.from(problemBody(error, exchange));
-    exchange.respond(problemHead(error), body);
+    exchange.respond(problemHead(error), Buffer.from(problemBody(error, exchange)));
   }
 
-  responseBlocked(): void {
+  armIdle(): void {
     this.#context.wheel.arm(this, this.#context.limits.idleTimeoutMs);
   }
 
@@ -354,8 +356,6 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     if (held !== null) this.#consume(held);
   }
 
-  // The end
-
   /** Says all there is to say, then waits a little for the client to close: a reset would take the answer away. */
   #linger(): void {
     this.#state = "lingering";
@@ -365,13 +365,11 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
       return;
     }
     this.#gate.open();
-    const ms = this.outlet.isBlocked ? this.#context.limits.idleTimeoutMs : LINGER_MS;
-    this.#context.wheel.arm(this, ms);
+    this.#armLinger();
   }
 
-  #discard(bytes: Uint8Array): void {
-    this.#lingered += bytes.length;
-    if (this.#lingered > LINGER_BYTES) this.terminate();
+  #armLinger(): void {
+    this.#context.wheel.arm(this, this.outlet.isBlocked ? this.#context.limits.idleTimeoutMs : LINGER_MS);
   }
 
   /** Closes between requests; while one is under way it is finished first. */
@@ -392,6 +390,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     const { wheel } = this.#context;
     const held = this.#gate.takeHeld();
     this.outlet.text(interimText(head));
+    this.#gate.open();
     this.#state = "tunnel";
     wheel.disarm(this);
     openTunnel(this, body, { exchange, wheel, idleMs: body.idleMs, onClosed: () => this.#finish(exchange) });

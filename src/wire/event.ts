@@ -17,6 +17,17 @@ export function leave(): void {
   if (--depth === 0) gatherer?.flush();
 }
 
+/** Runs one event whole: whatever it throws, what was written is sent and the next event begins afresh. */
+export function inEvent<Target>(target: Target | undefined, run: (target: Target) => void): void {
+  if (target === undefined) return;
+  enter();
+  try {
+    run(target);
+  } finally {
+    leave();
+  }
+}
+
 /** True between `enter` and `leave`. */
 export function isInEvent(): boolean {
   return depth > 0;

@@ -46,7 +46,7 @@ export interface RequestFraming {
 export function requestText(exchange: Exchange, framing: RequestFraming): string {
   const { headers } = exchange;
   const line = `${exchange.upstreamMethod} ${exchange.upstreamTarget} HTTP/1.1\r\nHost: ${exchange.upstreamAuthority}\r\n`;
-  const fields = headers.textWithout(DROPPED, connectionNames(headers));
+  const fields = headers.textWithout(DROPPED);
   const forwarding = exchange.client.isTrusted ? trustedForwarding(exchange) : freshForwarding(exchange);
   const own = `Via: ${viaValue(exchange)}\r\nX-Request-Id: ${exchange.id}\r\n${connectionText(exchange, framing)}\r\n`;
   return line + fields + forwarding + own;
@@ -64,20 +64,47 @@ function connectionText(exchange: Exchange, framing: RequestFraming): string {
   return text;
 }
 
-/** Names listed in Connection, but for its own options; null when there are none, which is the common case. */
-export function connectionNames(headers: HeaderList): Set<string> | null {
-  const at = headers.names.indexOf("connection");
-  if (at < 0) return null;
-  if (headers.names.indexOf("connection", at + 1) < 0 && isPlainConnection(headers.valueAt(at))) return null;
-  const names = new Set(listElements(headers.get("connection") ?? ""));
-  // A client cannot take these away from the backend by naming them (they are no fields of the connection).
-  for (const kept of ["authorization", "cookie", "content-type", "content-encoding"]) names.delete(kept);
-  return names;
+// What describes the message itself; a sender that names it in Connection gains nothing by it.
+const KEPT = new Set([
+  "authorization",
+  "cookie",
+  "set-cookie",
+  "content-type",
+  "content-encoding",
+  "cache-control",
+  "date",
+]);
+
+/**
+ * Takes away the fields that Connection names (RFC 9110 7.6.1). Done before anybody else sees the message, so that
+ * what is added later stays.
+ */
+export function dropNamedFields(headers: HeaderList): void {
+  const { names } = headers;
+  const at = names.indexOf("connection");
+  if (at < 0) return;
+  if (names.indexOf("connection", at + 1) < 0 && isPlainConnection(headers.valueAt(at))) return;
+  for (const name of listElements(headers.get("connection") ?? "")) {
+    // The fields of the connection are read by the gateway itself, and never forwarded.
+    if (!DROPPED.has(name) && !KEPT.has(name)) headers.delete(name);
+  }
 }
 
 function isPlainConnection(value: string): boolean {
   if (value === "keep-alive" || value === "close") return true;
-  return /^(?:keep-alive|close)?$/i.test(value);
+  return /^(?:keep-alive|close|upgrade|keep-alive, upgrade)?$/i.test(value);
+}
+
+// Whatever a backend may take for the word of a proxy: with any suffix, and as gateways to CGI write it.
+const SPOOFABLE = /^x[-_](?:forwarded|real[-_]ip)(?:$|[-_])/;
+
+/** Takes away what a client that is no trusted proxy says of itself in the name of one. */
+export function dropForwardingFields(headers: HeaderList): void {
+  const { names } = headers;
+  for (let i = names.length - 1; i >= 0; i--) {
+    const name = names[i] ?? "";
+    if (name.charCodeAt(0) === 120 && SPOOFABLE.test(name)) headers.delete(name);
+  }
 }
 
 function viaValue(exchange: Exchange): string {

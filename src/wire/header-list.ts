@@ -14,8 +14,13 @@ export function fieldName(raw: string): string | null {
   if (known !== undefined) return known;
   if (!TOKEN.test(raw)) return null;
   const name = raw.toLowerCase();
-  if (LOWER.size < LOWER_LIMIT) LOWER.set(raw, name);
+  if (LOWER.size < LOWER_LIMIT) LOWER.set(ownCopy(raw), ownCopy(name));
   return name;
+}
+
+/** The same text in memory of its own: a slice would keep the whole head that it was cut from. */
+export function ownCopy(text: string): string {
+  return Buffer.from(text, "latin1").toString("latin1");
 }
 
 /** Says whether a text may stand as a field value: no control but HTAB, nothing over one octet. */
@@ -118,15 +123,15 @@ export class HeaderList {
     return trimmed(line, nameEnd, line.length);
   }
 
-  /** The fields as text, each with its line end, but for those whose names are in one of the sets. */
-  textWithout(dropped: ReadonlySet<string>, named: ReadonlySet<string> | null): string {
+  /** The fields as text, each with its line end, but for those of these names. */
+  textWithout(dropped: ReadonlySet<string>): string {
     const { names } = this;
     let text = "";
     // Neighbours leave as one piece: their line ends stand between them.
     let first = -1;
     for (let i = 0; i < names.length; i++) {
       const name = names[i] ?? "";
-      const isKept = !dropped.has(name) && !named?.has(name);
+      const isKept = !dropped.has(name);
       if (isKept && this.#own !== null) text += `${this.#own[i]}\r\n`;
       else if (isKept && first < 0) first = i;
       else if (!isKept && first >= 0) {

@@ -1,7 +1,7 @@
 import type { Socket, TCPSocketListener } from "bun";
 import { GatewayError } from "../errors.ts";
 import { Downstream } from "./downstream.ts";
-import { enter, leave } from "./event.ts";
+import { enter, inEvent, leave } from "./event.ts";
 import type { ClientInfo } from "./exchange.ts";
 import { freeBuffer } from "./free-buffer.ts";
 import type { ListenerContext, ListenerHooks, WireLimits } from "./listener-context.ts";
@@ -45,7 +45,8 @@ export interface Listener {
 
 /** Listens on one address. Throws what the runtime throws when the address is taken or forbidden. */
 export function createListener(options: ListenerOptions): Listener {
-  const connections = new Set<Downstream>();
+  /** Open connections and their clients' addresses. */
+  const connections = new Map<Downstream, string>();
   const turnedAway = new Set<Downstream>();
   const { connections: counts } = options;
   let onEmpty: (() => void) | null = null;
@@ -59,8 +60,8 @@ export function createListener(options: ListenerOptions): Listener {
     hooks: options.hooks,
     isDraining: false,
     closed(connection) {
+      if (!turnedAway.delete(connection)) release(counts, connections.get(connection) ?? "");
       connections.delete(connection);
-      if (!turnedAway.delete(connection)) release(counts, connection.peerAddress);
       options.hooks.onConnection("closed");
       if (connections.size === 0) onEmpty?.();
     },
@@ -87,12 +88,12 @@ export function createListener(options: ListenerOptions): Listener {
         if (connections.size === 0) resolve();
         else onEmpty = resolve;
       });
-      for (const connection of connections) connection.close();
+      for (const connection of connections.keys()) connection.close();
       return gone;
     },
     terminate() {
       // Resets first: stopping would end them cleanly, and a body that runs to the close would pass for whole.
-      for (const connection of connections) connection.terminate();
+      for (const connection of connections.keys()) connection.terminate();
       server.stop(true);
     },
   };
@@ -101,64 +102,66 @@ export function createListener(options: ListenerOptions): Listener {
 function listen(
   options: ListenerOptions,
   context: ListenerContext<Downstream>,
-  { connections, turnedAway }: { readonly connections: Set<Downstream>; readonly turnedAway: Set<Downstream> },
+  { connections, turnedAway }: { readonly connections: Map<Downstream, string>; readonly turnedAway: Set<Downstream> },
 ): TCPSocketListener<Downstream> {
+  function accept(socket: Socket<Downstream>, client: ClientInfo): void {
+    const reason = admit(options.connections, client.peer, context.limits);
+    const connection = new Downstream(socket, context, client);
+    socket.data = connection;
+    connections.set(connection, client.peer);
+    socket.setNoDelay(true);
+    context.hooks.onConnection("opened");
+    if (reason === null) return;
+    // It takes nobody's place while it is told why it cannot stay.
+    turnedAway.add(connection);
+    release(options.connections, client.peer);
+    context.hooks.onConnection(reason);
+    connection.refuseConnection(new GatewayError("overloaded", "There are too many connections.", { retryAfter: 1 }));
+  }
+
   return Bun.listen<Downstream>({
     hostname: options.address,
     port: options.port,
     allowHalfOpen: true,
     socket: {
       open(socket) {
-        const peer = clientOf(socket);
-        const client = context.isTrusted(peer.peer) ? { ...peer, isTrusted: true } : peer;
-        const reason = admit(options.connections, client.peer, context.limits);
-        const connection = new Downstream(socket, context, client);
-        socket.data = connection;
-        connections.add(connection);
-        socket.setNoDelay(true);
-        context.hooks.onConnection("opened");
-        if (reason === null) return;
-        // It takes nobody's place while it is told why it cannot stay.
-        turnedAway.add(connection);
-        release(options.connections, client.peer);
-        context.hooks.onConnection(reason);
-        connection.refuseConnection(
-          new GatewayError("overloaded", "There are too many connections.", { retryAfter: 1 }),
-        );
+        const client = clientOf(socket, context);
+        if (client === null) socket.terminate();
+        else inEvent(socket, () => accept(socket, client));
       },
       data(socket, bytes) {
         enter();
-        socket.data.onData(bytes);
-        leave();
+        try {
+          socket.data?.onData(bytes);
+        } finally {
+          leave();
+        }
         freeBuffer(bytes);
       },
-      drain(socket) {
-        enter();
-        socket.data.onDrain();
-        leave();
-      },
-      end(socket) {
-        enter();
-        socket.data.onEnd();
-        leave();
-      },
-      close(socket, error) {
-        enter();
-        socket.data.onClose(error !== undefined);
-        leave();
-      },
-      error(socket) {
-        socket.data.terminate();
-      },
+      drain: (socket) => inEvent(socket.data, onDrain),
+      end: (socket) => inEvent(socket.data, onEnd),
+      close: (socket, error) => inEvent(socket.data, error === undefined ? onClose : onReset),
+      error: (socket) => socket.terminate(),
     },
   });
 }
 
-function clientOf(socket: Socket<Downstream>): ClientInfo {
+/** Who is at the other end; null when the connection was reset before it could be looked at. */
+function clientOf(socket: Socket<Downstream>, context: ListenerContext<Downstream>): ClientInfo | null {
+  // The types promise an address, but the runtime has none for a socket that is gone already.
+  const address: string | undefined = socket.remoteAddress;
+  if (address === undefined) return null;
   // An IPv4 client of a listener on `::` shows as `::ffff:1.2.3.4`.
-  const peer = socket.remoteAddress.replace(/^::ffff:(?=\d+\.)/, "");
-  return { address: peer, peer, port: socket.remotePort, localPort: socket.localPort, isTrusted: false };
+  const peer = address.replace(/^::ffff:(?=\d+\.)/, "");
+  const isTrusted = context.isTrusted(peer);
+  return { address: peer, peer, port: socket.remotePort, localPort: socket.localPort, isTrusted };
 }
+
+// Made once: an event handler is called a hundred thousand times a second.
+const onDrain = (connection: Downstream) => connection.onDrain();
+const onEnd = (connection: Downstream) => connection.onEnd();
+const onClose = (connection: Downstream) => connection.onClose(false);
+const onReset = (connection: Downstream) => connection.onClose(true);
 
 /** Counts a connection; tells why it may not stay, or null. */
 function admit(counts: ConnectionCounts, address: string, limits: WireLimits): "limit" | "client_limit" | null {

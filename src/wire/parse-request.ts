@@ -1,7 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import type { RequestHead } from "./exchange.ts";
 import { hasBadOctet, listElements, parseFields, parseLength } from "./fields.ts";
-import { fieldName, HeaderList } from "./header-list.ts";
+import { fieldName, HeaderList, ownCopy } from "./header-list.ts";
 
 export interface HeadLimits {
   /** Bytes of the whole head, from the request line to the empty line. */
@@ -175,9 +175,11 @@ const HOSTS_LIMIT = 4096;
 function hostOf(authority: string): string {
   const known = HOSTS.get(authority);
   if (known !== undefined) return known;
-  if (!AUTHORITY.test(authority)) throw bad("Host is not a valid host name.");
+  // What no URL can be made of (a port over 65535, four numbers that are no address) is no authority to anybody.
+  const isValid = AUTHORITY.test(authority) && URL.canParse(`http://${authority}/`);
+  if (!isValid) throw bad("Host is not a valid host name.");
   const host = authority.replace(/:\d*$/, "").replace(/\.$/, "").toLowerCase();
-  if (HOSTS.size < HOSTS_LIMIT) HOSTS.set(authority, host);
+  if (HOSTS.size < HOSTS_LIMIT) HOSTS.set(ownCopy(authority), host);
   return host;
 }
 

@@ -1,11 +1,13 @@
-import type { Socket } from "bun";
 import { GatewayError } from "../errors.ts";
 import type { Attempt } from "./attempt.ts";
-import { enter, leave } from "./event.ts";
-import { freeBuffer } from "./free-buffer.ts";
+import { Dial } from "./dial.ts";
+import { now } from "./event.ts";
 import { Timer, type TimerWheel } from "./timer-wheel.ts";
 import { Upstream, type UpstreamOwner } from "./upstream.ts";
 
+/** So many tries that nobody waits for any more may stay open at once; beyond, only one in a while is made. */
+const ABANDONED_LIMIT = 64;
+const PROBE_MS = 100;
 /** Attempts that wait for a connection when there may be no more of them. */
 const QUEUE_LIMIT = 1024;
 
@@ -29,7 +31,10 @@ export class UpstreamPool implements UpstreamOwner {
   readonly #idle: Upstream[] = [];
   readonly #open = new Set<Upstream>();
   readonly #queue: Attempt[] = [];
-  #connecting = 0;
+  /** Connections that are being opened, those nobody waits for any more included. */
+  #dialing = 0;
+  #abandoned = 0;
+  #dialedAt = 0;
   #isClosed = false;
 
   constructor(options: PoolOptions) {
@@ -90,7 +95,7 @@ export class UpstreamPool implements UpstreamOwner {
 
   get #hasRoom(): boolean {
     const { maxConnections } = this.#options;
-    return maxConnections === 0 || this.#open.size + this.#connecting < maxConnections;
+    return maxConnections === 0 || this.#open.size + this.#dialing < maxConnections;
   }
 
   #enqueue(attempt: Attempt): void {
@@ -99,12 +104,17 @@ export class UpstreamPool implements UpstreamOwner {
       return;
     }
     this.#queue.push(attempt);
-    const timer = new QueueTimer(() => {
+    const giveUp = (error: GatewayError): void => {
       const at = this.#queue.indexOf(attempt);
       if (at < 0) return;
       this.#queue.splice(at, 1);
-      this.#fail(attempt, new GatewayError("upstream_timeout", "No connection became free in time.", SENT_NOTHING));
+      this.wheel.remove(timer);
+      this.#fail(attempt, error);
+    };
+    const timer = new QueueTimer(() => {
+      giveUp(new GatewayError("upstream_timeout", "No connection became free in time.", SENT_NOTHING));
     });
+    attempt.exchange.onGone = giveUp;
     this.wheel.arm(timer, attempt.timeouts.responseMs);
   }
 
@@ -129,37 +139,29 @@ export class UpstreamPool implements UpstreamOwner {
   }
 
   #connect(attempt: Attempt): void {
-    this.#connecting++;
-    let isOver = false;
-    const finish = (error: GatewayError | null): void => {
-      if (isOver) return;
-      isOver = true;
-      this.#connecting--;
-      this.wheel.remove(timer);
-      if (error === null) return;
-      this.#fail(attempt, error);
-      this.#connectNext();
-    };
-    const timer = new QueueTimer(() => {
-      finish(new GatewayError("upstream_connect", "The upstream did not accept a connection in time.", SENT_NOTHING));
+    if (this.#abandoned >= ABANDONED_LIMIT && now() - this.#dialedAt < PROBE_MS) {
+      this.#fail(attempt, new GatewayError("upstream_connect", "The upstream accepts no connections.", SENT_NOTHING));
+      return;
+    }
+    this.#dialedAt = now();
+    this.#dialing++;
+    new Dial(attempt, this.#options, {
+      opened: (socket) => {
+        const connection = new Upstream(socket, this);
+        socket.data = connection;
+        this.#open.add(connection);
+        connection.begin(attempt);
+      },
+      failed: (error) => this.#fail(attempt, error),
+      abandoned: () => {
+        this.#abandoned++;
+      },
+      settled: (wasAbandoned) => {
+        this.#dialing--;
+        if (wasAbandoned) this.#abandoned--;
+        this.#connectNext();
+      },
     });
-    this.wheel.arm(timer, this.#options.connectMs);
-    const opened = (socket: Socket<Upstream>): void => {
-      if (isOver || attempt.exchange.isDone) {
-        socket.terminate();
-        finish(clientLeft());
-        return;
-      }
-      finish(null);
-      const connection = new Upstream(socket, this);
-      socket.data = connection;
-      this.#open.add(connection);
-      connection.begin(attempt);
-    };
-    const failed = (cause: unknown): void => {
-      finish(new GatewayError("upstream_connect", "The upstream cannot be reached.", { cause, ...SENT_NOTHING }));
-    };
-    dial(this.#options, opened).catch(failed);
   }
 }
 
@@ -176,46 +178,4 @@ class QueueTimer extends Timer {
     super();
     this.fire = fire;
   }
-}
-
-async function dial(options: PoolOptions, opened: (socket: Socket<Upstream>) => void): Promise<void> {
-  await Bun.connect<Upstream>({
-    hostname: options.hostname,
-    port: options.port,
-    allowHalfOpen: true,
-    socket: {
-      open(socket) {
-        socket.setNoDelay(true);
-        enter();
-        opened(socket);
-        leave();
-      },
-      data(socket, bytes) {
-        enter();
-        socket.data.onData(bytes);
-        leave();
-        freeBuffer(bytes);
-      },
-      drain(socket) {
-        enter();
-        socket.data?.onDrain();
-        leave();
-      },
-      end(socket) {
-        enter();
-        socket.data?.onEnd();
-        leave();
-      },
-      close(socket, error) {
-        enter();
-        socket.data?.onClose(error !== undefined);
-        leave();
-      },
-      error(socket) {
-        socket.terminate();
-      },
-      // The rejected promise tells the same; without this handler the runtime would also print the error.
-      connectError() {},
-    },
-  });
 }

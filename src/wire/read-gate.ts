@@ -1,4 +1,5 @@
 import type { Socket } from "bun";
+import { inEvent } from "./event.ts";
 
 /** Bytes of later requests wait, up to so many; then the socket is not read. */
 const HELD_BYTES = 64 * 1024;
@@ -46,6 +47,12 @@ export class ReadGate {
     const held = this.#held;
     this.#held = null;
     return held;
+  }
+
+  /** Lets others have their turn first: who is answered at once would otherwise go on without end. */
+  giveWay(next: () => void): void {
+    this.set("peer", true);
+    setImmediate(() => inEvent(this, next));
   }
 
   /** Reads on, whatever the reasons were. */

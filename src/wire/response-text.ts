@@ -1,6 +1,5 @@
 import type { Exchange, ResponseHead } from "./exchange.ts";
 import { parseLength } from "./fields.ts";
-import { connectionNames } from "./forwarding.ts";
 import { HeaderList } from "./header-list.ts";
 import { isBodiless } from "./parse-response.ts";
 
@@ -38,7 +37,7 @@ export function responseDelimiter(exchange: Exchange, status: number, length: nu
 /** The head of a final response: fields in order and case without those of the connection, then framing and Date. */
 export function responseText(exchange: Exchange, head: ResponseHead, framing: ResponseFraming): string {
   const { headers } = head;
-  const fields = headers.textWithout(DROPPED, connectionNames(headers));
+  const fields = headers.textWithout(DROPPED);
   const date = headers.names.includes("date") ? "" : `Date: ${httpDate()}\r\n`;
   const framed = framingText(exchange, head.status, framing);
   return `HTTP/1.1 ${head.status} ${head.reason}\r\n${fields}${date}${framed}\r\n`;
@@ -55,8 +54,8 @@ function framingText(exchange: Exchange, status: number, framing: ResponseFramin
 /** The head of an interim response, or of a 101 with its Connection and Upgrade. */
 export function interimText(head: ResponseHead): string {
   const { headers, reason, status } = head;
-  if (status !== 101) return `HTTP/1.1 ${status} ${reason}\r\n${headers.textWithout(DROPPED, null)}\r\n`;
-  const fields = headers.textWithout(DROPPED, null);
+  if (status !== 101) return `HTTP/1.1 ${status} ${reason}\r\n${headers.textWithout(DROPPED)}\r\n`;
+  const fields = headers.textWithout(DROPPED);
   return `HTTP/1.1 101 ${reason}\r\n${fields}Upgrade: ${headers.get("upgrade") ?? ""}\r\nConnection: Upgrade\r\n\r\n`;
 }
 

@@ -8,8 +8,8 @@ import type { Delimiter } from "./response-text.ts";
 /** The connection that a response's body leaves by. */
 export interface ResponseWriterOwner {
   readonly outlet: Outlet;
-  /** The peer takes no more for now; called for each piece while that is so. */
-  responseBlocked(): void;
+  /** The peer takes no more for now; called for each piece while that is so, as its patience begins anew. */
+  armIdle(): void;
   responseEnded(): void;
   /** The body came to a bad end after the head had left. */
   responseBroken(error: GatewayError): void;
@@ -35,7 +35,7 @@ export class ResponseWriter implements BodySink {
     if (this.#exchange.isDone) return true;
     if (bytes.length > 0 && this.delimiter !== "none") this.#frame(bytes);
     if (!this.#owner.outlet.isBlocked) return true;
-    this.#owner.responseBlocked();
+    this.#owner.armIdle();
     return false;
   }
 

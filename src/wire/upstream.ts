@@ -4,7 +4,8 @@ import type { Attempt } from "./attempt.ts";
 import type { BodySink } from "./body.ts";
 import { now } from "./event.ts";
 import type { Exchange } from "./exchange.ts";
-import { requestText } from "./forwarding.ts";
+import { hasBadOctet, listElements } from "./fields.ts";
+import { dropNamedFields, requestText } from "./forwarding.ts";
 import type { HeaderList } from "./header-list.ts";
 import { Outlet } from "./outlet.ts";
 import { framingOf, type ParsedResponse, parseResponse } from "./parse-response.ts";
@@ -170,13 +171,19 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
       const end = bytes.indexOf(HEAD_END, at);
       if (end < 0 || end - at > HEAD_BYTES) {
         if (bytes.length - at > HEAD_BYTES) this.#protocolError("The upstream's response head is too large.");
-        else if (bytes.length > at) this.#head = Buffer.from(bytes.subarray(at));
+        else if (bytes.length > at) this.#keepHead(bytes.subarray(at));
         return;
       }
       const text = bytes.toString("latin1", at, end);
       at = end + 4;
       hasMore = this.#takeHead(text, bytes, at);
     }
+  }
+
+  #keepHead(bytes: Buffer): void {
+    // What can never become a head is not waited for.
+    if (hasBadOctet(bytes.toString("latin1"))) this.#protocolError("The upstream's response head is malformed.");
+    else this.#head = Buffer.from(bytes);
   }
 
   /** Takes a head; what follows it begins at `at`. Returns true when it was an interim one and another must follow. */
@@ -208,7 +215,8 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
 
   #respond(attempt: Attempt, head: ParsedResponse, rest: Uint8Array): void {
     const { exchange, receiver, timeouts } = attempt;
-    const framing = framingOf(head, exchange.method);
+    const framing = framingOf(head, exchange.upstreamMethod);
+    dropNamedFields(head.headers);
     exchange.respondedAt = now();
     exchange.upstreamStatus = head.status;
     this.#keepsAlive = head.keepsAlive && framing !== "close";
@@ -239,8 +247,10 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
 
   #upgrade(attempt: Attempt, head: ParsedResponse, rest: Uint8Array): void {
     const { exchange, receiver, timeouts } = attempt;
-    if (exchange.upgrade === null) {
-      this.#protocolError("The upstream switched protocols unasked.");
+    const asked = listElements(exchange.upgrade ?? "");
+    const granted = listElements(head.headers.get("upgrade") ?? "");
+    if (granted.length === 0 || !granted.every((protocol) => asked.includes(protocol))) {
+      this.#protocolError("The upstream switched to a protocol that nobody asked for.");
       return;
     }
     exchange.respondedAt = now();

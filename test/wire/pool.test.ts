@@ -1,97 +1,11 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import type { GatewayError } from "../../src/errors.ts";
-import type { Attempt, AttemptTimeouts, UpstreamResponse } from "../../src/wire/attempt.ts";
-import { type PoolOptions, UpstreamPool } from "../../src/wire/pool.ts";
-import { TimerWheel } from "../../src/wire/timer-wheel.ts";
+import { GatewayError } from "../../src/errors.ts";
 import { eventually } from "../support/load.ts";
 import { closedPort, startBlackhole } from "../support/unreachable.ts";
 import { ok, startAnswering, startUpstream, type Upstream } from "../support/upstream.ts";
-import { exchangeOf, RecordingSink } from "./parts.ts";
+import { ask, closePools, type Outcome, openPool, start, startHeld, startNumbered, TIMEOUTS } from "./pool-support.ts";
 
-/** What an attempt came to: the text of the response, or the code and `sent` of the error. */
-type Outcome = string | readonly [code: string, sent: string | null];
-
-interface Sending {
-  readonly outcome: Promise<Outcome>;
-  readonly attempt: Attempt;
-}
-
-const TIMEOUTS: AttemptTimeouts = { responseMs: 5000, idleMs: 5000 };
-
-/** A request on its way; the outcome waits for the response's last byte. */
-function start(
-  pool: UpstreamPool,
-  { line = "GET / HTTP/1.1", timeouts = TIMEOUTS, isFresh = false, fields = [] as readonly string[] } = {},
-): Sending {
-  const { promise, resolve } = Promise.withResolvers<Outcome>();
-  const failure = (error: GatewayError) => resolve([error.code, error.sent]);
-  const receiver = {
-    onResponse(_: unknown, { head, body }: UpstreamResponse) {
-      if (body === null) {
-        resolve(`${head.status}`);
-        return;
-      }
-      if (body instanceof Uint8Array) {
-        resolve(Buffer.from(body).toString("latin1"));
-        return;
-      }
-      const sink = new RecordingSink();
-      sink.end = () => resolve(sink.text);
-      sink.fail = failure;
-      body.pipe(sink);
-    },
-    onFailure: (_: unknown, error: GatewayError) => failure(error),
-  };
-  const attempt = { exchange: exchangeOf({ lines: [line, "Host: gw.test", ...fields] }), receiver, timeouts };
-  pool.send(attempt, isFresh);
-  return { outcome: promise, attempt };
-}
-
-const ask = (pool: UpstreamPool, options = {}): Promise<Outcome> => start(pool, options).outcome;
-
-let nowMs = 1000;
-let pools: UpstreamPool[] = [];
-
-/** A pool on a wheel whose clock moves only by `pass`. */
-function openPool(port: number, options: Partial<PoolOptions> = {}) {
-  const wheel = new TimerWheel(() => nowMs);
-  const pool = new UpstreamPool({
-    hostname: "127.0.0.1",
-    port,
-    connectMs: 1000,
-    idleMs: 60_000,
-    maxConnections: 0,
-    wheel,
-    ...options,
-  });
-  pools.push(pool);
-  const pass = (ms: number) => {
-    nowMs += ms + 100;
-    wheel.advance();
-  };
-  return { pool, pass };
-}
-
-afterEach(() => {
-  for (const pool of pools) pool.close();
-  pools = [];
-});
-
-/** Answers each request with the number of its connection. */
-const startNumbered = (): Upstream => startAnswering((_, { index }) => ok(String(index)));
-
-/** Answers as `startNumbered`, but only when told to: the number of calls says how many. */
-function startHeld() {
-  const held: (() => void)[] = [];
-  const upstream = startUpstream(async (connection) => {
-    for (;;) {
-      await connection.request(600_000);
-      await new Promise<void>((resolve) => void held.push(resolve));
-      await connection.send(ok(String(connection.index)));
-    }
-  });
-  return { upstream, release: () => held.shift()?.() };
-}
+afterEach(closePools);
 
 describe("a pool", () => {
   test("uses a connection again", async () => {
@@ -205,91 +119,6 @@ describe("a pool", () => {
   });
 });
 
-describe("with a bound on connections, a pool", () => {
-  test("lets requests wait in order, and never opens more", async () => {
-    const { upstream, release } = startHeld();
-    await using _ = upstream;
-    const { pool } = openPool(upstream.port, { maxConnections: 2 });
-    const done: number[] = [];
-    const asked = Array.from({ length: 10 }, async (__, at) => {
-      await ask(pool);
-      done.push(at);
-    });
-    await upstream.taken(2);
-    expect([pool.openConnections, pool.inFlight]).toEqual([2, 10]);
-    for (let i = 0; i < 10; i++) {
-      await upstream.taken(Math.min(10, i + 2));
-      release();
-    }
-    await Promise.all(asked);
-    expect(upstream.connections).toHaveLength(2);
-    expect(done.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-    expect(upstream.requests).toHaveLength(10);
-    expect(pool.inFlight).toBe(0);
-  });
-
-  test("refuses who waited as long as a response may take, and sends nothing of it", async () => {
-    const { upstream, release } = startHeld();
-    await using _ = upstream;
-    const { pool, pass } = openPool(upstream.port, { maxConnections: 1 });
-    const first = ask(pool, { timeouts: { responseMs: 60_000, idleMs: 60_000 } });
-    await upstream.taken(1);
-    const waiting = ask(pool, { timeouts: { responseMs: 2000, idleMs: 60_000 } });
-    pass(1000);
-    expect(pool.inFlight).toBe(2);
-    pass(1000);
-    expect(await waiting).toEqual(["upstream_timeout", "nothing"]);
-    release();
-    expect([await first, pool.inFlight, upstream.requests.length]).toEqual(["0", 0, 1]);
-  });
-
-  test("opens another connection for who waits when one closes", async () => {
-    await using upstream = startAnswering((_, { index }) => ok(String(index), "Connection: close"));
-    const { pool } = openPool(upstream.port, { maxConnections: 1 });
-    expect(await Promise.all([ask(pool), ask(pool), ask(pool)])).toEqual(["0", "1", "2"]);
-    expect(pool.inFlight).toBe(0);
-  });
-
-  test("lets the next one try when a connection does not come about", async () => {
-    const { pool } = openPool(closedPort(), { maxConnections: 1 });
-    const refused: Outcome = ["upstream_connect", "nothing"];
-    expect(await Promise.all([ask(pool), ask(pool), ask(pool)])).toEqual([refused, refused, refused]);
-    expect(pool.inFlight).toBe(0);
-  });
-
-  test("passes over who waits and whose client has left", async () => {
-    const { upstream, release } = startHeld();
-    await using _ = upstream;
-    const { pool } = openPool(upstream.port, { maxConnections: 1 });
-    const first = ask(pool);
-    await upstream.taken(1);
-    const left = start(pool);
-    const last = ask(pool);
-    left.attempt.exchange.isDone = true;
-    release();
-    expect(await left.outcome).toEqual(["client_closed", "nothing"]);
-    await upstream.taken(2);
-    release();
-    expect(await Promise.all([first, last])).toEqual(["0", "0"]);
-    expect([pool.inFlight, upstream.requests.length]).toEqual([0, 2]);
-  });
-
-  test("lets 1,024 wait and refuses more at once", async () => {
-    const { upstream } = startHeld();
-    await using _ = upstream;
-    const { pool, pass } = openPool(upstream.port, { maxConnections: 1 });
-    const first = ask(pool);
-    await upstream.taken(1);
-    const waiting = Array.from({ length: 1024 }, () => ask(pool));
-    expect(await ask(pool)).toEqual(["overloaded", "nothing"]);
-    expect(pool.inFlight).toBe(1025);
-    pass(TIMEOUTS.responseMs);
-    expect(new Set((await Promise.all(waiting)).map(String))).toEqual(new Set(["upstream_timeout,nothing"]));
-    expect(await first).toEqual(["upstream_timeout", "fresh"]);
-    expect(pool.inFlight).toBe(0);
-  });
-});
-
 describe("an attempt that fails says what was sent:", () => {
   test("nothing, when nobody listens", async () => {
     const { pool } = openPool(closedPort());
@@ -392,7 +221,7 @@ test("a request whose client left before it is connected is not sent", async () 
   await using upstream = startNumbered();
   const { pool } = openPool(upstream.port);
   const { outcome, attempt } = start(pool);
-  attempt.exchange.isDone = true;
-  expect(await outcome).toEqual(["client_closed", "nothing"]);
+  attempt.exchange.gone(new GatewayError("client_closed", "gone"));
+  expect(await outcome).toEqual(["client_closed", null]);
   expect([upstream.requests.length, pool.inFlight]).toEqual([0, 0]);
 });

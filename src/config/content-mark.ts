@@ -1,5 +1,6 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { FileRefusal, readRegularFile } from "./regular-file.ts";
 
 // Left behind by editors and by atomic writes; their content is nobody's configuration.
 const LEAVING = /^\.|~$|\.sw[a-z]$|\.tmp$|^#.*#$|^4913$/;
@@ -11,9 +12,9 @@ export function isLeaving(name: string): boolean {
 
 async function fileMark(path: string): Promise<string> {
   try {
-    return Bun.hash(await readFile(path)).toString(36);
-  } catch {
-    return "absent";
+    return Bun.hash(await readRegularFile(path)).toString(36);
+  } catch (error) {
+    return error instanceof FileRefusal ? error.message : "absent";
   }
 }
 
@@ -25,7 +26,7 @@ async function folderMark(path: string): Promise<string> {
 
 /**
  * A text that changes with the content of a file, or of the files right in a folder, and with nothing else; links are
- * followed. Never rejects: what cannot be read is `absent`.
+ * followed. Never rejects: what cannot be read is `absent`, and of what is no file it tells only what it is.
  */
 export async function contentMark(path: string): Promise<string> {
   try {

@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { isMap, parseDocument } from "yaml";
 import { gatewaySchema } from "./gateway-schema.ts";
+import { readRegularFile } from "./regular-file.ts";
 import { keyText } from "./tree.ts";
 
 const GATEWAY_FILE = /^torii\.(?:ya?ml|json)$/;
@@ -25,7 +25,7 @@ export async function isGatewayFile(path: string): Promise<boolean> {
   if (GATEWAY_FILE.test(basename(path))) return true;
   if (path.endsWith(".ts")) return false;
   try {
-    const keys = topKeys(await readFile(path, "utf8"));
+    const keys = topKeys((await readRegularFile(path)).toString("utf8"));
     return keys.some((key) => GATEWAY_KEYS.has(key)) && !keys.some((key) => ROUTE_KEYS.has(key));
   } catch {
     return false;

@@ -1,11 +1,12 @@
 import { isUtf8 } from "node:buffer";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { isAbsolute, join, relative } from "node:path";
 import type { ConfigIssue } from "../errors.ts";
 import { type ParsedFile, parseFilePaced } from "./document.ts";
 import type { Filled } from "./interpolate.ts";
 import { loadModuleFile } from "./module-file.ts";
 import type { Pace } from "./pace.ts";
+import { readFault, readRegularFile } from "./regular-file.ts";
 
 // Hidden files, Kubernetes' `..data` and editors' leavings are not configuration.
 const ROUTE_FILE = /^[^.#].*\.(ya?ml|json|ts)$/;
@@ -46,20 +47,24 @@ function decoded(bytes: Uint8Array): string | null {
   return isUtf8(bytes) ? new TextDecoder().decode(bytes) : null;
 }
 
+export interface FileDeps {
+  readonly cwd: string;
+  readonly fill: (text: string) => Filled;
+  readonly pace: Pace;
+  /** How long the top level of a TypeScript file may take. */
+  readonly importTimeoutMs: number;
+}
+
 /** Reads and parses one file, whatever its form. Never rejects: what cannot be read is an issue. */
-export async function readConfigFile(
-  path: string,
-  deps: { readonly cwd: string; readonly fill: (text: string) => Filled; readonly pace: Pace },
-): Promise<ParsedFile> {
+export async function readConfigFile(path: string, deps: FileDeps): Promise<ParsedFile> {
   const file = shownPath(path, deps.cwd);
   try {
-    const text = decoded(await readFile(path));
+    const text = decoded(await readRegularFile(path));
     if (text === null) return { documents: [], issues: [fileIssue(file, "is not UTF-8; save it as UTF-8")] };
     return path.endsWith(".ts")
-      ? await loadModuleFile({ file, path, text })
+      ? await loadModuleFile({ file, path, text }, deps.importTimeoutMs)
       : await parseFilePaced({ file, text, fill: deps.fill }, deps.pace);
   } catch (error) {
-    const message = `cannot be read (${reasonOf(error)}); create it, or correct the path`;
-    return { documents: [], issues: [fileIssue(file, message)] };
+    return { documents: [], issues: [fileIssue(file, readFault(error))] };
   }
 }

@@ -1,5 +1,6 @@
 import { isAbsolute, resolve } from "node:path";
 import { isShortSecret, maskSecrets } from "./mask.ts";
+import { readFault } from "./regular-file.ts";
 
 /** A text with its placeholders filled in. */
 export interface Filled {
@@ -54,15 +55,11 @@ function variable(inner: string, env: InterpolatorDeps["env"]): Value {
   return { fault: `the environment variable ${name} is not set; set it or write \${${name}:-default}` };
 }
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-}
-
 function secretFile(path: string, deps: InterpolatorDeps): Value {
   try {
     return { value: deps.readText(path).replace(/\r?\n$/, "") };
   } catch (error) {
-    return { fault: `the secret file ${path} cannot be read (${reasonOf(error)}); create it or correct the path` };
+    return { fault: `the secret file ${path} ${readFault(error)}` };
   }
 }
 

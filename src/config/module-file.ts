@@ -4,6 +4,7 @@ import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { compileRegex, definePlugin } from "../plugin.ts";
 import { defineRoutes } from "./define.ts";
 import type { ConfigDocument, ParsedFile } from "./document.ts";
+import { importWithin } from "./module-import.ts";
 import { fieldOf, type Path } from "./path.ts";
 import type { Place } from "./types.ts";
 
@@ -118,11 +119,12 @@ function moduleDocument(file: ModuleFile, value: unknown): ConfigDocument {
 /**
  * Loads a TypeScript file whose default export is what `defineRoutes` gives. The same text gives the same module;
  * a changed text is loaded anew, and the old module stays in memory. What the file imports itself is not reloaded.
+ * A top level that takes longer than `timeoutMs` is a fault.
  */
-export async function loadModuleFile(file: ModuleFile): Promise<ParsedFile> {
+export async function loadModuleFile(file: ModuleFile, timeoutMs: number): Promise<ParsedFile> {
   serveToriiModule();
   try {
-    const loaded: unknown = await import(`${file.path}?v=${Bun.hash(file.text).toString(36)}`);
+    const loaded = await importWithin(`${file.path}?v=${Bun.hash(file.text).toString(36)}`, timeoutMs);
     const value = valueAt(loaded, "default");
     if (typeof value === "object" && value !== null) return { documents: [moduleDocument(file, value)], issues: [] };
     const message = "exports no routes; write export default defineRoutes({ … })";

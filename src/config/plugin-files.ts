@@ -5,7 +5,9 @@ import type { Plugin } from "../plugin.ts";
 import type { Catalog, OpenCatalog } from "./catalog.ts";
 import { isLeaving } from "./content-mark.ts";
 import { importIssues, serveToriiModule } from "./module-file.ts";
+import { IMPORT_TIMEOUT_MS, importWithin } from "./module-import.ts";
 import { modulePlugin } from "./plugin-modules.ts";
+import { readFault, readRegularFile } from "./regular-file.ts";
 
 /** A plugin and the file that it came from. */
 interface Found {
@@ -16,16 +18,17 @@ interface Found {
 /**
  * Opens catalogs over the built-in plugins, the user's folder (one plugin for each .ts or .js file right in it;
  * what they share stands in a folder below) and the modules that are named. A file that was edited is loaded anew
- * with the next catalog. Rejects with a ConfigError that holds the faults of all plugin files.
+ * with the next catalog. Rejects with a ConfigError that holds the faults of all plugin files; one of them is a file
+ * or a module whose top level takes longer than `importTimeoutMs`.
  */
-export function createCatalogs(builtIns: readonly Plugin[]): OpenCatalog {
+export function createCatalogs(builtIns: readonly Plugin[], importTimeoutMs = IMPORT_TIMEOUT_MS): OpenCatalog {
   const known = new Map(builtIns.map((plugin) => [plugin.name, plugin]));
   return async ({ folder, names }) => {
-    const own = folder === null ? [] : await userPlugins(folder, known);
+    const own = folder === null ? [] : await userPlugins(folder, known, importTimeoutMs);
     const plugins = new Map([...known, ...own.map(({ plugin }): [string, Plugin] => [plugin.name, plugin])]);
     const modules = await namedModules(
       names.filter((name) => !plugins.has(name)),
-      folder ?? process.cwd(),
+      { folder: folder ?? process.cwd(), timeoutMs: importTimeoutMs },
     );
     return catalogOf(plugins, modules);
   };
@@ -35,17 +38,25 @@ function catalogOf(plugins: ReadonlyMap<string, Plugin>, modules: ReadonlyMap<st
   return { get: (name) => plugins.get(name) ?? modules.get(name), names: () => [...plugins.keys()] };
 }
 
-async function namedModules(names: readonly string[], folder: string): Promise<ReadonlyMap<string, Plugin>> {
+async function namedModules(
+  names: readonly string[],
+  from: { readonly folder: string; readonly timeoutMs: number },
+): Promise<ReadonlyMap<string, Plugin>> {
   const modules = new Map<string, Plugin>();
   for (const name of new Set(names)) {
-    const plugin = await modulePlugin(name, folder);
+    const plugin = await modulePlugin(name, from);
     if (plugin !== undefined) modules.set(name, plugin);
   }
   return modules;
 }
 
-async function userPlugins(folder: string, builtIns: ReadonlyMap<string, Plugin>): Promise<readonly Found[]> {
-  const results = await Promise.all((await pluginFiles(folder)).map(loadPlugin));
+async function userPlugins(
+  folder: string,
+  builtIns: ReadonlyMap<string, Plugin>,
+  timeoutMs: number,
+): Promise<readonly Found[]> {
+  const paths = await pluginFiles(folder);
+  const results = await Promise.all(paths.map((path) => loadPlugin(path, timeoutMs)));
   const found = results.flatMap((result) => ("plugin" in result ? [result] : []));
   const issues = [
     ...results.flatMap((result) => ("plugin" in result ? [] : result.issues)),
@@ -64,14 +75,25 @@ async function pluginFiles(folder: string): Promise<readonly string[]> {
   }
 }
 
-async function loadPlugin(path: string): Promise<Found | { readonly issues: readonly ConfigIssue[] }> {
-  serveToriiModule();
+type Loaded = Found | { readonly issues: readonly ConfigIssue[] };
+
+async function loadPlugin(path: string, timeoutMs: number): Promise<Loaded> {
   const file = join(basename(dirname(path)), basename(path));
   try {
-    const mark = Bun.hash(await Bun.file(path).bytes()).toString(36);
-    // The same content is the same module; an old one stays in memory.
-    const loaded: { readonly default?: unknown } = await import(`${path}?v=${mark}`);
-    if (isPlugin(loaded.default)) return { file, plugin: loaded.default };
+    const mark = Bun.hash(await readRegularFile(path)).toString(36);
+    return await importPlugin(file, `${path}?v=${mark}`, timeoutMs);
+  } catch (error) {
+    return { issues: [issueOf(file, readFault(error))] };
+  }
+}
+
+/** The same content is the same module; an old one stays in memory. */
+async function importPlugin(file: string, specifier: string, timeoutMs: number): Promise<Loaded> {
+  serveToriiModule();
+  try {
+    const loaded: unknown = await importWithin(specifier, timeoutMs);
+    const plugin: unknown = Reflect.get(Object(loaded), "default");
+    if (isPlugin(plugin)) return { file, plugin };
     return {
       issues: [issueOf(file, "exports no plugin; write export default definePlugin({ name, options, create })")],
     };

@@ -3,6 +3,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import * as z from "zod";
 import type { Plugin } from "../plugin.ts";
 import { HONO_MODULES } from "./hono-modules.ts";
+import { importWithin } from "./module-import.ts";
 
 type Factory = (...args: readonly unknown[]) => unknown;
 
@@ -21,29 +22,50 @@ export function isModuleName(name: string): boolean {
   return /^(?:@[\w.-]+\/)?[\w.-]+(?:\/[\w.-]+)*$/.test(name) && name.includes("/");
 }
 
+/** Where modules are looked for, and how long their top level may take. */
+export interface ModulesFrom {
+  readonly folder: string;
+  readonly timeoutMs: number;
+}
+
 /**
  * A plugin made of a Hono middleware module; `with` is what its function gets, nothing when it is empty.
  * A module that cannot be used gives a plugin whose options are at fault and say why, so that the fault is located.
  * Undefined when there is no module of that name and the name may mean something else.
  */
-export async function modulePlugin(name: string, folder: string): Promise<Plugin | undefined> {
-  const loaded = await loadModule(name, folder);
-  if (loaded instanceof Error) return isModuleName(name) ? broken(name, loaded.message) : undefined;
+export async function modulePlugin(name: string, from: ModulesFrom): Promise<Plugin | undefined> {
+  const loaded = await loadModule(name, from);
+  if (loaded instanceof ModuleFault) {
+    return loaded.isFound || isModuleName(name) ? broken(name, loaded.message) : undefined;
+  }
   const factory = factoryOf(name, loaded);
   return typeof factory === "string" ? broken(name, factory) : working(name, factory);
 }
 
-async function loadModule(name: string, folder: string): Promise<object | Error> {
+class ModuleFault extends Error {
+  override readonly name = "ModuleFault";
+  /** There is a module of that name, so nothing else can be meant. */
+  readonly isFound: boolean;
+
+  constructor(message: string, isFound: boolean) {
+    super(message);
+    this.isFound = isFound;
+  }
+}
+
+async function loadModule(name: string, { folder, timeoutMs }: ModulesFrom): Promise<object | ModuleFault> {
   const known = HONO_MODULES[name];
   if (known !== undefined) return known();
   if (isBuiltin(name) || name.startsWith(".") || name.startsWith("/"))
-    return new Error(`${name} is no middleware module`);
+    return new ModuleFault(`${name} is no middleware module`, false);
   try {
-    return await import(Bun.resolveSync(name, folder));
+    return Object(await importWithin(Bun.resolveSync(name, folder), timeoutMs));
   } catch (thrown) {
-    const isAbsent = thrown instanceof Error && /Cannot find (?:module|package)/.test(thrown.message);
-    if (isAbsent) return new Error(`there is no module ${name}; install it where the configuration stands`);
-    return new Error(`${name} cannot be loaded: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    const isAbsent = /Cannot find (?:module|package)/.test(message);
+    if (isAbsent)
+      return new ModuleFault(`there is no module ${name}; install it where the configuration stands`, false);
+    return new ModuleFault(`${name} cannot be loaded: ${message}`, true);
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { assemble } from "./assemble.ts";
@@ -6,13 +6,15 @@ import type { Building } from "./building.ts";
 import type { Catalog, OpenCatalog } from "./catalog.ts";
 import { below, placeOf } from "./check.ts";
 import { type Entries, pluginNames, readEntries } from "./entries.ts";
-import { readConfigFile, reasonOf, routeFiles, shownPath } from "./files.ts";
+import { type FileDeps, readConfigFile, reasonOf, routeFiles, shownPath } from "./files.ts";
 import { gatewayConfig } from "./gateway-config.ts";
 import { defaultGateway, type Gateway, readGatewayDocument } from "./gateway-document.ts";
 import { createInterpolator, type Interpolator } from "./interpolate.ts";
 import { isSecretField } from "./mask.ts";
+import { IMPORT_TIMEOUT_MS } from "./module-import.ts";
 import { createPace, type Pace } from "./pace.ts";
 import { pluginUses, usedNames } from "./plugin-uses.ts";
+import { readRegularFileSync } from "./regular-file.ts";
 import type { Config } from "./types.ts";
 import { shortened } from "./wording.ts";
 
@@ -26,6 +28,8 @@ export interface LoadOptions {
   readonly routeFiles?: readonly string[];
   /** Without it, names and options of plugins are not checked. */
   readonly openCatalog?: OpenCatalog;
+  /** How long the top level of a TypeScript route file may take; ten seconds by default. */
+  readonly importTimeoutMs?: number;
 }
 
 /** A configuration that passed every check. */
@@ -49,6 +53,7 @@ interface Loading {
   readonly interpolator: Interpolator;
   readonly issues: ConfigIssue[];
   readonly pace: Pace;
+  readonly importTimeoutMs: number;
 }
 
 /** Values of fields that hold secrets by their name are kept as secrets too, in whatever document they stand. */
@@ -62,8 +67,8 @@ function keepSecrets(value: unknown, interpolator: Interpolator, seen = new Set<
   }
 }
 
-function filesDeps({ cwd, interpolator, pace }: Loading) {
-  return { cwd, fill: interpolator.fill, pace };
+function filesDeps({ cwd, interpolator, pace, importTimeoutMs }: Loading): FileDeps {
+  return { cwd, fill: interpolator.fill, pace, importTimeoutMs };
 }
 
 async function readGateway(loading: Loading): Promise<Gateway> {
@@ -157,9 +162,11 @@ function throwFaults(loading: Loading, paths: readonly string[]): void {
 function startLoading(options: LoadOptions): Loading {
   const cwd = resolve(options.cwd ?? process.cwd());
   const path = resolve(cwd, options.path ?? "torii.yaml");
-  const readText = (file: string) => readFileSync(file, "utf8");
+  const readText = (file: string) => readRegularFileSync(file).toString("utf8");
   const interpolator = createInterpolator({ env: options.env, readText, folder: dirname(path) });
-  return { cwd, path, isOptional: options.path === null, interpolator, issues: [], pace: createPace() };
+  const { importTimeoutMs = IMPORT_TIMEOUT_MS } = options;
+  const isOptional = options.path === null;
+  return { cwd, path, isOptional, interpolator, issues: [], pace: createPace(), importTimeoutMs };
 }
 
 function buildingOf(

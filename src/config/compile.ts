@@ -12,6 +12,7 @@ import type { Service } from "../service/service.ts";
 import type { Services } from "../service/services.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createSplit } from "../traffic/split.ts";
+import type { TimerWheel } from "../wire/timer-wheel.ts";
 import type { Catalog } from "./catalog.ts";
 import { type CompiledBackend, CompiledRoute, type Snapshot, SnapshotUse } from "./snapshot.ts";
 import type { Config, FieldConfig, MatchConfig, PluginUse, RouteConfig } from "./types.ts";
@@ -21,6 +22,8 @@ export interface CompileDeps {
   readonly services: Services;
   readonly metrics: Pick<Metrics, "routeSlot" | "serviceSlot">;
   readonly random: () => number;
+  /** For the deadlines of routes. */
+  readonly wheel: TimerWheel;
 }
 
 /**
@@ -131,6 +134,7 @@ function compileRoute(route: RouteConfig, { chains, services, use, deps }: Route
     backends,
     split: createSplit(route.backends, deps.random),
     policy: Object.freeze({ timeoutMs: route.timeoutMs, attemptTimeoutMs: route.backendTimeoutMs }),
+    wheel: deps.wheel,
     slot: deps.metrics.routeSlot(route.name),
     use,
   });

@@ -3,12 +3,14 @@ import type { Chain } from "../route/chain.ts";
 import type { RouteIndex } from "../route/index.ts";
 import type { RouteRule } from "../route/rule.ts";
 import { STRAIGHT } from "../route/serve.ts";
+import { armDeadline } from "../service/deadline.ts";
 import type { ForwardPolicy } from "../service/options.ts";
 import type { Service } from "../service/service.ts";
 import type { Slot } from "../telemetry/histogram.ts";
 import type { Split } from "../traffic/split.ts";
 import type { Receiver } from "../wire/attempt.ts";
 import type { Exchange, ExchangeObserver } from "../wire/exchange.ts";
+import type { TimerWheel } from "../wire/timer-wheel.ts";
 import type { Config } from "./types.ts";
 
 /** One configuration, compiled and frozen. A request reads it once and keeps it to its end. */
@@ -62,6 +64,7 @@ export interface CompiledRouteParts {
   readonly backends: readonly CompiledBackend[];
   readonly split: Split;
   readonly policy: ForwardPolicy;
+  readonly wheel: TimerWheel;
   readonly slot: Slot;
   readonly use: SnapshotUse;
 }
@@ -78,7 +81,7 @@ export class CompiledRoute implements ExchangeObserver {
 
   /** Serves a request from here to its end: plugins, then a backend. Never throws. */
   serve(exchange: Exchange): void {
-    const { backends, split, use } = this.#parts;
+    const { backends, policy, split, use, wheel } = this.#parts;
     exchange.route = this.name;
     exchange.observer = this;
     use.begin();
@@ -86,12 +89,18 @@ export class CompiledRoute implements ExchangeObserver {
     const backend = chosen === null ? null : (backends[chosen] ?? null);
     exchange.slot = backend?.slot ?? null;
     const chain = backend === null ? this.#parts.chain : backend.chain;
-    if (chain === null) this.#forward(exchange, backend, STRAIGHT);
-    else chain.serve(exchange, (asked, receiver) => this.#forward(asked, backend, receiver));
+    if (chain === null) {
+      this.#forward(exchange, backend, STRAIGHT);
+      return;
+    }
+    // Attempts bound themselves; plugins have only this.
+    exchange.deadline = armDeadline(exchange, policy.timeoutMs, wheel);
+    chain.serve(exchange, (asked, receiver) => this.#forward(asked, backend, receiver));
   }
 
   exchangeDone(exchange: Exchange): void {
-    const { slot, use } = this.#parts;
+    const { slot, use, wheel } = this.#parts;
+    if (exchange.deadline !== null) wheel.remove(exchange.deadline);
     slot.observe(exchange.method, exchange.status, (exchange.endedAt - exchange.startedAt) / 1000);
     if (exchange.slot !== null && exchange.forwardedAt > 0) {
       const endedAt = exchange.respondedAt > 0 ? exchange.respondedAt : exchange.endedAt;

@@ -72,6 +72,7 @@ interface Parts {
   readonly metrics: Metrics;
   readonly services: Services;
   readonly path: RequestPath;
+  readonly wheel: TimerWheel;
   readonly listeners: Listeners;
   readonly status: SidePart<StatusServer>;
   readonly accessLog: SidePart<AccessLog>;
@@ -118,6 +119,7 @@ function createParts(options: GatewayOptions): Parts {
     services,
     path,
     state,
+    wheel,
     listeners: createListeners({ wheel, newId: createIds(), hooks: path.hooks }),
     status: createStatusPart({ readyState, metrics }, file),
     accessLog: createAccessLogPart({
@@ -145,11 +147,11 @@ function load(options: GatewayOptions): Promise<Loaded> {
   });
 }
 
-function build(loaded: Loaded, { options, services, metrics, path }: Parts): Promise<Snapshot> {
+function build(loaded: Loaded, { options, services, metrics, path, wheel }: Parts): Promise<Snapshot> {
   const { config, catalog } = loaded;
   if (catalog === null) throw new Error("a configuration was loaded without a catalog");
   const version = String(Number(path.current?.version ?? 0) + 1);
-  return compile(config, version, { catalog, services, metrics, random: options.random ?? Math.random });
+  return compile(config, version, { catalog, services, metrics, wheel, random: options.random ?? Math.random });
 }
 
 function readyReasons(state: Parts["state"]): readonly ReadyReason[] {

@@ -22,9 +22,9 @@ import { ResponseWriter, type ResponseWriterOwner } from "./response-writer.ts";
 import { Timer } from "./timer-wheel.ts";
 import type { Tunnel, TunnelEnd } from "./tunnel.ts";
 import { openTunnel, Upgrade } from "./upgrade.ts";
+import { asBuffer } from "./view.ts";
 
 const NOTHING = Buffer.alloc(0);
-const REQUESTS_PER_TURN = 32;
 /** So long, and for so many bytes, a closing connection is read on: the client gets to read the answer. */
 const LINGER_MS = 2000;
 const LINGER_BYTES = 1024 * 1024;
@@ -67,13 +67,14 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
   // What the socket tells
 
   onData(bytes: Buffer): void {
+    this.#gate.beginTurn();
     if (this.#state === "busy") this.#dataWhileBusy(bytes);
     else if (this.#state === "tunnel") this.tunnel?.data(this, bytes);
     else if (this.#state === "lingering") {
       this.#lingered += bytes.length;
       if (this.#lingered > LINGER_BYTES) this.terminate();
     } else if (this.#gate.hasHeld) this.#gate.hold(bytes);
-    else if (this.#state !== "closed") this.#consume(bytes);
+    else if (this.#state !== "closed") this.#consume(bytes, false);
   }
 
   onDrain(): void {
@@ -134,21 +135,21 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     }
     if (this.#writer === null) this.armIdle();
     const rest = this.#body.feed(bytes);
-    if (rest !== null && rest.length > 0) this.#gate.hold(rest);
+    if (rest !== null && rest.length > 0) this.#gate.hold(asBuffer(rest));
   }
 
   /** Reads requests from bytes until one of them is under way, or there is no whole head. */
-  #consume(bytes: Buffer): void {
+  #consume(bytes: Buffer, isOwn: boolean): void {
     let rest = bytes;
     this.#isConsuming = true;
-    for (let turn = 0; rest.length > 0 && this.#isReady && turn < REQUESTS_PER_TURN; turn++) {
+    while (rest.length > 0 && this.#isReady && this.#gate.takeTurn()) {
       const head = this.#readHead(rest);
       rest = head === null ? NOTHING : this.#begin(head, this.#reader.rest);
     }
     this.#isConsuming = false;
     if (this.#hasEnded && rest.length === 0 && this.#state !== "busy") this.#linger();
     if (rest.length === 0 || (this.#state !== "busy" && this.#state !== "idle")) return;
-    this.#gate.hold(rest);
+    this.#gate.hold(rest, isOwn);
     if (this.#state !== "idle" || this.outlet.isBlocked) return;
     this.#gate.giveWay(() => {
       if (this.#state === "idle") this.#next();
@@ -199,7 +200,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
       exchange.refuse(new GatewayError("payload_too_large", `The body is over ${limits.bodyBytes} bytes.`));
     } else hooks.onRequest(exchange);
     const left = body.settle();
-    return left === null ? NOTHING : Buffer.from(left);
+    return left === null ? NOTHING : asBuffer(left);
   }
 
   /** Answers what never became an exchange, and closes: where a next request would begin is not known. */
@@ -353,7 +354,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     this.#gate.open();
     if (this.#isConsuming || this.outlet.isBlocked) return;
     const held = this.#gate.takeHeld();
-    if (held !== null) this.#consume(held);
+    if (held !== null) this.#consume(held, true);
   }
 
   /** Says all there is to say, then waits a little for the client to close: a reset would take the answer away. */

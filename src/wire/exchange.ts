@@ -1,6 +1,7 @@
 import type { GatewayError } from "../errors.ts";
 import type { BodySource } from "./body.ts";
 import type { HeaderList } from "./header-list.ts";
+import type { Timer } from "./timer-wheel.ts";
 
 /** Who asks. `address` is the client's own, read through `trustedProxies`; `peer` is the other end of the socket. */
 export interface ClientInfo {
@@ -89,6 +90,8 @@ export class Exchange {
 
   /** Whoever must know of the end: the configuration that serves the exchange. */
   observer: ExchangeObserver | null = null;
+  /** Bounds the work on the exchange; the observer lets go of it in the end. */
+  deadline: Timer | null = null;
   /** Where the time of the backend that was chosen is counted. */
   slot: DurationSlot | null = null;
 
@@ -164,6 +167,13 @@ export class Exchange {
   /** One listener for the client's leaving; the one who holds the upstream connection sets it. */
   set onGone(listener: ((reason: GatewayError) => void) | null) {
     this.#onGone = listener;
+  }
+
+  /** Called when the deadline passed before there was a response: whoever works on it is told, and it is refused. */
+  expire(error: GatewayError): void {
+    this.#abort?.abort(error);
+    this.#onGone?.(error);
+    this.refuse(error);
   }
 
   /** Called by the connection when the client left. */

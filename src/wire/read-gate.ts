@@ -4,6 +4,9 @@ import { inEvent } from "./event.ts";
 /** Bytes of later requests wait, up to so many; then the socket is not read. */
 const HELD_BYTES = 64 * 1024;
 
+/** So many requests of one client are begun before others have their turn. */
+const REQUESTS_PER_TURN = 32;
+
 /** Why a socket may not be read for now; it is read while there is no reason. */
 export type PauseReason = "peer" | "body";
 
@@ -13,6 +16,7 @@ export class ReadGate {
   #isPeerSlow = false;
   #isBodyHeld = false;
   #held: Buffer | null = null;
+  #left = REQUESTS_PER_TURN;
 
   constructor(socket: Socket<unknown>) {
     this.#socket = socket;
@@ -32,10 +36,21 @@ export class ReadGate {
     else this.#socket.resume();
   }
 
-  /** Keeps a copy of bytes that belong to a later request. */
-  hold(bytes: Uint8Array): void {
-    this.#held = this.#held === null ? Buffer.from(bytes) : Buffer.concat([this.#held, bytes]);
+  /** Keeps bytes that belong to a later request: a copy, unless they are what `takeHeld` gave. */
+  hold(bytes: Buffer, isOwn = false): void {
+    if (this.#held !== null) this.#held = Buffer.concat([this.#held, bytes]);
+    else this.#held = isOwn ? bytes : Buffer.from(bytes);
     if (this.#held.length > HELD_BYTES) this.set("peer", true);
+  }
+
+  /** A new turn begins: with new bytes, or after others have had theirs. */
+  beginTurn(): void {
+    this.#left = REQUESTS_PER_TURN;
+  }
+
+  /** Says whether another request may be begun in this turn. */
+  takeTurn(): boolean {
+    return this.#left-- > 0;
   }
 
   get hasHeld(): boolean {
@@ -52,7 +67,10 @@ export class ReadGate {
   /** Lets others have their turn first: who is answered at once would otherwise go on without end. */
   giveWay(next: () => void): void {
     this.set("peer", true);
-    setImmediate(() => inEvent(this, next));
+    setImmediate(() => {
+      this.beginTurn();
+      inEvent(this, next);
+    });
   }
 
   /** Reads on, whatever the reasons were. */

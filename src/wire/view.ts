@@ -14,3 +14,8 @@ export function viewFrom(bytes: Buffer, at: number): Uint8Array {
   bytes.copy(small, 0, at);
   return new Uint8Array(smallMemory, small.byteOffset, length);
 }
+
+/** The same memory under Buffer's methods. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

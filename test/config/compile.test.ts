@@ -55,7 +55,13 @@ async function compiled(routes: object, torii: object = {}, given?: Services): P
       registryFor: (options, name) => createStaticRegistry({ [name]: options.endpoints }),
     });
   opened.push(services);
-  const deps = { catalog, services, metrics: createMetrics({ version: "test" }), random: Math.random };
+  const deps = {
+    catalog,
+    services,
+    metrics: createMetrics({ version: "test" }),
+    random: Math.random,
+    wheel: new TimerWheel(),
+  };
   return { snapshot: compile(config, "7", deps), services, made };
 }
 

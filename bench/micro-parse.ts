@@ -30,7 +30,7 @@ function textOf(bytes: Buffer): string {
 
 function benchRequests(name: string, headers: Readonly<Record<string, string>>): void {
   const inputs = heads((number) => requestHead(headers, number));
-  const reader = new HeadReader();
+  const reader = new HeadReader(false);
   print(`${name}: bytes to text only`, inputs, textOf);
   print(`${name}: parseRequest`, inputs, (bytes) => parseRequest(textOf(bytes), LIMITS));
   print(`${name}: HeadReader`, inputs, (bytes) => reader.read(bytes, LIMITS));

@@ -168,9 +168,7 @@ export class ChunkedDecoder {
     if (this.#trailerText.length === 2) return;
     const text = this.#trailerText.slice(0, -4);
     if (hasBadOctet(text)) throw bad("The trailer section holds a control character.");
-    const all = new HeaderList();
-    parseFields(text, 0, all, TRAILER_COUNT_LIMIT);
-    this.trailers = allowedTrailers(all);
+    this.trailers = allowedTrailers(new HeaderList(parseFields(text, TRAILER_COUNT_LIMIT)));
   }
 }
 

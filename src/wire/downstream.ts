@@ -28,7 +28,6 @@ const NOTHING = Buffer.alloc(0);
 /** So long, and for so many bytes, a closing connection is read on: the client gets to read the answer. */
 const LINGER_MS = 2000;
 const LINGER_BYTES = 1024 * 1024;
-
 /**
  * `idle`: between requests; `head`: part of a head came; `busy`: an exchange is under way; `lingering`: all is said,
  * the client may still be sending; `tunnel`: the connection is no longer ours to read; `closed`.
@@ -42,7 +41,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
   readonly #socket: Socket<Downstream>;
   readonly #context: ListenerContext<Downstream>;
   readonly #client: ClientInfo;
-  readonly #reader = new HeadReader();
+  readonly #reader: HeadReader;
   readonly #gate: ReadGate;
   #state: State = "idle";
   #exchange: Exchange | null = null;
@@ -59,6 +58,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     this.#socket = socket;
     this.outlet = new Outlet(socket);
     this.#gate = new ReadGate(socket);
+    this.#reader = new HeadReader(client.isTrusted);
     this.#context = context;
     this.#client = client;
     context.wheel.arm(this, context.limits.headerTimeoutMs);
@@ -388,11 +388,11 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
       this.responseBroken(new GatewayError("internal", "A 101 without a connection to switch to."));
       return;
     }
-    const { wheel } = this.#context;
     const held = this.#gate.takeHeld();
     this.outlet.text(interimText(head));
     this.#gate.open();
     this.#state = "tunnel";
+    const { wheel } = this.#context;
     wheel.disarm(this);
     openTunnel(this, body, { exchange, wheel, idleMs: body.idleMs, onClosed: () => this.#finish(exchange) });
     if (held !== null) this.tunnel?.data(this, held);

@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import { fieldName, type HeaderList, trimSpace } from "./header-list.ts";
+import { FieldBlock, fieldName, trimSpace } from "./header-list.ts";
 
 // One pass over a whole head: a control character, a CR without LF, or an LF without CR. Everything but these may
 // stand in a field value (RFC 9110 5.5); bare CR and LF are refused, never repaired (RFC 9112 2.2).
@@ -14,13 +14,13 @@ const SPACE = 32;
 const TAB = 9;
 
 /**
- * Reads field lines from `text`, from `from` to its end, into `list`; lines are parted by CRLF.
- * `text` must have passed `hasBadOctet`. Throws `bad_request` for folding, bad names and lines without a colon,
- * `headers_too_large` for more than `limit` lines.
+ * Reads the field lines of a text, parted by CRLF, the last one without. It must have passed `hasBadOctet`.
+ * Throws `bad_request` for folding, bad names and lines without a colon, `headers_too_large` for more than `limit`
+ * lines.
  */
-export function parseFields(text: string, from: number, list: HeaderList, limit: number): void {
-  let at = from;
-  list.readFrom(text);
+export function parseFields(text: string, limit: number): FieldBlock {
+  const block = new FieldBlock(text);
+  let at = 0;
   while (at < text.length) {
     let end = text.indexOf("\r\n", at);
     if (end < 0) end = text.length;
@@ -30,10 +30,12 @@ export function parseFields(text: string, from: number, list: HeaderList, limit:
     if (colon < 0 || colon > end) throw badField("A header line has no colon.");
     const name = fieldName(text.slice(at, colon));
     if (name === null) throw badField("A header name is not a token.");
-    if (list.size >= limit) throw new GatewayError("headers_too_large", `More than ${limit} header fields.`);
-    list.append(name, at);
+    if (block.names.length >= limit) throw new GatewayError("headers_too_large", `More than ${limit} header fields.`);
+    block.names.push(name);
+    block.starts.push(at);
     at = end + 2;
   }
+  return block;
 }
 
 function badField(detail: string): GatewayError {
@@ -55,4 +57,9 @@ const DIGITS = /^\d{1,15}$/;
 /** A Content-Length as a number, or -1 when it is malformed or absurd (RFC 9110 8.6). */
 export function parseLength(value: string): number {
   return DIGITS.test(value) ? Number(value) : -1;
+}
+
+/** Says whether a text, from there on, is just that ending. */
+export function endsWith(text: string, from: number, ending: string): boolean {
+  return text.length - from === ending.length && text.endsWith(ending);
 }

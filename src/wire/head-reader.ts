@@ -1,17 +1,29 @@
 import { GatewayError } from "../errors.ts";
 import { hasBadOctet } from "./fields.ts";
-import { type HeadLimits, type ParsedRequest, parseRequest } from "./parse-request.ts";
+import { dropForwardingFields, dropNamedFields } from "./forwarding.ts";
+import { type HeadLimits, ParsedRequest, parseRequest } from "./parse-request.ts";
 
 const HEAD_END = Buffer.from("\r\n\r\n");
 const NOTHING = Buffer.alloc(0);
 const EMPTY_LINES_LIMIT = 4;
 
-/** Gathers a request's head from the pieces in which it comes. */
+/**
+ * Gathers a request's head from the pieces in which it comes, and takes away the fields that are not for anybody
+ * behind this connection.
+ */
 export class HeadReader {
   /** What follows the head that `read` returned last; a view on the bytes given. */
   rest: Buffer = NOTHING;
+  readonly #isTrusted: boolean;
+  /** The request before, if the next may repeat its fields. */
+  #last: ParsedRequest | null = null;
   #partial: Buffer | null = null;
   #scanned = 0;
+
+  /** `isTrusted`: the client is a proxy whose word on other clients counts. */
+  constructor(isTrusted: boolean) {
+    this.#isTrusted = isTrusted;
+  }
 
   get hasPartial(): boolean {
     return this.#partial !== null;
@@ -31,7 +43,18 @@ export class HeadReader {
     checkSize(bytes, start, end, limits);
     // A view costs as much as parsing a field: the common case has nothing behind the head.
     this.rest = end + 4 === bytes.length ? NOTHING : bytes.subarray(end + 4);
-    return parseRequest(bytes.toString("latin1", start, end), limits);
+    return this.#parse(bytes.toString("latin1", start, end), limits);
+  }
+
+  #parse(text: string, limits: HeadLimits): ParsedRequest {
+    const head = parseRequest(text, limits, this.#last);
+    if (head.isRepeated) return head;
+    dropNamedFields(head.headers);
+    if (!this.#isTrusted) dropForwardingFields(head.headers);
+    // Of an absolute target the host is not the fields'. A list that was changed is not what will come again.
+    const isPlain = head.headers.block !== null && !/^[A-Z]+ http/i.test(text);
+    this.#last = isPlain ? Object.assign(new ParsedRequest(), head, { headers: head.headers.copy() }) : null;
+    return head;
   }
 
   #keep(bytes: Buffer, limits: HeadLimits): void {

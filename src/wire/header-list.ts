@@ -51,21 +51,76 @@ function isSpace(code: number): boolean {
   return code === 32 || code === 9;
 }
 
-/**
- * Header or trailer fields as they stand on the wire: order, case and duplicates are kept.
- * Fields that were parsed stay parts of the head's text until one is changed, so that a list nobody touches is
- * written as it was read.
- */
-export class HeaderList {
+/** Parsed fields: lines of a text, each right behind the one before. Never changed once it is parsed. */
+export class FieldBlock {
   /** Lower-case names, in order. */
   readonly names: string[] = [];
-  /** Where the fields begin in `#text`, line by line; empty when `#own` holds them from the first. */
-  #starts: number[] = [];
-  #text = "";
-  #own: string[] | null = null;
+  /** Where each field's line begins in the text; the last one goes to its end. */
+  readonly starts: number[] = [];
+  readonly text: string;
+  /** What was written of it last, and without which names: most heads are written the same way every time. */
+  #written = "";
+  #without: ReadonlySet<string> | null = null;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  endAt(index: number): number {
+    const next = this.starts[index + 1];
+    return next === undefined ? this.text.length : next - 2;
+  }
+
+  /** The fields as text, each with its line end, but for those of these names. */
+  textWithout(dropped: ReadonlySet<string>): string {
+    if (this.#without === dropped) return this.#written;
+    let text = "";
+    // Neighbours leave as one piece: their line ends stand between them.
+    let first = -1;
+    for (let i = 0; i < this.names.length; i++) {
+      const isKept = !dropped.has(this.names[i] ?? "");
+      if (isKept && first < 0) first = i;
+      else if (!isKept && first >= 0) {
+        text += this.text.slice(this.starts[first], this.starts[i]);
+        first = -1;
+      }
+    }
+    if (first >= 0) text += `${this.text.slice(this.starts[first])}\r\n`;
+    this.#without = dropped;
+    this.#written = text;
+    return text;
+  }
+}
+
+const NO_FIELDS = new FieldBlock("");
+
+/**
+ * Header or trailer fields as they stand on the wire: order, case and duplicates are kept.
+ * Parsed fields stay parts of their block until one is changed, so that a list nobody touches is written as it was
+ * read, and lists of equal heads share one block.
+ */
+export class HeaderList {
+  #block: FieldBlock | null;
+  #names: string[] = NO_FIELDS.names;
+  #lines: string[] = NO_FIELDS.names;
+
+  /** The fields of a block, or none. */
+  constructor(block: FieldBlock = NO_FIELDS) {
+    this.#block = block;
+  }
+
+  /** The block that it still is, or null when fields were changed. */
+  get block(): FieldBlock | null {
+    return this.#block;
+  }
 
   get size(): number {
     return this.names.length;
+  }
+
+  /** Lower-case names, in order. */
+  get names(): readonly string[] {
+    return this.#block === null ? this.#names : this.#block.names;
   }
 
   /** `Name: value` of each field, without the line end, in Latin-1. */
@@ -73,21 +128,10 @@ export class HeaderList {
     return this.#owned();
   }
 
-  /** Begins a list of parsed fields: they are lines of this text, each right behind the one before, to its end. */
-  readFrom(text: string): void {
-    this.#text = text;
-  }
-
-  /** Appends the field whose line begins there; it must be valid. */
-  append(name: string, start: number): void {
-    this.names.push(name);
-    this.#starts.push(start);
-  }
-
   /** Appends a field of another list as it stands. */
   appendFrom(other: HeaderList, index: number): void {
     this.#owned().push(other.lines[index] ?? "");
-    this.names.push(other.names[index] ?? "");
+    this.#names.push(other.names[index] ?? "");
   }
 
   has(name: string): boolean {
@@ -117,35 +161,28 @@ export class HeaderList {
   }
 
   valueAt(index: number): string {
+    const block = this.#block;
     const nameEnd = (this.names[index] ?? "").length + 1;
-    if (this.#own === null) return trimmed(this.#text, (this.#starts[index] ?? 0) + nameEnd, this.#endAt(index));
-    const line = this.#own[index] ?? "";
+    if (block !== null) return trimmed(block.text, (block.starts[index] ?? 0) + nameEnd, block.endAt(index));
+    const line = this.#lines[index] ?? "";
     return trimmed(line, nameEnd, line.length);
   }
 
   /** The fields as text, each with its line end, but for those of these names. */
   textWithout(dropped: ReadonlySet<string>): string {
-    const { names } = this;
+    if (this.#block !== null) return this.#block.textWithout(dropped);
     let text = "";
-    // Neighbours leave as one piece: their line ends stand between them.
-    let first = -1;
-    for (let i = 0; i < names.length; i++) {
-      const name = names[i] ?? "";
-      const isKept = !dropped.has(name);
-      if (isKept && this.#own !== null) text += `${this.#own[i]}\r\n`;
-      else if (isKept && first < 0) first = i;
-      else if (!isKept && first >= 0) {
-        text += this.#text.slice(this.#starts[first], this.#starts[i]);
-        first = -1;
-      }
+    for (let i = 0; i < this.#names.length; i++) {
+      if (!dropped.has(this.#names[i] ?? "")) text += `${this.#lines[i]}\r\n`;
     }
-    return first < 0 ? text : `${text}${this.#text.slice(this.#starts[first])}\r\n`;
+    return text;
   }
 
   /** Appends a field. Throws a TypeError for an invalid name or value. */
   add(name: string, value: string): void {
-    this.#owned().push(lineOf(name, value));
-    this.names.push(name.toLowerCase());
+    const line = lineOf(name, value);
+    this.#owned().push(line);
+    this.#names.push(name.toLowerCase());
   }
 
   /** Replaces all fields of that name by one, in the place of the first. Throws as `add` does. */
@@ -156,7 +193,8 @@ export class HeaderList {
       this.add(name, value);
       return;
     }
-    this.#owned()[at] = lineOf(name, value);
+    const line = lineOf(name, value);
+    this.#owned()[at] = line;
     if (this.names.indexOf(lower, at + 1) >= 0) this.#removeFrom(lower, at + 1);
   }
 
@@ -171,32 +209,35 @@ export class HeaderList {
   }
 
   copy(): HeaderList {
+    if (this.#block !== null) return new HeaderList(this.#block);
     const list = new HeaderList();
-    list.names.push(...this.names);
-    list.#own = this.#owned().slice();
+    list.#block = null;
+    list.#names = this.#names.slice();
+    list.#lines = this.#lines.slice();
     return list;
   }
 
+  /** The lines, to be changed: from here on the list has its own. */
   #owned(): string[] {
-    this.#own ??= this.names.map((_name, i) => this.#text.slice(this.#starts[i], this.#endAt(i)));
-    return this.#own;
-  }
-
-  #endAt(index: number): number {
-    const next = this.#starts[index + 1];
-    return next === undefined ? this.#text.length : next - 2;
+    const block = this.#block;
+    if (block === null) return this.#lines;
+    this.#names = block.names.slice();
+    this.#lines = block.names.map((_name, i) => block.text.slice(block.starts[i], block.endAt(i)));
+    this.#block = null;
+    return this.#lines;
   }
 
   #removeFrom(lower: string, from: number): void {
     const lines = this.#owned();
+    const names = this.#names;
     let kept = from;
-    for (let i = from; i < this.names.length; i++) {
-      if (this.names[i] === lower) continue;
-      this.names[kept] = this.names[i] ?? "";
+    for (let i = from; i < names.length; i++) {
+      if (names[i] === lower) continue;
+      names[kept] = names[i] ?? "";
       lines[kept] = lines[i] ?? "";
       kept++;
     }
-    this.names.length = kept;
+    names.length = kept;
     lines.length = kept;
   }
 }

@@ -1,6 +1,6 @@
 import { now } from "./event.ts";
 import { type ClientInfo, Exchange, type Responder } from "./exchange.ts";
-import { dropForwardingFields, dropNamedFields, readClient } from "./forwarding.ts";
+import { readClient } from "./forwarding.ts";
 import type { ListenerContext } from "./listener-context.ts";
 import type { ParsedRequest } from "./parse-request.ts";
 import type { RequestBody } from "./request-body.ts";
@@ -17,8 +17,6 @@ export interface Origin {
 
 /** The exchange of a parsed request. What trusted proxies say of the client and of the request's id is believed. */
 export function makeExchange(head: ParsedRequest, { context, client, responder, body }: Origin): Exchange {
-  dropNamedFields(head.headers);
-  if (!client.isTrusted) dropForwardingFields(head.headers);
   const given = client.isTrusted ? head.headers.first("x-request-id") : null;
   return new Exchange(head, {
     id: given !== null && given !== "" && given.length <= ID_LIMIT ? given : context.newId(),

@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
 import type { RequestHead } from "./exchange.ts";
-import { hasBadOctet, listElements, parseFields, parseLength } from "./fields.ts";
+import { endsWith, hasBadOctet, listElements, parseFields, parseLength } from "./fields.ts";
 import { fieldName, HeaderList, ownCopy } from "./header-list.ts";
 
 export interface HeadLimits {
@@ -19,7 +19,9 @@ export class ParsedRequest implements RequestHead {
   minor = 1;
   host = "";
   authority = "";
-  readonly headers = new HeaderList();
+  headers = new HeaderList();
+  /** True when its fields are those of the request before, which have been looked at already. */
+  isRepeated = false;
   /** -1 without Content-Length. */
   contentLength = -1;
   isChunked = false;
@@ -35,19 +37,38 @@ const TARGET = /^[\x21\x22\x24-\x7e\x80-\xff]+$/;
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
 
 /**
- * Parses a head without its last empty line, strictly by RFC 9112: what is ambiguous is refused.
+ * Parses a head without its last empty line, strictly by RFC 9112: what is ambiguous is refused. `last` is the one
+ * before on the same connection: a client mostly sends the same fields again, and equal ones need no second reading.
  * Throws GatewayError: `bad_request`, `uri_too_long`, `headers_too_large`, `method_not_allowed`,
  * `version_not_supported`, `expectation_failed`, `not_implemented`.
  */
-export function parseRequest(text: string, limits: HeadLimits): ParsedRequest {
-  if (hasBadOctet(text) || text.charCodeAt(text.length - 1) === 13) throw bad("The head holds a control character.");
+export function parseRequest(text: string, limits: HeadLimits, last: ParsedRequest | null = null): ParsedRequest {
   const head = new ParsedRequest();
   let end = text.indexOf("\r\n");
   if (end < 0) end = text.length;
   parseRequestLine(text, end, head, limits.uriBytes);
-  parseFields(text, end + 2, head.headers, limits.headerCount);
+  if (last !== null && repeats(head, last, text, end + 2)) return head;
+  if (hasBadOctet(text) || text.charCodeAt(text.length - 1) === 13) throw bad("The head holds a control character.");
+  head.headers = new HeaderList(parseFields(text.slice(end + 2), limits.headerCount));
   readFields(head);
   return head;
+}
+
+/** Takes over what was read from equal fields. What depends on method or target as well is read anew. */
+function repeats(head: ParsedRequest, last: ParsedRequest, text: string, from: number): boolean {
+  const { block } = last.headers;
+  if (block === null || last.minor !== head.minor || last.upgrade !== null || head.target.charCodeAt(0) !== 47)
+    return false;
+  if (!endsWith(text, from, block.text)) return false;
+  head.headers = new HeaderList(block);
+  head.host = last.host;
+  head.authority = last.authority;
+  head.contentLength = last.contentLength;
+  head.isChunked = last.isChunked;
+  head.keepsAlive = last.keepsAlive;
+  head.expectsContinue = last.expectsContinue;
+  head.isRepeated = true;
+  return true;
 }
 
 function bad(detail: string): GatewayError {

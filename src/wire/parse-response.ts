@@ -1,7 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import type { ResponseHead } from "./exchange.ts";
-import { hasBadOctet, listElements, parseFields, parseLength } from "./fields.ts";
-import { HeaderList } from "./header-list.ts";
+import { endsWith, hasBadOctet, listElements, parseFields, parseLength } from "./fields.ts";
+import { HeaderList, isFieldValue } from "./header-list.ts";
 
 /** How a response's body ends (RFC 9112 6.3). */
 export type Framing = "none" | "length" | "chunked" | "close";
@@ -11,7 +11,7 @@ export class ParsedResponse implements ResponseHead {
   status = 0;
   reason = "";
   minor = 1;
-  readonly headers = new HeaderList();
+  headers = new HeaderList();
   contentLength = -1;
   isChunked = false;
   keepsAlive = true;
@@ -20,15 +20,26 @@ export class ParsedResponse implements ResponseHead {
 const FIELD_LIMIT = 1000;
 const KEEP_ALIVE: readonly string[] = ["keep-alive"];
 
-/** Parses a response head without its last empty line. Throws `upstream_protocol`. */
-export function parseResponse(text: string): ParsedResponse {
-  if (hasBadOctet(text) || text.charCodeAt(text.length - 1) === 13) throw broken("holds a control character");
+/**
+ * Parses a response head without its last empty line. `last` is the one before on the same connection: an endpoint
+ * often says the same again, and equal fields need no second reading. Throws `upstream_protocol`.
+ */
+export function parseResponse(text: string, last: ParsedResponse | null = null): ParsedResponse {
   const head = new ParsedResponse();
   let end = text.indexOf("\r\n");
   if (end < 0) end = text.length;
   parseStatusLine(text, end, head);
+  const block = last?.headers.block ?? null;
+  if (last !== null && block !== null && last.minor === head.minor && endsWith(text, end + 2, block.text)) {
+    head.headers = new HeaderList(block);
+    head.contentLength = last.contentLength;
+    head.isChunked = last.isChunked;
+    head.keepsAlive = last.keepsAlive;
+    return head;
+  }
+  if (hasBadOctet(text) || text.charCodeAt(text.length - 1) === 13) throw broken("holds a control character");
   try {
-    parseFields(text, end + 2, head.headers, FIELD_LIMIT);
+    head.headers = new HeaderList(parseFields(text.slice(end + 2), FIELD_LIMIT));
   } catch (cause) {
     throw broken("has malformed header fields", cause);
   }
@@ -46,6 +57,7 @@ function parseStatusLine(text: string, end: number, head: ParsedResponse): void 
   head.minor = minor;
   head.status = status;
   head.reason = end > 13 ? text.slice(13, end) : "";
+  if (head.reason !== "OK" && !isFieldValue(head.reason)) throw broken("has no valid status line");
 }
 
 /** `HTTP/1.` by its codes: a call into the runtime for each response would be noticed. */

@@ -8,7 +8,7 @@ import { hasBadOctet, listElements } from "./fields.ts";
 import { dropNamedFields, requestText } from "./forwarding.ts";
 import type { HeaderList } from "./header-list.ts";
 import { Outlet } from "./outlet.ts";
-import { framingOf, type ParsedResponse, parseResponse } from "./parse-response.ts";
+import { framingOf, ParsedResponse, parseResponse } from "./parse-response.ts";
 import { RequestBody } from "./request-body.ts";
 import { ResponseBody, type ResponseBodyOwner } from "./response-body.ts";
 import { lastChunk } from "./response-writer.ts";
@@ -46,6 +46,8 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
   #attempt: Attempt | null = null;
   #body: ResponseBody | null = null;
   #head: Buffer | null = null;
+  /** The response before, if the next may repeat its fields. */
+  #last: ParsedResponse | null = null;
   #isReused = false;
   #isRequestSent = true;
   #keepsAlive = true;
@@ -192,7 +194,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     if (attempt === null) return false;
     let head: ParsedResponse;
     try {
-      head = parseResponse(text);
+      head = parseResponse(text, this.#last);
     } catch (error) {
       this.#fail(error instanceof GatewayError ? error : new GatewayError("internal", "", { cause: error }));
       return false;
@@ -216,7 +218,7 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
   #respond(attempt: Attempt, head: ParsedResponse, rest: Uint8Array): void {
     const { exchange, receiver, timeouts } = attempt;
     const framing = framingOf(head, exchange.upstreamMethod);
-    dropNamedFields(head.headers);
+    if (this.#last === null || this.#last.headers.block !== head.headers.block) this.#clean(head);
     exchange.respondedAt = now();
     exchange.upstreamStatus = head.status;
     this.#keepsAlive = head.keepsAlive && framing !== "close";
@@ -237,6 +239,13 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     receiver.onResponse(exchange, { head, body });
     body.settle();
     if (this.#body === body && timeouts.idleMs > 0) this.#owner.wheel.arm(this, timeouts.idleMs);
+  }
+
+  /** Takes away what is not for anybody behind this connection; fields that need it are not remembered. */
+  #clean(head: ParsedResponse): void {
+    dropNamedFields(head.headers);
+    const isPlain = head.headers.block !== null;
+    this.#last = isPlain ? Object.assign(new ParsedResponse(), head, { headers: head.headers.copy() }) : null;
   }
 
   #readBody(bytes: Buffer): void {

@@ -29,9 +29,21 @@ describe("a header list", () => {
   });
 
   test("takes white space off values, and nothing else", () => {
-    const headers = new HeaderList();
-    parseFields("a: \t x y \t\r\nb:\r\nc:\xa0z\xa0\r\nd:x:y", 0, headers, 10);
+    const headers = new HeaderList(parseFields("a: \t x y \t\r\nb:\r\nc:\xa0z\xa0\r\nd:x:y", 10));
     expect(["a", "b", "c", "d"].map((name) => headers.get(name))).toEqual(["x y", "", "\xa0z\xa0", "x:y"]);
+  });
+
+  test("shares what was parsed until one of two lists is changed", () => {
+    const block = parseFields("A: 1\r\nB: 2\r\nC: 3", 10);
+    const [first, second] = [new HeaderList(block), new HeaderList(block)];
+    first.set("b", "4");
+    first.delete("a");
+    first.add("D", "5");
+    expect([first.block, second.block]).toEqual([null, block]);
+    expect(first.textWithout(new Set())).toBe("b: 4\r\nC: 3\r\nD: 5\r\n");
+    expect(second.textWithout(new Set(["b"]))).toBe("A: 1\r\nC: 3\r\n");
+    expect(second.textWithout(new Set(["a", "c"]))).toBe("B: 2\r\n");
+    expect([...second.names, second.get("c")]).toEqual(["a", "b", "c", "3"]);
   });
 
   test("replaces all fields of a name by one, in the place of the first", () => {

@@ -3,10 +3,8 @@ import { hasBadOctet, listElements, parseFields, parseLength } from "../../src/w
 import { HeaderList } from "../../src/wire/header-list.ts";
 import { codeOf } from "./parts.ts";
 
-function fields(text: string, from = 0, limit = 100): HeaderList {
-  const list = new HeaderList();
-  parseFields(text, from, list, limit);
-  return list;
+function fields(text: string, limit = 100): HeaderList {
+  return new HeaderList(parseFields(text, limit));
 }
 
 describe("a head's octets", () => {
@@ -39,7 +37,7 @@ describe("a head's octets", () => {
 
 describe("field lines", () => {
   test("are read from where they begin, up to the end of the text", () => {
-    const list = fields("GET / HTTP/1.1\r\nHost: a\r\nX-A:1", 16);
+    const list = fields("Host: a\r\nX-A:1");
     expect([list.names, list.lines]).toEqual([
       ["host", "x-a"],
       ["Host: a", "X-A:1"],
@@ -53,7 +51,6 @@ describe("field lines", () => {
 
   test("are none in an empty text", () => {
     expect(fields("").size).toBe(0);
-    expect(fields("abc", 5).size).toBe(0);
   });
 
   const refused: readonly (readonly [what: string, text: string])[] = [
@@ -73,8 +70,8 @@ describe("field lines", () => {
 
   test("are refused when there are more than the limit", () => {
     const many = (count: number) => Array.from({ length: count }, (_, at) => `A${at}: b`).join("\r\n");
-    expect(fields(many(7), 0, 7).size).toBe(7);
-    expect(codeOf(() => fields(many(8), 0, 7))).toBe("headers_too_large");
+    expect(fields(many(7), 7).size).toBe(7);
+    expect(codeOf(() => fields(many(8), 7))).toBe("headers_too_large");
   });
 });
 

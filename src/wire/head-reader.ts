@@ -51,8 +51,8 @@ export class HeadReader {
     if (head.isRepeated) return head;
     dropNamedFields(head.headers);
     if (!this.#isTrusted) dropForwardingFields(head.headers);
-    // Of an absolute target the host is not the fields'. A list that was changed is not what will come again.
-    const isPlain = head.headers.block !== null && !/^[A-Z]+ http/i.test(text);
+    // A list that was changed is not what will come again.
+    const isPlain = head.headers.block !== null;
     this.#last = isPlain ? Object.assign(new ParsedRequest(), head, { headers: head.headers.copy() }) : null;
     return head;
   }

@@ -20,6 +20,8 @@ export class ParsedRequest implements RequestHead {
   host = "";
   authority = "";
   headers = new HeaderList();
+  /** False when the target named the authority, which the fields then do not. */
+  isOriginForm = true;
   /** True when its fields are those of the request before, which have been looked at already. */
   isRepeated = false;
   /** -1 without Content-Length. */
@@ -57,8 +59,8 @@ export function parseRequest(text: string, limits: HeadLimits, last: ParsedReque
 /** Takes over what was read from equal fields. What depends on method or target as well is read anew. */
 function repeats(head: ParsedRequest, last: ParsedRequest, text: string, from: number): boolean {
   const { block } = last.headers;
-  if (block === null || last.minor !== head.minor || last.upgrade !== null || head.target.charCodeAt(0) !== 47)
-    return false;
+  if (block === null || !last.isOriginForm || last.upgrade !== null) return false;
+  if (last.minor !== head.minor || head.target.charCodeAt(0) !== 47) return false;
   if (!endsWith(text, from, block.text)) return false;
   head.headers = new HeaderList(block);
   head.host = last.host;
@@ -172,7 +174,10 @@ function readExpectation(head: ParsedRequest, value: string): void {
 function readTarget(head: ParsedRequest, hosts: number): void {
   if (hosts > 1) throw bad("There is more than one Host.");
   if (hosts === 0 && head.minor === 1) throw bad("There is no Host.");
-  if (head.target.charCodeAt(0) !== 47) readOtherForm(head);
+  if (head.target.charCodeAt(0) !== 47) {
+    head.isOriginForm = false;
+    readOtherForm(head);
+  }
   if (hosts === 0 && head.authority === "") return;
   head.host = hostOf(head.authority);
 }

@@ -20,6 +20,8 @@ export class ParsedRequest implements RequestHead {
   host = "";
   authority = "";
   headers = new HeaderList();
+  /** True when there is an Upgrade, whether it counts for this method or not. */
+  namesUpgrade = false;
   /** False when the target named the authority, which the fields then do not. */
   isOriginForm = true;
   /** True when its fields are those of the request before, which have been looked at already. */
@@ -59,7 +61,7 @@ export function parseRequest(text: string, limits: HeadLimits, last: ParsedReque
 /** Takes over what was read from equal fields. What depends on method or target as well is read anew. */
 function repeats(head: ParsedRequest, last: ParsedRequest, text: string, from: number): boolean {
   const { block } = last.headers;
-  if (block === null || !last.isOriginForm || last.upgrade !== null) return false;
+  if (block === null || !last.isOriginForm || last.namesUpgrade) return false;
   if (last.minor !== head.minor || head.target.charCodeAt(0) !== 47) return false;
   if (!endsWith(text, from, block.text)) return false;
   head.headers = new HeaderList(block);
@@ -137,6 +139,7 @@ function readFields(head: ParsedRequest): void {
         break;
     }
   }
+  head.namesUpgrade = upgrade !== null;
   checkFraming(head, codings);
   readTarget(head, hosts);
   readConnection(head, connection, upgrade);

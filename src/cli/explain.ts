@@ -1,9 +1,11 @@
 import { parseArgs } from "node:util";
 import { ruleOf } from "../config/compile.ts";
 import { loadConfig } from "../config/source.ts";
-import type { Config, RouteConfig } from "../config/types.ts";
+import type { Config, ListenerConfig, RouteConfig } from "../config/types.ts";
 import { type Explanation, explain as explainRoute } from "../route/explain.ts";
+import { hostMatches } from "../route/hostname.ts";
 import type { RouteRequest } from "../route/match.ts";
+import { redactTarget } from "../telemetry/redaction.ts";
 import { HeaderList } from "../wire/header-list.ts";
 import { type Command, EXIT, UsageError } from "./command.ts";
 import { pluginText } from "./routes.ts";
@@ -30,14 +32,21 @@ export const explain: Command = {
       cwd: context.cwd,
       openCatalog: context.openCatalog,
     });
-    const listener = values.listener ?? config.listeners[0]?.name ?? "";
-    const request = requestOf(positionals, values.header, listener);
-    const rules = config.routes.map((route, order) => ruleOf(route, order, route));
-    const answer = describe(explainRoute(rules, request), config);
+    const listener = listenerOf(config, values.listener);
+    const request = requestOf(positionals, values.header, listener.name);
+    const answer = answerTo(request, config, listener);
     context.out(values.json ? JSON.stringify(answer, null, 2) : textOf(answer, request));
     return answer.route === null ? EXIT.failed : EXIT.done;
   },
 };
+
+/** The listener of this name, the first without one. */
+function listenerOf({ listeners }: Config, name: string | undefined): ListenerConfig {
+  const found = name === undefined ? listeners[0] : listeners.find((listener) => listener.name === name);
+  if (found !== undefined) return found;
+  const names = listeners.map((listener) => listener.name).join(", ");
+  throw new UsageError(`there is no listener ${JSON.stringify(name ?? "")}; there is ${names || "none"}`);
+}
 
 const URL_PARTS = /^(?:https?:\/\/([^/?#]*))?(\/[^#]*|\?[^#]*)?$/i;
 
@@ -45,10 +54,13 @@ function requestOf(positionals: readonly string[], headerTexts: readonly string[
   const [method = "", url = ""] = positionals;
   // Taken apart by hand: a URL parser would normalise the path, and the path as sent is what is to be explained.
   const parts = URL_PARTS.exec(url);
-  if (parts === null) throw new UsageError(`${url} is no URL; give http://host/path, or /path with -H 'Host: …'`);
+  if (parts === null)
+    throw new UsageError(`${redactTarget(url)} is no URL; give http://host/path, or /path with -H 'Host: …'`);
   const headers = new HeaderList();
   for (const text of headerTexts) addHeader(headers, text);
   const authority = parts[1] ?? headers.first("host") ?? "";
+  if (authority.includes("@"))
+    throw new UsageError("the gateway refuses credentials in a URL; leave out what goes before @");
   const target = parts[2] ?? "/";
   return {
     method,
@@ -71,8 +83,12 @@ function addHeader(headers: HeaderList, text: string): void {
 }
 
 interface Answer {
+  /** Name of the listener that is asked. */
+  readonly listener: string;
   readonly route: string | null;
   readonly path: string;
+  /** Why the listener serves no such host, or null. */
+  readonly unserved: string | null;
   readonly refusal: string | null;
   readonly params: Readonly<Record<string, string>> | null;
   readonly plugins: readonly string[];
@@ -86,7 +102,22 @@ interface Answer {
   readonly others: readonly { readonly route: string; readonly reasons: readonly string[] }[];
 }
 
-function describe(explanation: Explanation<RouteConfig>, config: Config): Answer {
+/** Asks the listener first, as the gateway does: no route counts for a host that it does not serve. */
+function answerTo(request: RouteRequest, config: Config, listener: ListenerConfig): Answer {
+  const unserved = unservedBy(listener, request.host);
+  const routes = unserved === null ? config.routes : [];
+  const rules = routes.map((route, order) => ruleOf(route, order, route));
+  const explanation = explainRoute(rules, request);
+  const answer = describe(explanation, config);
+  return { listener: listener.name, ...answer, unserved, refusal: unserved === null ? answer.refusal : null };
+}
+
+function unservedBy({ name, hostnames }: ListenerConfig, host: string): string | null {
+  if (hostnames.length === 0 || hostnames.some((hostname) => hostMatches(hostname, host))) return null;
+  return `listener ${name} serves ${hostnames.join(", ")}, not ${host || "a request without host"}`;
+}
+
+function describe(explanation: Explanation<RouteConfig>, config: Config): Omit<Answer, "listener" | "unserved"> {
   const route = explanation.found?.target ?? null;
   return {
     route: route?.name ?? null,
@@ -112,8 +143,10 @@ function endpointsOf(name: string, config: Config): readonly string[] | null {
 }
 
 function textOf(answer: Answer, request: RouteRequest): string {
-  const lines = [`${request.method} ${request.host || "(no host)"}${request.target}`];
-  if (answer.refusal !== null) lines.push(`refused with 400 ambiguous_path: ${answer.refusal}`);
+  const target = Buffer.from(redactTarget(request.target), "latin1").toString();
+  const lines = [`${request.method} ${request.host || "(no host)"}${target}`];
+  if (answer.unserved !== null) lines.push(`no route takes it: 404 route_not_found; ${answer.unserved}`);
+  else if (answer.refusal !== null) lines.push(`refused with 400 ambiguous_path: ${answer.refusal}`);
   else if (answer.route === null) lines.push("no route takes it: 404 route_not_found");
   else lines.push(...winnerLines(answer));
   if (answer.others.length > 0) lines.push("", "other routes:");

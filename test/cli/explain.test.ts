@@ -95,6 +95,52 @@ describe("torii explain", () => {
     expect(out).toContain("400 ambiguous_path");
   });
 
+  const HOSTS = {
+    "torii.yaml":
+      'listeners: [{ name: shop, port: 8080, hostnames: ["*.shop.test"] }, { name: all, port: 8081 }, { name: two, port: 8082, hostnames: [a.test, b.test] }]\n',
+    "routes/a.yaml": `routes: [{ name: any, plugins: [${ANSWER}] }]`,
+  };
+
+  test.each([
+    [["GET", "http://www.shop.test/"], "any", null],
+    [["GET", "http://shop.test/"], null, "listener shop serves *.shop.test, not shop.test"],
+    [["GET", "http://shop.test/", "--listener", "all"], "any", null],
+    [["GET", "http://b.test/", "--listener", "two"], "any", null],
+    [["GET", "http://c.test/a/../b", "--listener", "two"], null, "listener two serves a.test, b.test, not c.test"],
+    [["GET", "/"], null, "listener shop serves *.shop.test, not a request without host"],
+  ])("asks first whether the listener serves the host: %j", async (args, route, unserved) => {
+    const { code, out } = await torii(["explain", ...args], HOSTS);
+    expect(code).toBe(route === null ? 1 : 0);
+    if (unserved !== null) {
+      expect(out.split("\n").slice(1)).toEqual([`no route takes it: 404 route_not_found; ${unserved}`]);
+    }
+    const json = JSON.parse((await torii(["explain", ...args, "--json"], HOSTS)).out);
+    expect(json).toMatchObject({ listener: args[3] ?? "shop", route, unserved, refusal: null });
+  });
+
+  test("refuses a listener that is not there, and names those that are", async () => {
+    const { code, out, err } = await explain("GET", "/inner", "--listener", "outer");
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toContain('there is no listener "outer"; there is http, inner');
+  });
+
+  test.each([
+    ["/x?a=1&access_token=abc&b=2", "GET shop.test/x?a=1&access_token=***&b=2"],
+    ["/x?X-Amz-Signature=abc", "GET shop.test/x?X-Amz-Signature=***"],
+    ["/x?name=Köln", "GET shop.test/x?name=Köln"],
+  ])("shows %s without its secrets", async (target, first) => {
+    const { out } = await explain("GET", `http://shop.test${target}`);
+    expect(out.split("\n")[0]).toBe(first);
+    expect(out).not.toContain("abc");
+  });
+
+  test("does not repeat a secret in what it says of a misuse", async () => {
+    const { err } = await explain("GET", "shop?token=abc");
+    expect(err).toContain("shop?token=*** is no URL");
+    const { code, err: other } = await explain("GET", "http://me:abc@shop.test/");
+    expect([code, other.includes("credentials"), other.includes("abc")]).toEqual([2, true, false]);
+  });
+
   test("says that a plugin answers where there is no backend", async () => {
     const { out } = await explain("GET", "/inner", "--listener", "inner");
     expect(out).toContain("backend  none: a plugin answers");

@@ -8,6 +8,7 @@ import { parsePath } from "../route/path-match.ts";
 import { pathPolicy } from "../route/path-policy.ts";
 import type { RouteRule } from "../route/rule.ts";
 import { parseValue } from "../route/value-test.ts";
+import type { ForwardPolicy } from "../service/options.ts";
 import type { Service } from "../service/service.ts";
 import type { Services } from "../service/services.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -38,8 +39,9 @@ export async function compile(config: Config, version: string, deps: CompileDeps
   const use = new SnapshotUse(() => {
     for (const service of services.values()) deps.services.release(service);
   });
+  const policies = sharedPolicies();
   const rules = config.routes.map((route, order) => {
-    const target = compileRoute(route, { chains, services, use, deps });
+    const target = compileRoute(route, { policies, chains, services, use, deps });
     return ruleOf(route, order, target);
   });
   await Promise.all([...services.values()].map((service) => service.ready));
@@ -110,14 +112,26 @@ function provision(use: PluginUse, route: string, catalog: Catalog): MiddlewareH
   return plugin.provision(use.options, { route });
 }
 
+/** Gives equal policies as one object, as most routes have the same. */
+function sharedPolicies(): (route: RouteConfig) => ForwardPolicy {
+  const known = new Map<string, ForwardPolicy>();
+  return ({ timeoutMs, backendTimeoutMs }) => {
+    const key = `${timeoutMs} ${backendTimeoutMs}`;
+    const policy = known.get(key) ?? Object.freeze({ timeoutMs, attemptTimeoutMs: backendTimeoutMs });
+    known.set(key, policy);
+    return policy;
+  };
+}
+
 interface RouteContext {
+  readonly policies: (route: RouteConfig) => ForwardPolicy;
   readonly chains: ReadonlyMap<RouteConfig, Linked>;
   readonly services: ReadonlyMap<string, Service>;
   readonly use: SnapshotUse;
   readonly deps: CompileDeps;
 }
 
-function compileRoute(route: RouteConfig, { chains, services, use, deps }: RouteContext): CompiledRoute {
+function compileRoute(route: RouteConfig, { policies, chains, services, use, deps }: RouteContext): CompiledRoute {
   const chainOf = (uses: readonly PluginUse[]) => {
     const handlers = uses.flatMap((one) => chains.get(route)?.get(one) ?? []);
     return handlers.length === 0 ? null : linkChain(handlers);
@@ -133,7 +147,7 @@ function compileRoute(route: RouteConfig, { chains, services, use, deps }: Route
     chain: own,
     backends,
     split: createSplit(route.backends, deps.random),
-    policy: Object.freeze({ timeoutMs: route.timeoutMs, attemptTimeoutMs: route.backendTimeoutMs }),
+    policy: policies(route),
     wheel: deps.wheel,
     slot: deps.metrics.routeSlot(route.name),
     use,

@@ -73,20 +73,29 @@ export interface CompiledRouteParts {
 export class CompiledRoute implements ExchangeObserver {
   readonly name: string;
   readonly #parts: CompiledRouteParts;
+  // What every request needs stands here itself: with many routes each object on the way is a miss of the cache.
+  readonly #policy: ForwardPolicy;
+  readonly #slot: Slot;
+  readonly #use: SnapshotUse;
+  /** The backend, where there is nothing to choose. */
+  readonly #only: CompiledBackend | null;
 
   constructor(parts: CompiledRouteParts) {
     this.name = parts.name;
     this.#parts = parts;
+    this.#policy = parts.policy;
+    this.#slot = parts.slot;
+    this.#use = parts.use;
+    const [first = null] = parts.backends;
+    this.#only = parts.backends.length === 1 && parts.split.pick() !== null ? first : null;
   }
 
   /** Serves a request from here to its end: plugins, then a backend. Never throws. */
   serve(exchange: Exchange): void {
-    const { backends, policy, split, use, wheel } = this.#parts;
     exchange.route = this.name;
     exchange.observer = this;
-    use.begin();
-    const chosen = split.pick();
-    const backend = chosen === null ? null : (backends[chosen] ?? null);
+    this.#use.begin();
+    const backend = this.#only ?? this.#choose();
     exchange.slot = backend?.slot ?? null;
     const chain = backend === null ? this.#parts.chain : backend.chain;
     if (chain === null) {
@@ -94,19 +103,23 @@ export class CompiledRoute implements ExchangeObserver {
       return;
     }
     // Attempts bound themselves; plugins have only this.
-    exchange.deadline = armDeadline(exchange, policy.timeoutMs, wheel);
+    exchange.deadline = armDeadline(exchange, this.#policy.timeoutMs, this.#parts.wheel);
     chain.serve(exchange, (asked, receiver) => this.#forward(asked, backend, receiver));
   }
 
   exchangeDone(exchange: Exchange): void {
-    const { slot, use, wheel } = this.#parts;
-    if (exchange.deadline !== null) wheel.remove(exchange.deadline);
-    slot.observe(exchange.method, exchange.status, (exchange.endedAt - exchange.startedAt) / 1000);
+    if (exchange.deadline !== null) this.#parts.wheel.remove(exchange.deadline);
+    this.#slot.observe(exchange.method, exchange.status, (exchange.endedAt - exchange.startedAt) / 1000);
     if (exchange.slot !== null && exchange.forwardedAt > 0) {
       const endedAt = exchange.respondedAt > 0 ? exchange.respondedAt : exchange.endedAt;
       exchange.slot.observe(exchange.upstreamMethod, exchange.upstreamStatus, (endedAt - exchange.forwardedAt) / 1000);
     }
-    use.end();
+    this.#use.end();
+  }
+
+  #choose(): CompiledBackend | null {
+    const chosen = this.#parts.split.pick();
+    return chosen === null ? null : (this.#parts.backends[chosen] ?? null);
   }
 
   #forward(exchange: Exchange, backend: CompiledBackend | null, receiver: Receiver): void {
@@ -114,6 +127,6 @@ export class CompiledRoute implements ExchangeObserver {
       receiver.onFailure(exchange, new GatewayError("backend_invalid", "The route has no valid backend."));
       return;
     }
-    backend.service.forward(exchange, this.#parts.policy, receiver);
+    backend.service.forward(exchange, this.#policy, receiver);
   }
 }

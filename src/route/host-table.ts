@@ -6,10 +6,23 @@ import type { Found, RouteRule } from "./rule.ts";
 export interface Entry<T> {
   /** Place in the order of precedence; the smaller wins within a host. */
   readonly rank: number;
-  readonly rule: RouteRule<T>;
-  readonly match: Match;
+  /** True when host and path are all that counts: then neither rule nor match is looked at. */
+  readonly isPlain: boolean;
+  /** True when what is found depends on the path itself. */
+  readonly isPattern: boolean;
   /** What is found where nothing of the path has to be cut out. */
   readonly found: Found<T>;
+  readonly rule: RouteRule<T>;
+  readonly match: Match;
+  /** The entry behind it in the same place, of a higher rank. */
+  next: Entry<T> | null;
+}
+
+/** An entry of a rule's match. */
+export function entryOf<T>(rank: number, { rule, match, found }: Pick<Entry<T>, "rule" | "match" | "found">): Entry<T> {
+  const isFree = match.methods.length === 0 && match.headers.length === 0 && match.query.length === 0;
+  const isPattern = match.path?.kind === "pattern";
+  return { rank, isPlain: isFree && rule.listeners === null, isPattern, found, rule, match, next: null };
 }
 
 /** A literal segment and what follows it. */
@@ -18,7 +31,10 @@ export interface Edge<T> {
   readonly node: TreeNode<T>;
 }
 
-/** A place in the tree of segments. Lists are in order of rank; null means empty. */
+/**
+ * A place in the tree of segments; null means empty. Entries are linked, in order of rank: with 10,000 routes every
+ * object that a search need not touch is a miss of the processor's cache less.
+ */
 export interface TreeNode<T> {
   /** Literal segments while they are few: comparing in place is quicker than cutting a segment out to hash it. */
   few: Edge<T>[] | null;
@@ -26,9 +42,9 @@ export interface TreeNode<T> {
   many: Map<string, TreeNode<T>> | null;
   param: TreeNode<T> | null;
   /** For paths that end here. */
-  whole: Entry<T>[] | null;
+  whole: Entry<T> | null;
   /** For paths that end here or go on. */
-  open: Entry<T>[] | null;
+  open: Entry<T> | null;
 }
 
 /** The routes of one hostname. */
@@ -87,14 +103,21 @@ function patternNode<T>(root: TreeNode<T>, segments: readonly Segment[]): TreeNo
   return node;
 }
 
+/** Links an entry behind those of lower rank. */
+function linked<T>(first: Entry<T> | null, entry: Entry<T>): Entry<T> {
+  if (first === null) return entry;
+  let last = first;
+  while (last.next !== null) last = last.next;
+  last.next = entry;
+  return first;
+}
+
 function addOpen<T>(node: TreeNode<T>, entry: Entry<T>): void {
-  if (node.open === null) node.open = [entry];
-  else node.open.push(entry);
+  node.open = linked(node.open, entry);
 }
 
 function addWhole<T>(node: TreeNode<T>, entry: Entry<T>): void {
-  if (node.whole === null) node.whole = [entry];
-  else node.whole.push(entry);
+  node.whole = linked(node.whole, entry);
 }
 
 /** Adds an entry to a table; entries must come in order of rank. */

@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
 import { firstSegments, paramsOf, segmentCount } from "./capture.ts";
-import { addEntry, createHostTable, type Entry, type HostTable } from "./host-table.ts";
+import { addEntry, createHostTable, type Entry, entryOf, type HostTable } from "./host-table.ts";
 import { EVERYTHING, type Match, type RouteRequest } from "./match.ts";
 import { type CanonicalPath, canonicalPath } from "./path.ts";
 import { faultWords } from "./path-policy.ts";
@@ -54,9 +54,10 @@ function createHosts<T>(rules: readonly RouteRule<T>[]): Hosts<T> {
   const sorted = sortedCandidates(rules.flatMap(candidatesOf));
   for (const [rank, { rule, match }] of sorted.entries()) {
     const found = Object.freeze({ target: rule.target, prefix: fixedPrefix(match), params: null });
-    const entry: Entry<T> = { rank, rule, match, found };
-    if (rule.hostnames.length === 0) addEntry(hosts.all, entry);
-    for (const hostname of rule.hostnames) addEntry(tableOf(hosts, hostname), entry);
+    // Entries are linked within their place, so that each place needs one of its own.
+    const made = () => entryOf(rank, { rule, match, found });
+    if (rule.hostnames.length === 0) addEntry(hosts.all, made());
+    for (const hostname of rule.hostnames) addEntry(tableOf(hosts, hostname), made());
   }
   return hosts;
 }
@@ -90,13 +91,15 @@ export function pathOf(target: string): string {
 }
 
 /** What was found, with what the match took of the path. */
-function foundAt<T>({ match, found }: Entry<T>, raw: string, { path }: CanonicalPath): Found<T> {
+function foundAt<T>(entry: Entry<T>, raw: string, { path }: CanonicalPath): Found<T> {
+  if (!entry.isPattern && raw === path) return entry.found;
+  const { match, found } = entry;
   const kind = match.path;
   if (kind?.kind === "pattern") {
     const prefix = kind.isPrefix ? firstSegments(raw, kind.segments.length) : null;
     return { target: found.target, prefix, params: paramsOf(kind.segments, path) };
   }
-  if (kind?.kind !== "prefix" || raw === path) return found;
+  if (kind?.kind !== "prefix") return found;
   return { target: found.target, prefix: firstSegments(raw, segmentCount(kind.path)), params: null };
 }
 
@@ -108,7 +111,7 @@ export function createIndex<T>(rules: readonly RouteRule<T>[]): RouteIndex<T> {
       const raw = pathOf(request.target);
       const canonical = canonicalPath(raw);
       const entry = inHosts(hosts, request.host, new Search<T>(canonical.path, request));
-      const refused = canonical.faults & ~(entry?.rule.paths ?? 0);
+      const refused = canonical.faults === 0 ? 0 : canonical.faults & ~(entry?.rule.paths ?? 0);
       if (refused !== 0) throw ambiguousPath(refused);
       return entry === null ? null : foundAt(entry, raw, canonical);
     },

@@ -4,15 +4,16 @@ import { conditionsHold, type RouteRequest } from "./match.ts";
 const SLASH = 0x2f;
 
 /** Says whether a candidate takes a request whose host and path it takes. */
-function takes<T>({ rule, match }: Entry<T>, request: RouteRequest): boolean {
+function takes<T>(entry: Entry<T>, request: RouteRequest): boolean {
+  if (entry.isPlain) return true;
+  const { rule, match } = entry;
   if (rule.listeners !== null && !rule.listeners.includes(request.listener)) return false;
   return conditionsHold(match, request);
 }
 
-/** The first of a list that takes the request, if it goes before `best`; else `best`. */
-function better<T>(best: Entry<T> | null, entries: readonly Entry<T>[] | null, request: RouteRequest): Entry<T> | null {
-  if (entries === null) return best;
-  for (const entry of entries) {
+/** The first of linked entries that takes the request, if it goes before `best`; else `best`. */
+function better<T>(best: Entry<T> | null, first: Entry<T> | null, request: RouteRequest): Entry<T> | null {
+  for (let entry = first; entry !== null; entry = entry.next) {
     if (best !== null && entry.rank >= best.rank) return best;
     if (takes(entry, request)) return entry;
   }

@@ -71,7 +71,11 @@ function againstItself(): readonly Scenario[] {
   const paths = Array.from({ length: 10_000 }, (_, number) => routePath(number));
   const rotated = { ...get("/", 64), paths };
   return [
-    itself("routes-10000", "GET, one route and 10,000, all asked in turn", {
+    itself("routes-10000", "GET, one route and 10,000, one of them asked", {
+      contestants: [oneRoute, routes],
+      load: get(routePath(5000), 64),
+    }),
+    itself("routes-10000-all", "GET, one route and 10,000, all asked in scattered order", {
       contestants: [oneRoute, routes],
       load: rotated,
     }),

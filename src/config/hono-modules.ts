@@ -14,13 +14,10 @@ export const HONO_MODULES: Readonly<Record<string, () => Promise<object>>> = {
   "hono/ip-restriction": () => import("hono/ip-restriction"),
   "hono/jwk": () => import("hono/jwk"),
   "hono/jwt": () => import("hono/jwt"),
-  "hono/language": () => import("hono/language"),
-  "hono/logger": () => import("hono/logger"),
   "hono/powered-by": () => import("hono/powered-by"),
   "hono/pretty-json": () => import("hono/pretty-json"),
   "hono/request-id": () => import("hono/request-id"),
   "hono/secure-headers": () => import("hono/secure-headers"),
   "hono/timeout": () => import("hono/timeout"),
   "hono/timing": () => import("hono/timing"),
-  "hono/trailing-slash": () => import("hono/trailing-slash"),
 };

@@ -12,6 +12,12 @@ const ARGUMENTS: Readonly<Record<string, (options: unknown) => readonly unknown[
   "hono/ip-restriction": (options) => [connectionInfo, options],
 };
 
+/** Modules that would do harm here, and what to do instead. */
+const REFUSED: Readonly<Record<string, string>> = {
+  // It prints to the standard output, where the access log goes, and shows queries with their secrets.
+  "hono/logger": "hono/logger cannot be used, as it writes into the access log; see telemetry.accessLog instead",
+};
+
 function connectionInfo(context: Context): unknown {
   const { address } = context.env.client;
   return { remote: { address, addressType: address.includes(":") ? "IPv6" : "IPv4" } };
@@ -54,6 +60,8 @@ class ModuleFault extends Error {
 }
 
 async function loadModule(name: string, { folder, timeoutMs }: ModulesFrom): Promise<object | ModuleFault> {
+  const refusal = REFUSED[name];
+  if (refusal !== undefined) return new ModuleFault(refusal, true);
   const known = HONO_MODULES[name];
   if (known !== undefined) return known();
   if (isBuiltin(name) || name.startsWith(".") || name.startsWith("/"))

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { MiddlewareHandler } from "hono";
 import { builtIns } from "../../plugins/index.ts";
+import { HONO_MODULES } from "../../src/config/hono-modules.ts";
 import { createCatalogs } from "../../src/config/plugin-files.ts";
 import { type Ask, ChunkSource, type Reply, type Run, runChain } from "./support.ts";
 
@@ -152,6 +153,27 @@ test("other modules work by their names: hono/request-id, hono/powered-by, hono/
   expect(pretty.answer.text).toBe('{\n  "a": 1\n}');
 });
 
+/** What a module needs at least; the others need nothing. */
+const NEEDED: Readonly<Record<string, unknown>> = {
+  "hono/basic-auth": { username: "ann", password: "secret" },
+  "hono/bearer-auth": { token: "secret" },
+  "hono/body-limit": { maxSize: 5 },
+  "hono/jwk": { jwks_uri: "https://id.example.com/keys", alg: ["RS256"] },
+  "hono/jwt": { secret: "secret", alg: "HS256" },
+  "hono/timeout": 5000,
+};
+
+test.each(Object.keys(HONO_MODULES))("%s makes a middleware", async (name) => {
+  expect(await provision(name, NEEDED[name])).toBeFunction();
+});
+
+test("the documentation lists the modules that are there", async () => {
+  const text = await Bun.file(new URL("../../docs/plugins.md", import.meta.url)).text();
+  const list = /^These are there, .*?: (.*?)\. Their/m.exec(text)?.[1] ?? "";
+  const names = list.replaceAll("`", "").replaceAll("hono/", "").split(", ");
+  expect(names.map((name) => `hono/${name}`)).toEqual(Object.keys(HONO_MODULES));
+});
+
 describe("a module that cannot be used", () => {
   async function faultOf(name: string): Promise<string | undefined> {
     const catalog = await createCatalogs(builtIns)({ folder: null, names: [name] });
@@ -160,6 +182,8 @@ describe("a module that cannot be used", () => {
 
   test("says what is wrong, as a fault of its use", async () => {
     expect(await faultOf("hono/no-such-thing")).toStartWith("there is no module hono/no-such-thing; ");
+    expect(await faultOf("hono/logger")).toContain("writes into the access log; see telemetry.accessLog");
+    expect(await faultOf("hono/language")).toContain("several functions (");
     expect(await faultOf("hono/trailing-slash")).toContain("several functions (");
     expect(await faultOf("hono/trailing-slash")).toContain("write a plugin of your own");
     expect(await faultOf("hono/utils/mime")).toContain("several functions");

@@ -36,7 +36,8 @@ export const explain: Command = {
     const request = requestOf(positionals, values.header, listener.name);
     const answer = answerTo(request, config, listener);
     context.out(values.json ? JSON.stringify(answer, null, 2) : textOf(answer, request));
-    return answer.route === null ? EXIT.failed : EXIT.done;
+    // That no route takes the request is an answer too.
+    return EXIT.done;
   },
 };
 
@@ -90,6 +91,8 @@ interface Answer {
   /** Why the listener serves no such host, or null. */
   readonly unserved: string | null;
   readonly refusal: string | null;
+  /** The route that would take the request if it allowed the path that is refused, or null. */
+  readonly wouldBe: string | null;
   readonly params: Readonly<Record<string, string>> | null;
   readonly plugins: readonly string[];
   readonly backends: readonly {
@@ -119,10 +122,13 @@ function unservedBy({ name, hostnames }: ListenerConfig, host: string): string |
 
 function describe(explanation: Explanation<RouteConfig>, config: Config): Omit<Answer, "listener" | "unserved"> {
   const route = explanation.found?.target ?? null;
+  const first = explanation.verdicts.find(({ isWinner }) => isWinner);
+  const others = explanation.verdicts.filter(({ isWinner }) => !isWinner);
   return {
     route: route?.name ?? null,
     path: explanation.path,
     refusal: explanation.refusal,
+    wouldBe: explanation.refusal === null ? null : (first?.route ?? null),
     params: explanation.found?.params ?? null,
     plugins: route?.plugins.map(pluginText) ?? [],
     backends: (route?.backends ?? []).map((backend) => ({
@@ -132,7 +138,7 @@ function describe(explanation: Explanation<RouteConfig>, config: Config): Omit<A
       plugins: backend.plugins.map(pluginText),
     })),
     timeoutMs: route?.timeoutMs ?? null,
-    others: explanation.verdicts.filter(({ isWinner }) => !isWinner),
+    others: others.map(({ route: name, reasons }) => ({ route: name, reasons })),
   };
 }
 
@@ -146,12 +152,17 @@ function textOf(answer: Answer, request: RouteRequest): string {
   const target = Buffer.from(redactTarget(request.target), "latin1").toString();
   const lines = [`${request.method} ${request.host || "(no host)"}${target}`];
   if (answer.unserved !== null) lines.push(`no route takes it: 404 route_not_found; ${answer.unserved}`);
-  else if (answer.refusal !== null) lines.push(`refused with 400 ambiguous_path: ${answer.refusal}`);
+  else if (answer.refusal !== null) lines.push(...refusalLines(answer));
   else if (answer.route === null) lines.push("no route takes it: 404 route_not_found");
   else lines.push(...winnerLines(answer));
   if (answer.others.length > 0) lines.push("", "other routes:");
   for (const { route, reasons } of answer.others) lines.push(`  ${route}: ${reasons.join("; ")}`);
   return lines.join("\n");
+}
+
+function refusalLines({ refusal, wouldBe }: Answer): string[] {
+  const line = `refused with 400 ambiguous_path: ${refusal}`;
+  return wouldBe === null ? [line] : [line, `route ${wouldBe} would take it, if its paths allowed that`];
 }
 
 const REGISTERED = "endpoints register themselves (discover: memory); a running gateway knows them";

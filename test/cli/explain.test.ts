@@ -79,20 +79,31 @@ describe("torii explain", () => {
     const { others, ...answer } = JSON.parse(out);
     expect(answer.route).toBe(route);
     const reason = `header x-city is "${city}", wanted "Zürich"`;
-    expect(others).toEqual(route === null ? [{ route: "city", isWinner: false, reasons: [reason] }] : []);
+    expect(others).toEqual(route === null ? [{ route: "city", reasons: [reason] }] : []);
     expect((await torii(["routes"], files)).out).toContain('header x-city (wanted "Zürich")');
   });
 
-  test("ends with 1 when no route takes the request, and says so", async () => {
+  test("ends with 0 when no route takes the request, as that is an answer, and says so", async () => {
     const { code, out } = await explain("GET", "http://other.test/");
-    expect([code, out]).toEqual([1, expect.stringContaining("404 route_not_found")]);
+    expect([code, out]).toEqual([0, expect.stringContaining("404 route_not_found")]);
   });
 
   test("explains the path as it was sent, and why it is refused", async () => {
     const { code, out } = await explain("GET", "http://shop.test/users/../admin");
-    expect(code).toBe(1);
+    expect(code).toBe(0);
     expect(out).toContain("/users/../admin");
     expect(out).toContain("400 ambiguous_path");
+  });
+
+  test("names the route that would take a path that is refused", async () => {
+    const refused = await answer("GET", "http://shop.test/users/x/../7");
+    expect(refused).toMatchObject({ route: null, wouldBe: "all", refusal: expect.stringContaining("dot") });
+    expect(refused.others.map((other: { route: string }) => other.route)).not.toContain("all");
+    const { out } = await explain("GET", "http://shop.test/users/x/../7");
+    expect(out.split("\n")[2]).toBe("route all would take it, if its paths allowed that");
+    expect((await answer("GET", "http://shop.test/users/7")).wouldBe).toBeNull();
+    const nobody = await answer("GET", "http://other.test/a/../b");
+    expect(nobody).toMatchObject({ route: null, wouldBe: null, refusal: expect.any(String) });
   });
 
   const HOSTS = {
@@ -110,12 +121,12 @@ describe("torii explain", () => {
     [["GET", "/"], null, "listener shop serves *.shop.test, not a request without host"],
   ])("asks first whether the listener serves the host: %j", async (args, route, unserved) => {
     const { code, out } = await torii(["explain", ...args], HOSTS);
-    expect(code).toBe(route === null ? 1 : 0);
+    expect(code).toBe(0);
     if (unserved !== null) {
       expect(out.split("\n").slice(1)).toEqual([`no route takes it: 404 route_not_found; ${unserved}`]);
     }
     const json = JSON.parse((await torii(["explain", ...args, "--json"], HOSTS)).out);
-    expect(json).toMatchObject({ listener: args[3] ?? "shop", route, unserved, refusal: null });
+    expect(json).toMatchObject({ listener: args[3] ?? "shop", route, unserved, refusal: null, wouldBe: null });
   });
 
   test("refuses a listener that is not there, and names those that are", async () => {

@@ -22,8 +22,9 @@ const LATER = ["services", "status", "diff", "apply", "rollback", "service", "ag
 export async function main(args: readonly string[], context: CommandContext): Promise<number> {
   const [name = "help", ...rest] = args;
   if (name === "help" || name === "--help" || name === "-h") {
-    context.out(help());
-    return args.length === 0 ? EXIT.misuse : EXIT.done;
+    if (args.length > 0) context.out(help());
+    else context.err(help());
+    return args.length > 0 ? EXIT.done : EXIT.misuse;
   }
   const wanted = name === "--version" ? "version" : name;
   const command = COMMANDS.find((one) => one.name === wanted);

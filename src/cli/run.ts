@@ -5,7 +5,7 @@ import { type Command, type CommandContext, EXIT } from "./command.ts";
 import { type Demo, demoGuide, startDemo } from "./demo.ts";
 import { createLog } from "./log.ts";
 
-/** A terminal and the package runner above us both pass one Ctrl-C on: signals so close together are one. */
+/** A terminal and the package runner above us both pass one Ctrl-C on: interrupts so close together are one. */
 const ONE_SIGNAL_MS = 500;
 
 export const run: Command = {
@@ -47,10 +47,11 @@ function listenToSignals() {
   let firstAt = 0;
   let hangUp: (() => Promise<void>) | null = null;
   let hasHungUp = false;
-  const onStop = () => {
+  const onStop = (signal: NodeJS.Signals) => {
     const now = performance.now();
+    const isEcho = signal === "SIGINT" && now - firstAt <= ONE_SIGNAL_MS;
     if (firstAt === 0) firstAt = now;
-    else if (now - firstAt > ONE_SIGNAL_MS) process.exit(EXIT.failed);
+    else if (!isEcho) process.exit(EXIT.failed);
     stop.resolve();
   };
   const onHangUp = () => {

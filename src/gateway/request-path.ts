@@ -18,8 +18,6 @@ export interface RequestPath {
   readonly current: Snapshot | null;
   /** Puts a configuration in force for requests to come; returns the one before. */
   swap(snapshot: Snapshot): Snapshot | null;
-  /** Requests that have not ended. */
-  readonly inFlight: number;
 }
 
 export interface RequestPathDeps {
@@ -30,16 +28,15 @@ export interface RequestPathDeps {
 /** The request path. Owns the one variable that a reload changes. */
 export function createRequestPath({ metrics, log }: RequestPathDeps): RequestPath {
   let current: Snapshot | null = null;
-  let inFlight = 0;
   let accessLog: AccessLog | null = null;
   const { events } = metrics;
   const unrouted = metrics.routeSlot(null);
 
   const hooks: ListenerHooks = {
     onRequest(exchange) {
-      inFlight++;
       events.exchangeStarted();
       try {
+        if (exchange.error !== null) throw exchange.error;
         route(exchange, current);
       } catch (thrown) {
         const error = toGatewayError(thrown);
@@ -48,7 +45,6 @@ export function createRequestPath({ metrics, log }: RequestPathDeps): RequestPat
       }
     },
     onDone(exchange) {
-      inFlight--;
       events.exchangeEnded();
       const { error } = exchange;
       // Whatever was sent before: what counts is that the client did not stay for the whole of it.
@@ -60,7 +56,7 @@ export function createRequestPath({ metrics, log }: RequestPathDeps): RequestPat
     },
     onRefused(refusal) {
       events.requestRefused(refusal.error.code);
-      unrouted.observe("", refusal.error.status, 0);
+      unrouted.observe(methodOf(refusal), refusal.error.status, 0);
       accessLog?.log(refusedEntry(refusal));
     },
     onConnection(event) {
@@ -85,9 +81,6 @@ export function createRequestPath({ metrics, log }: RequestPathDeps): RequestPat
       const before = current;
       current = snapshot;
       return before;
-    },
-    get inFlight() {
-      return inFlight;
     },
   };
 }
@@ -137,28 +130,36 @@ function entryOf(exchange: Exchange) {
     bytesReceived: exchange.bytesReceived,
     bytesSent: exchange.bytesSent,
     durationMs: exchange.endedAt - exchange.startedAt,
-    upstreamMs: respondedAt > 0 ? respondedAt - forwardedAt : null,
+    upstreamMs: forwardedAt > 0 ? (respondedAt > 0 ? respondedAt : exchange.endedAt) - forwardedAt : null,
     attempts: exchange.attempts,
     error: exchange.error?.code ?? null,
   };
 }
 
-function refusedEntry({ id, client, error }: Refusal) {
+/** Method, target and protocol of a request line, each as far as it came. */
+const LINE = /^([!-~]*)(?: ([!-~\x80-\xff]*))?(?: (HTTP\/\d\.\d)$)?/;
+
+function methodOf({ line }: Refusal): string {
+  return LINE.exec(line)?.[1] ?? "";
+}
+
+function refusedEntry({ id, client, error, line, bytesSent }: Refusal) {
+  const [, method = "", target = "", protocol = ""] = LINE.exec(line) ?? [];
   return {
     at: Date.now(),
     id,
     traceId: null,
     client: client.address,
-    method: "",
+    method,
     host: "",
-    target: "",
-    protocol: "",
+    target,
+    protocol,
     route: null,
     service: null,
     endpoint: null,
     status: error.status,
     bytesReceived: 0,
-    bytesSent: 0,
+    bytesSent,
     durationMs: 0,
     upstreamMs: null,
     attempts: 0,

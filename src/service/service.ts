@@ -52,7 +52,6 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
     ready: first.promise,
     forward(exchange, policy, receiver) {
       exchange.service = name;
-      exchange.forwardedAt = now();
       const endpoint = balancer.pick();
       if (endpoint === null) {
         receiver.onFailure(
@@ -61,6 +60,7 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
         );
         return;
       }
+      exchange.forwardedAt = now();
       new Forward(exchange, { options, policy, receiver, endpoint }).start();
     },
     get endpoints() {

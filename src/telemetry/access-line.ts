@@ -73,6 +73,6 @@ export function accessLine(entry: AccessEntry, time: string): string {
     `,"endpoint":${quotedOrNull(entry.endpoint)},"status":${entry.status}` +
     `,"bytesReceived":${entry.bytesReceived},"bytesSent":${entry.bytesSent}` +
     `,"durationMs":${duration(entry.durationMs)},"upstreamMs":${duration(entry.upstreamMs)}` +
-    `,"attempts":${entry.attempts},"flags":${quotedOrNull(entry.error)}}\n`
+    `,"attempts":${entry.attempts},"flags":${entry.error === null ? "[]" : `["${entry.error}"]`}}\n`
   );
 }

@@ -2,7 +2,7 @@ import type { ErrorCode } from "../errors.ts";
 import type { CounterFamily, FamilyOptions, GaugeFamily } from "./family.ts";
 
 /** Why a connection was not taken. */
-export type ConnectionRefusal = "limit" | "client_limit" | "draining";
+export type ConnectionRefusal = "limit" | "client_limit";
 
 /** What happens in the gateway and is counted; each call is one addition. */
 export interface GatewayEvents {

@@ -1,8 +1,8 @@
 import type { Socket } from "bun";
 import { GatewayError } from "../errors.ts";
 import type { Attempt } from "./attempt.ts";
-import { enter, inEvent, leave } from "./event.ts";
-import { freeBuffer } from "./free-buffer.ts";
+import { inEvent } from "./event.ts";
+import { socketEvents } from "./socket-events.ts";
 import { Timer, type TimerWheel } from "./timer-wheel.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -80,11 +80,6 @@ export class Dial extends Timer {
   }
 }
 
-const onDrain = (connection: Upstream) => connection.onDrain();
-const onEnd = (connection: Upstream) => connection.onEnd();
-const onClose = (connection: Upstream) => connection.onClose(false);
-const onReset = (connection: Upstream) => connection.onClose(true);
-
 async function connect(options: DialOptions, opened: (socket: Socket<Upstream>) => void): Promise<void> {
   await Bun.connect<Upstream>({
     hostname: options.hostname,
@@ -95,19 +90,7 @@ async function connect(options: DialOptions, opened: (socket: Socket<Upstream>) 
         socket.setNoDelay(true);
         inEvent(socket, opened);
       },
-      data(socket, bytes) {
-        enter();
-        try {
-          socket.data?.onData(bytes);
-        } finally {
-          leave();
-        }
-        freeBuffer(bytes);
-      },
-      drain: (socket) => inEvent(socket.data, onDrain),
-      end: (socket) => inEvent(socket.data, onEnd),
-      close: (socket, error) => inEvent(socket.data, error === undefined ? onClose : onReset),
-      error: (socket) => socket.terminate(),
+      ...socketEvents<Upstream>(),
       // The rejected promise tells the same; without this handler the runtime would also print the error.
       connectError() {},
     },

@@ -10,24 +10,18 @@ import type { ParsedRequest } from "./parse-request.ts";
 import { problemHead, refusalText } from "./problem.ts";
 import { ReadGate } from "./read-gate.ts";
 import { RequestBody, type RequestBodyOwner } from "./request-body.ts";
-import {
-  CONTINUE,
-  interimText,
-  type ResponseFraming,
-  responseDelimiter,
-  responseText,
-  toldLength,
-} from "./response-text.ts";
+import { CONTINUE, interimText, responseDelimiter, responseText, toldLength } from "./response-text.ts";
 import { ResponseWriter, type ResponseWriterOwner } from "./response-writer.ts";
+import type { SocketOwner } from "./socket-events.ts";
 import { Timer } from "./timer-wheel.ts";
 import type { Tunnel, TunnelEnd } from "./tunnel.ts";
 import { openTunnel, Upgrade } from "./upgrade.ts";
-import { asBuffer } from "./view.ts";
+import { asBuffer, NOTHING } from "./view.ts";
 
-const NOTHING = Buffer.alloc(0);
 /** So long, and for so many bytes, a closing connection is read on: the client gets to read the answer. */
 const LINGER_MS = 2000;
 const LINGER_BYTES = 1024 * 1024;
+
 /**
  * `idle`: between requests; `head`: part of a head came; `busy`: an exchange is under way; `lingering`: all is said,
  * the client may still be sending; `tunnel`: the connection is no longer ours to read; `closed`.
@@ -35,7 +29,10 @@ const LINGER_BYTES = 1024 * 1024;
 type State = "idle" | "head" | "busy" | "lingering" | "tunnel" | "closed";
 
 /** A client's connection: reads requests one after the other, writes their responses in order. */
-export class Downstream extends Timer implements Responder, RequestBodyOwner, ResponseWriterOwner, TunnelEnd {
+export class Downstream
+  extends Timer
+  implements SocketOwner, Responder, RequestBodyOwner, ResponseWriterOwner, TunnelEnd
+{
   readonly outlet: Outlet;
   tunnel: Tunnel | null = null;
   readonly #socket: Socket<Downstream>;
@@ -99,7 +96,6 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     else if (!this.#gate.hasHeld) this.#socket.end();
   }
 
-  /** `isReset`: the peer broke off, where otherwise it had ended before. */
   onClose(isReset: boolean): void {
     if (this.#state === "closed") return;
     const wasTunnel = this.#state === "tunnel";
@@ -196,9 +192,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     body.exchange = exchange;
     this.armIdle();
     if (rest.length > 0) body.prefetch(rest);
-    if (limits.bodyBytes !== null && head.contentLength > limits.bodyBytes) {
-      exchange.refuse(new GatewayError("payload_too_large", `The body is over ${limits.bodyBytes} bytes.`));
-    } else hooks.onRequest(exchange);
+    hooks.onRequest(exchange);
     const left = body.settle();
     return left === null ? NOTHING : asBuffer(left);
   }
@@ -206,9 +200,12 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
   /** Answers what never became an exchange, and closes: where a next request would begin is not known. */
   refuseConnection(error: GatewayError): void {
     this.#context.wheel.disarm(this);
-    const id = this.#context.newId();
-    this.#context.hooks.onRefused({ id, client: this.#client, listener: this.#context.name, error });
-    this.outlet.text(refusalText(error, { id }));
+    const { hooks, name: listener, newId } = this.#context;
+    const id = newId();
+    const text = refusalText(error, { id });
+    const { line } = this.#reader;
+    hooks.onRefused({ id, client: this.#client, listener, error, line, bytesSent: text.length });
+    this.outlet.text(text);
     this.#linger();
   }
 
@@ -247,8 +244,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     }
     // A half-closed client still reads, one that left does not: an interim response tells them apart, for only the
     // latter resets the connection. Nothing of the kind fits once the response has begun; its own bytes will tell.
-    const exchange = this.#exchange;
-    if (exchange !== null && !exchange.isAnswered) this.inform(exchange, CONTINUE);
+    if (this.#exchange?.isAnswered === false) this.sendContinue();
   }
 
   // Responses
@@ -258,7 +254,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
   }
 
   respond(exchange: Exchange, head: ResponseHead, body: Body): void {
-    if (exchange !== this.#exchange) return;
+    if (exchange !== this.#exchange || this.#state === "closed") return;
     exchange.isAnswered = true;
     exchange.status = head.status;
     if (head.status === 101) this.#switch(exchange, head, body);
@@ -294,7 +290,7 @@ export class Downstream extends Timer implements Responder, RequestBodyOwner, Re
     return this.#closesAfter || (this.#hasEnded && !this.#gate.hasHeld && !this.#isConsuming);
   }
 
-  #framing(delimiter: ResponseFraming["delimiter"], length: number | null): ResponseFraming {
+  #framing(delimiter: ReturnType<typeof responseDelimiter>, length: number | null) {
     const isRead = this.#body === null || this.#body.isComplete;
     const keepsAlive = isRead && delimiter !== "close" && !this.#isLast && !this.#context.isDraining;
     if (!keepsAlive) this.#closesAfter = true;

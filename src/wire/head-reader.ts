@@ -2,9 +2,9 @@ import { GatewayError } from "../errors.ts";
 import { hasBadOctet } from "./fields.ts";
 import { dropForwardingFields, dropNamedFields } from "./forwarding.ts";
 import { type HeadLimits, ParsedRequest, parseRequest } from "./parse-request.ts";
+import { NOTHING } from "./view.ts";
 
 const HEAD_END = Buffer.from("\r\n\r\n");
-const NOTHING = Buffer.alloc(0);
 const EMPTY_LINES_LIMIT = 4;
 
 /**
@@ -14,6 +14,8 @@ const EMPTY_LINES_LIMIT = 4;
 export class HeadReader {
   /** What follows the head that `read` returned last; a view on the bytes given. */
   rest: Buffer = NOTHING;
+  /** The request line of the head that was refused, as far as it came; "" before. */
+  line = "";
   readonly #isTrusted: boolean;
   /** The request before, if the next may repeat its fields. */
   #last: ParsedRequest | null = null;
@@ -33,6 +35,15 @@ export class HeadReader {
   read(piece: Buffer, limits: HeadLimits): ParsedRequest | null {
     const bytes = this.#partial === null ? piece : Buffer.concat([this.#partial, piece]);
     this.#partial = null;
+    try {
+      return this.#readHead(bytes, limits);
+    } catch (error) {
+      this.line = lineOf(bytes);
+      throw error;
+    }
+  }
+
+  #readHead(bytes: Buffer, limits: HeadLimits): ParsedRequest | null {
     const start = emptyLines(bytes);
     const end = bytes.indexOf(HEAD_END, start);
     if (end < 0) {
@@ -67,6 +78,14 @@ export class HeadReader {
     this.#scanned = bytes.length;
     this.#partial = Buffer.from(bytes);
   }
+}
+
+const LINE_BYTES = 1024;
+
+function lineOf(bytes: Buffer): string {
+  const start = emptyLines(bytes);
+  const end = bytes.indexOf(13, start);
+  return bytes.toString("latin1", start, Math.min(end < 0 ? bytes.length : end, start + LINE_BYTES));
 }
 
 /** Empty lines before a request line are ignored (RFC 9112 2.2), a few of them. */

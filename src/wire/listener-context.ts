@@ -20,10 +20,13 @@ export interface Refusal {
   readonly client: ClientInfo;
   readonly listener: string;
   readonly error: GatewayError;
+  /** The request line as far as it came, or "". */
+  readonly line: string;
+  readonly bytesSent: number;
 }
 
 export interface ListenerHooks {
-  /** A request's head came; its exchange must be answered in the end. Must not throw. */
+  /** A request's head came; its exchange must be answered in the end, refused where it has an error already. */
   onRequest(exchange: Exchange): void;
   /** An exchange's last byte is sent, or it was broken off. */
   onDone(exchange: Exchange): void;

@@ -1,10 +1,10 @@
 import type { Socket, TCPSocketListener } from "bun";
 import { GatewayError } from "../errors.ts";
 import { Downstream } from "./downstream.ts";
-import { enter, inEvent, leave } from "./event.ts";
+import { inEvent } from "./event.ts";
 import type { ClientInfo } from "./exchange.ts";
-import { freeBuffer } from "./free-buffer.ts";
 import type { ListenerContext, ListenerHooks, WireLimits } from "./listener-context.ts";
+import { socketEvents } from "./socket-events.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
 
 export interface ListenerOptions {
@@ -129,19 +129,7 @@ function listen(
         if (client === null) socket.terminate();
         else inEvent(socket, () => accept(socket, client));
       },
-      data(socket, bytes) {
-        enter();
-        try {
-          socket.data?.onData(bytes);
-        } finally {
-          leave();
-        }
-        freeBuffer(bytes);
-      },
-      drain: (socket) => inEvent(socket.data, onDrain),
-      end: (socket) => inEvent(socket.data, onEnd),
-      close: (socket, error) => inEvent(socket.data, error === undefined ? onClose : onReset),
-      error: (socket) => socket.terminate(),
+      ...socketEvents<Downstream>(),
     },
   });
 }
@@ -156,12 +144,6 @@ function clientOf(socket: Socket<Downstream>, context: ListenerContext<Downstrea
   const isTrusted = context.isTrusted(peer);
   return { address: peer, peer, port: socket.remotePort, localPort: socket.localPort, isTrusted };
 }
-
-// Made once: an event handler is called a hundred thousand times a second.
-const onDrain = (connection: Downstream) => connection.onDrain();
-const onEnd = (connection: Downstream) => connection.onEnd();
-const onClose = (connection: Downstream) => connection.onClose(false);
-const onReset = (connection: Downstream) => connection.onClose(true);
 
 /** Counts a connection; tells why it may not stay, or null. */
 function admit(counts: ConnectionCounts, address: string, limits: WireLimits): "limit" | "client_limit" | null {

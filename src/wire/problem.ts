@@ -1,3 +1,4 @@
+import { STATUS_CODES } from "node:http";
 import { errorRow, type GatewayError, type ProblemFacts, problemBody } from "../errors.ts";
 import type { ResponseHead } from "./exchange.ts";
 import { headerList } from "./header-list.ts";
@@ -12,7 +13,7 @@ export function problemHead(error: GatewayError): ResponseHead {
     ["Cache-Control", "no-store"],
   ]);
   if (error.retryAfter !== null) headers.add("Retry-After", String(error.retryAfter));
-  return { status: error.status, reason: errorRow(error.code).title, headers };
+  return { status: error.status, reason: STATUS_CODES[error.status] ?? errorRow(error.code).title, headers };
 }
 
 /** A whole response that ends its connection, for what never became an exchange. */

@@ -12,6 +12,7 @@ import { framingOf, ParsedResponse, parseResponse } from "./parse-response.ts";
 import { RequestBody } from "./request-body.ts";
 import { ResponseBody, type ResponseBodyOwner } from "./response-body.ts";
 import { lastChunk } from "./response-writer.ts";
+import type { SocketOwner } from "./socket-events.ts";
 import { Timer, type TimerWheel } from "./timer-wheel.ts";
 import type { Tunnel, TunnelEnd } from "./tunnel.ts";
 import { Upgrade } from "./upgrade.ts";
@@ -37,7 +38,7 @@ export interface UpstreamOwner {
 type State = "idle" | "waiting" | "body" | "tunnel" | "closed";
 
 /** A connection to an endpoint: carries one attempt after the other. */
-export class Upstream extends Timer implements BodySink, ResponseBodyOwner, TunnelEnd {
+export class Upstream extends Timer implements SocketOwner, BodySink, ResponseBodyOwner, TunnelEnd {
   readonly outlet: Outlet;
   tunnel: Tunnel | null = null;
   readonly #socket: Socket<Upstream>;
@@ -145,7 +146,6 @@ export class Upstream extends Timer implements BodySink, ResponseBodyOwner, Tunn
     }
   }
 
-  /** `isReset`: the peer broke off, where otherwise it had ended before. */
   onClose(isReset: boolean): void {
     if (this.#state === "closed") return;
     const wasTunnel = this.#state === "tunnel";

@@ -1,4 +1,5 @@
-const NOTHING = new Uint8Array(0);
+/** No bytes. */
+export const NOTHING = Buffer.alloc(0);
 const SMALL_BYTES = 32 * 1024;
 const small = Buffer.alloc(SMALL_BYTES);
 const smallMemory = small.buffer;

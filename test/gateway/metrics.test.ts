@@ -133,3 +133,28 @@ describe("metrics count", () => {
     expect((await told())[2]).toBe(1);
   });
 });
+
+describe("what is refused", () => {
+  test("for a body that is announced too large counts as begun and as ended", async () => {
+    await using upstream = startAnswering(() => ok());
+    await using gateway = await startProxy(upstream.url, { torii: { limits: { bodyBytes: "1KiB" } } });
+    for (let i = 0; i < 3; i++) {
+      const response = await gateway.exchange(request("POST /big", "Content-Length: 5000"));
+      expect(response.status).toBe(413);
+    }
+    expect(await metric(gateway, "torii_exchanges_in_flight")).toBe(0);
+    expect(upstream.requests).toHaveLength(0);
+  });
+
+  test("before it is whole is logged with as much of its request line as came", async () => {
+    await using upstream = startAnswering(() => ok());
+    await using gateway = await startProxy(upstream.url);
+    await gateway.exchange(request("TRACE /traced"));
+    expect(await gateway.logged(({ path }) => path === "/traced")).toMatchObject({
+      method: "TRACE",
+      protocol: "HTTP/1.1",
+      status: 405,
+      flags: ["method_not_allowed"],
+    });
+  });
+});

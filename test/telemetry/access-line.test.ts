@@ -25,7 +25,7 @@ describe("a line", () => {
       durationMs: 12.346,
       upstreamMs: 11,
       attempts: 1,
-      flags: null,
+      flags: [],
     });
   });
 
@@ -37,7 +37,7 @@ describe("a line", () => {
       service: null,
       endpoint: null,
       upstreamMs: null,
-      flags: "bad_request",
+      flags: ["bad_request"],
     });
   });
 

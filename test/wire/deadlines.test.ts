@@ -208,7 +208,10 @@ describe("clients that leave", () => {
     await client.head();
     client.peer.reset();
     await (await upstream.connection(0)).peer.ending();
-    expect(await gateway.logged(({ path }) => path === "/left")).toMatchObject({ status: 499, flags: "client_closed" });
+    expect(await gateway.logged(({ path }) => path === "/left")).toMatchObject({
+      status: 499,
+      flags: ["client_closed"],
+    });
   });
 });
 

@@ -1,16 +1,17 @@
 import type { ConfigIssue } from "../errors.ts";
 import type { Building } from "./building.ts";
-import { below, type Spot } from "./check.ts";
+import { below, placeOf, type Spot } from "./check.ts";
 import type { Entry } from "./entries.ts";
 import { httpRouteConfigs } from "./http-route.ts";
 import type { Pace } from "./pace.ts";
-import { routeConfig } from "./route-config.ts";
+import { checkReadable, routeConfig } from "./route-config.ts";
 import { serviceConfig } from "./service-config.ts";
 import type { Place, RouteConfig, ServiceConfig } from "./types.ts";
 import { quote } from "./wording.ts";
 
 interface Named<Item> {
-  readonly item: Item;
+  /** Null for one with faults, whose name is taken all the same. */
+  readonly item: Item | null;
   readonly name: string;
   /** Where the name stands. */
   readonly place: Place;
@@ -36,11 +37,16 @@ function namePlace(spot: Spot, ...keys: readonly string[]): Place {
 }
 
 function routesOf(entry: Entry, building: Building): readonly Named<RouteConfig>[] {
+  if (entry.kind === "service" || entry.kind === "faulty_service") return [];
   if (entry.kind === "route") {
     const item = routeConfig(entry.data, entry.spot, building);
-    return [{ item, name: item.name, place: below(entry.spot, "name").document.place([...entry.spot.path, "name"]) }];
+    return [{ item, name: item.name, place: placeOf(below(entry.spot, "name")) }];
   }
-  if (entry.kind === "service") return [];
+  if (entry.kind === "faulty_route") {
+    const { name } = entry.data;
+    checkReadable(entry.data, entry.spot, building);
+    return name === null ? [] : [{ item: null, name, place: placeOf(below(entry.spot, "name")) }];
+  }
   return httpRouteConfigs(entry.data, entry.spot, building).map((item) => ({
     item,
     name: item.name,
@@ -49,12 +55,19 @@ function routesOf(entry: Entry, building: Building): readonly Named<RouteConfig>
 }
 
 function servicesOf(entry: Entry, building: Building): readonly Named<ServiceConfig>[] {
+  if (entry.kind === "faulty_service") {
+    return [{ item: null, name: String(entry.spot.path.at(-1)), place: namePlace(entry.spot) }];
+  }
   if (entry.kind !== "service") return [];
   const item = serviceConfig(entry.data, entry.spot, building);
   return [{ item, name: item.name, place: namePlace(entry.spot) }];
 }
 
-/** The services and routes of all files, in their order. Faults go to `building.issues`. */
+function itemsOf<Item>(named: readonly Named<Item>[]): readonly Item[] {
+  return named.flatMap(({ item }) => (item === null ? [] : [item]));
+}
+
+/** The services and routes of all files that have no faults, in their order. Faults go to `building.issues`. */
 export async function assemble(
   entries: readonly Entry[],
   building: Building,
@@ -67,5 +80,5 @@ export async function assemble(
     await pace.rest();
   }
   building.issues.push(...duplicates("service", services), ...duplicates("route", routes));
-  return { services: services.map(({ item }) => item), routes: routes.map(({ item }) => item) };
+  return { services: itemsOf(services), routes: itemsOf(routes) };
 }

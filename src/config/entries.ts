@@ -5,15 +5,18 @@ import { FILTER_PLUGINS } from "./http-route.ts";
 import { type HttpRouteDocument, httpRouteSchema } from "./http-route-schema.ts";
 import type { Pace } from "./pace.ts";
 import { usedNames } from "./plugin-uses.ts";
+import { type ReadableRoute, readableRoute } from "./readable-route.ts";
 import { type RouteDocument, routeSchema, routesShell } from "./route-schema.ts";
 import { type ServiceDocument, serviceSchema } from "./service-schema.ts";
 import { NOT_BUILT, quote } from "./wording.ts";
 
-/** One checked part of a route file, and where it stands. */
+/** One checked part of a route file, and where it stands. Of a part with faults, what can be checked further. */
 export type Entry =
   | { readonly kind: "service"; readonly data: ServiceDocument; readonly spot: Spot }
   | { readonly kind: "route"; readonly data: RouteDocument; readonly spot: Spot }
-  | { readonly kind: "http_route"; readonly data: HttpRouteDocument; readonly spot: Spot };
+  | { readonly kind: "http_route"; readonly data: HttpRouteDocument; readonly spot: Spot }
+  | { readonly kind: "faulty_service"; readonly spot: Spot }
+  | { readonly kind: "faulty_route"; readonly data: ReadableRoute; readonly spot: Spot };
 
 /** What route files hold, in their order. */
 export interface Entries {
@@ -30,13 +33,19 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 function readService(value: unknown, spot: Spot, into: Entries): void {
   const checked = checkPart(serviceSchema, value ?? {}, spot);
   if (checked.isValid) into.entries.push({ kind: "service", data: checked.data, spot });
-  else into.issues.push(...locatedFaults(checked.faults, spot));
+  else {
+    into.entries.push({ kind: "faulty_service", spot });
+    into.issues.push(...locatedFaults(checked.faults, spot));
+  }
 }
 
 function readRoute(value: unknown, spot: Spot, into: Entries): void {
   const checked = checkPart(routeSchema, value, spot);
   if (checked.isValid) into.entries.push({ kind: "route", data: checked.data, spot });
-  else into.issues.push(...locatedFaults(checked.faults, spot));
+  else {
+    into.entries.push({ kind: "faulty_route", data: readableRoute(value), spot });
+    into.issues.push(...locatedFaults(checked.faults, spot));
+  }
 }
 
 function readHttpRoute(document: ConfigDocument, into: Entries): void {
@@ -79,7 +88,7 @@ export async function readEntries(document: ConfigDocument, into: Entries, pace:
 /** The names of plugins that the entries use. */
 export function pluginNames(entries: readonly Entry[]): readonly string[] {
   return entries.flatMap((entry) => {
-    if (entry.kind === "service") return [];
+    if (entry.kind === "service" || entry.kind === "faulty_service") return [];
     if (entry.kind === "http_route") return FILTER_PLUGINS;
     return [
       ...usedNames(entry.data.plugins ?? []),

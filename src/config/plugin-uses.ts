@@ -2,6 +2,7 @@ import type { Plugin } from "../plugin.ts";
 import { addFault, type Building } from "./building.ts";
 import { below, checkPart, locatedFaults, placeOf, type Spot } from "./check.ts";
 import { suggestion } from "./near.ts";
+import type { ReadableUses } from "./readable-route.ts";
 import type { PluginUseDocument } from "./route-schema.ts";
 import type { PluginUse } from "./types.ts";
 import { quote } from "./wording.ts";
@@ -9,9 +10,9 @@ import { quote } from "./wording.ts";
 // These change a request or a response and leave the answer to somebody else.
 const PASSING = new Set(["rewrite", "request-headers", "response-headers", "cors"]);
 
-/** The names that uses ask the catalog for; functions have none. */
-export function usedNames(uses: readonly PluginUseDocument[]): readonly string[] {
-  return uses.flatMap(({ use }) => (typeof use === "string" ? [use] : []));
+/** The names that uses ask the catalog for; functions have none, nor has what could not be read. */
+export function usedNames(uses: ReadableUses): readonly string[] {
+  return uses.flatMap((written) => (typeof written?.use === "string" ? [written.use] : []));
 }
 
 /** Says whether one of the plugins may answer on its own: all but those that are known to pass on. */
@@ -63,6 +64,13 @@ export function pluginUses(
   building: Building,
 ): readonly PluginUse[] {
   return written.map((use, index) => pluginUse(use, below(spot, index), building));
+}
+
+/** Checks what can be read of a list at `spot`: unknown names and wrong options become faults. */
+export function checkUses(written: ReadableUses, spot: Spot, building: Building): void {
+  for (const [index, use] of written.entries()) {
+    if (use !== null) pluginUse(use, below(spot, index), building);
+  }
 }
 
 /**

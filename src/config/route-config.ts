@@ -2,7 +2,8 @@ import type { ValueSpec } from "../route/value-test.ts";
 import { addFault, type Building } from "./building.ts";
 import { below, placeOf, type Spot } from "./check.ts";
 import { suggestion } from "./near.ts";
-import { hasAnswer, pluginUses, withDefaults } from "./plugin-uses.ts";
+import { checkUses, hasAnswer, pluginUses, withDefaults } from "./plugin-uses.ts";
+import type { ReadableRoute } from "./readable-route.ts";
 import type { MatchDocument, RouteDocument } from "./route-schema.ts";
 import { wireText } from "./scalars.ts";
 import type { BackendConfig, FieldConfig, MatchConfig, RouteConfig } from "./types.ts";
@@ -74,4 +75,17 @@ export function routeConfig(written: RouteDocument, spot: Spot, building: Buildi
     ),
     source: placeOf(spot),
   };
+}
+
+/** Checks the names and plugins of a route at `spot` that has other faults already, so that it hides none. */
+export function checkReadable(route: ReadableRoute, spot: Spot, building: Building): void {
+  checkUses(route.plugins, below(spot, "plugins"), building);
+  for (const [index, name] of route.listeners.entries()) {
+    if (name !== null) checkListener(name, below(spot, "listeners", index), building);
+  }
+  for (const [index, { service, plugins }] of route.backends.entries()) {
+    const at = below(spot, "backends", index);
+    if (service !== null) checkService(service, below(at, "service"), building);
+    checkUses(plugins, below(at, "plugins"), building);
+  }
 }

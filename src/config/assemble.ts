@@ -36,6 +36,16 @@ function namePlace(spot: Spot, ...keys: readonly string[]): Place {
   return document.place(path, "key");
 }
 
+function faultyHttpRoutes(
+  { data, spot }: Extract<Entry, { kind: "faulty_http_route" }>,
+  building: Building,
+): readonly Named<RouteConfig>[] {
+  const { metadata, spec, unnamed } = data;
+  const routes = httpRouteConfigs({ metadata: metadata ?? { name: "" }, spec }, spot, building);
+  if (metadata === null) return [];
+  return routes.flatMap(({ name, source }, index) => (unnamed.has(index) ? [] : [{ item: null, name, place: source }]));
+}
+
 function routesOf(entry: Entry, building: Building): readonly Named<RouteConfig>[] {
   if (entry.kind === "service" || entry.kind === "faulty_service") return [];
   if (entry.kind === "route") {
@@ -47,6 +57,7 @@ function routesOf(entry: Entry, building: Building): readonly Named<RouteConfig>
     checkReadable(entry.data, entry.spot, building);
     return name === null ? [] : [{ item: null, name, place: placeOf(below(entry.spot, "name")) }];
   }
+  if (entry.kind === "faulty_http_route") return faultyHttpRoutes(entry, building);
   return httpRouteConfigs(entry.data, entry.spot, building).map((item) => ({
     item,
     name: item.name,

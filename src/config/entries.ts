@@ -5,6 +5,7 @@ import { FILTER_PLUGINS } from "./http-route.ts";
 import { type HttpRouteDocument, httpRouteSchema } from "./http-route-schema.ts";
 import type { Pace } from "./pace.ts";
 import { usedNames } from "./plugin-uses.ts";
+import { type ReadableHttpRoute, readableHttpRoute } from "./readable-http-route.ts";
 import { type ReadableRoute, readableRoute } from "./readable-route.ts";
 import { type RouteDocument, routeSchema, routesShell } from "./route-schema.ts";
 import { type ServiceDocument, serviceSchema } from "./service-schema.ts";
@@ -16,6 +17,7 @@ export type Entry =
   | { readonly kind: "route"; readonly data: RouteDocument; readonly spot: Spot }
   | { readonly kind: "http_route"; readonly data: HttpRouteDocument; readonly spot: Spot }
   | { readonly kind: "faulty_service"; readonly spot: Spot }
+  | { readonly kind: "faulty_http_route"; readonly data: ReadableHttpRoute; readonly spot: Spot }
   | { readonly kind: "faulty_route"; readonly data: ReadableRoute; readonly spot: Spot };
 
 /** What route files hold, in their order. */
@@ -52,7 +54,11 @@ function readHttpRoute(document: ConfigDocument, into: Entries): void {
   const spot = { document, path: [] };
   const checked = checkPart(httpRouteSchema, document.value, spot);
   if (checked.isValid) into.entries.push({ kind: "http_route", data: checked.data, spot });
-  else into.issues.push(...locatedFaults(checked.faults, spot));
+  else {
+    const data = readableHttpRoute(document.value, spot);
+    if (data !== null) into.entries.push({ kind: "faulty_http_route", data, spot });
+    into.issues.push(...locatedFaults(checked.faults, spot));
+  }
 }
 
 async function readRoutes(document: ConfigDocument, into: Entries, pace: Pace): Promise<void> {
@@ -89,7 +95,7 @@ export async function readEntries(document: ConfigDocument, into: Entries, pace:
 export function pluginNames(entries: readonly Entry[]): readonly string[] {
   return entries.flatMap((entry) => {
     if (entry.kind === "service" || entry.kind === "faulty_service") return [];
-    if (entry.kind === "http_route") return FILTER_PLUGINS;
+    if (entry.kind === "http_route" || entry.kind === "faulty_http_route") return FILTER_PLUGINS;
     return [
       ...usedNames(entry.data.plugins ?? []),
       ...entry.data.backends.flatMap(({ plugins }) => usedNames(plugins)),

@@ -55,7 +55,11 @@ function backendConfig(ref: HttpRouteRule["backendRefs"][number], spot: Spot, bu
 }
 
 /** Names of the listeners that the route is bound to; null when one parent is bound as a whole. */
-function listenersOf(written: HttpRouteDocument, spot: Spot, building: Building): readonly string[] | null {
+function listenersOf(
+  written: Pick<HttpRouteDocument, "spec">,
+  spot: Spot,
+  building: Building,
+): readonly string[] | null {
   const sections = written.spec.parentRefs.map((parent) => parent.sectionName);
   for (const [index, name] of sections.entries()) {
     if (name !== undefined) checkListener(name, below(spot, "spec", "parentRefs", index, "sectionName"), building);
@@ -97,7 +101,11 @@ function ruleRoute(
  * The routes of an HTTPRoute, one for each rule, named `namespace/name/rule` after the rule's name or index.
  * A backend that is no known service is marked, not refused: its share answers 500.
  */
-export function httpRouteConfigs(written: HttpRouteDocument, spot: Spot, building: Building): readonly RouteConfig[] {
+export function httpRouteConfigs(
+  written: Pick<HttpRouteDocument, "metadata" | "spec">,
+  spot: Spot,
+  building: Building,
+): readonly RouteConfig[] {
   const { name, namespace } = written.metadata;
   const base = namespace === undefined ? name : `${namespace}/${name}`;
   const listeners = listenersOf(written, spot, building);

@@ -1,11 +1,27 @@
 import { GatewayError } from "../errors.ts";
 import { hasBadOctet } from "./fields.ts";
 import { dropForwardingFields, dropNamedFields } from "./forwarding.ts";
+import { ownCopy } from "./header-list.ts";
 import { type HeadLimits, ParsedRequest, parseRequest } from "./parse-request.ts";
 import { NOTHING } from "./view.ts";
 
 const HEAD_END = Buffer.from("\r\n\r\n");
 const EMPTY_LINES_LIMIT = 4;
+
+// What the first requests of untrusted clients' connections said: many say the same, and then share one reading. It
+// costs less memory, and less of the processor's cache when there are hundreds of connections.
+const SHARED = new Map<string, ParsedRequest>();
+const SHARED_LIMIT = 256;
+
+function share(fields: string, head: ParsedRequest): void {
+  if (SHARED.size >= SHARED_LIMIT) SHARED.clear();
+  SHARED.set(ownCopy(fields), head);
+}
+
+function fieldsOf(text: string): string {
+  const end = text.indexOf("\r\n");
+  return end < 0 ? "" : text.slice(end + 2);
+}
 
 /**
  * Gathers a request's head from the pieces in which it comes, and takes away the fields that are not for anybody
@@ -21,6 +37,7 @@ export class HeadReader {
   #last: ParsedRequest | null = null;
   #partial: Buffer | null = null;
   #scanned = 0;
+  #isFirst = true;
 
   /** `isTrusted`: the client is a proxy whose word on other clients counts. */
   constructor(isTrusted: boolean) {
@@ -58,6 +75,9 @@ export class HeadReader {
   }
 
   #parse(text: string, limits: HeadLimits): ParsedRequest {
+    const isFirst = this.#isFirst;
+    this.#isFirst = false;
+    if (isFirst && !this.#isTrusted) this.#last = SHARED.get(fieldsOf(text)) ?? null;
     const head = parseRequest(text, limits, this.#last);
     if (head.isRepeated) return head;
     dropNamedFields(head.headers);
@@ -65,6 +85,7 @@ export class HeadReader {
     // A list that was changed is not what will come again.
     const isPlain = head.headers.block !== null;
     this.#last = isPlain ? Object.assign(new ParsedRequest(), head, { headers: head.headers.copy() }) : null;
+    if (isFirst && !this.#isTrusted && this.#last !== null) share(fieldsOf(text), this.#last);
     return head;
   }
 

@@ -51,7 +51,7 @@ export function parseRequest(text: string, limits: HeadLimits, last: ParsedReque
   let end = text.indexOf("\r\n");
   if (end < 0) end = text.length;
   parseRequestLine(text, end, head, limits.uriBytes);
-  if (last !== null && repeats(head, last, text, end + 2)) return head;
+  if (last !== null && repeats(head, last, text, end + 2) && head.headers.size <= limits.headerCount) return head;
   if (hasBadOctet(text) || text.charCodeAt(text.length - 1) === 13) throw bad("The head holds a control character.");
   head.headers = new HeaderList(parseFields(text.slice(end + 2), limits.headerCount));
   readFields(head);

@@ -21,8 +21,8 @@ const FIELD_LIMIT = 1000;
 const KEEP_ALIVE: readonly string[] = ["keep-alive"];
 
 /**
- * Parses a response head without its last empty line. `last` is the one before on the same connection: an endpoint
- * often says the same again, and equal fields need no second reading. Throws `upstream_protocol`.
+ * Parses a response head without its last empty line. `last` is one of the same endpoint: it often says the
+ * same again, and equal fields need no second reading. Throws `upstream_protocol`.
  */
 export function parseResponse(text: string, last: ParsedResponse | null = null): ParsedResponse {
   const head = new ParsedResponse();

@@ -2,6 +2,7 @@ import { GatewayError } from "../errors.ts";
 import type { Attempt } from "./attempt.ts";
 import { Dial } from "./dial.ts";
 import { now } from "./event.ts";
+import type { ParsedResponse } from "./parse-response.ts";
 import { Timer, type TimerWheel } from "./timer-wheel.ts";
 import { Upstream, type UpstreamOwner } from "./upstream.ts";
 
@@ -26,6 +27,7 @@ export interface PoolOptions {
 export class UpstreamPool implements UpstreamOwner {
   /** Attempts that were begun and have not ended, waiting ones included. */
   inFlight = 0;
+  last: ParsedResponse | null = null;
   readonly wheel: TimerWheel;
   readonly #options: PoolOptions;
   readonly #idle: Upstream[] = [];

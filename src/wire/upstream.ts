@@ -26,6 +26,8 @@ const INTERIM_LIMIT = 20;
 /** Where a connection belongs. */
 export interface UpstreamOwner {
   readonly wheel: TimerWheel;
+  /** The endpoint's latest response, whatever connection it came by, if the next may repeat its fields. */
+  last: ParsedResponse | null;
   /** An attempt ended, one way or the other. */
   settled(): void;
   /** The connection may be used again. */
@@ -47,8 +49,6 @@ export class Upstream extends Timer implements SocketOwner, BodySink, ResponseBo
   #attempt: Attempt | null = null;
   #body: ResponseBody | null = null;
   #head: Buffer | null = null;
-  /** The response before, if the next may repeat its fields. */
-  #last: ParsedResponse | null = null;
   #isReused = false;
   #isRequestSent = true;
   #keepsAlive = true;
@@ -194,7 +194,7 @@ export class Upstream extends Timer implements SocketOwner, BodySink, ResponseBo
     if (attempt === null) return false;
     let head: ParsedResponse;
     try {
-      head = parseResponse(text, this.#last);
+      head = parseResponse(text, this.#owner.last);
     } catch (error) {
       this.#fail(error instanceof GatewayError ? error : new GatewayError("internal", "", { cause: error }));
       return false;
@@ -218,7 +218,7 @@ export class Upstream extends Timer implements SocketOwner, BodySink, ResponseBo
   #respond(attempt: Attempt, head: ParsedResponse, rest: Uint8Array): void {
     const { exchange, receiver, timeouts } = attempt;
     const framing = framingOf(head, exchange.upstreamMethod);
-    if (this.#last === null || this.#last.headers.block !== head.headers.block) this.#clean(head);
+    if (this.#owner.last === null || this.#owner.last.headers.block !== head.headers.block) this.#clean(head);
     exchange.respondedAt = now();
     exchange.upstreamStatus = head.status;
     this.#keepsAlive = head.keepsAlive && framing !== "close";
@@ -245,7 +245,7 @@ export class Upstream extends Timer implements SocketOwner, BodySink, ResponseBo
   #clean(head: ParsedResponse): void {
     dropNamedFields(head.headers);
     const isPlain = head.headers.block !== null;
-    this.#last = isPlain ? Object.assign(new ParsedResponse(), head, { headers: head.headers.copy() }) : null;
+    this.#owner.last = isPlain ? Object.assign(new ParsedResponse(), head, { headers: head.headers.copy() }) : null;
   }
 
   #readBody(bytes: Buffer): void {

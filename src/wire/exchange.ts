@@ -171,14 +171,18 @@ export class Exchange {
 
   /** Called when the deadline passed before there was a response: whoever works on it is told, and it is refused. */
   expire(error: GatewayError): void {
-    this.#abort?.abort(error);
-    this.#onGone?.(error);
+    this.#stop(error);
     this.refuse(error);
   }
 
   /** Called by the connection when the client left. */
   gone(reason: GatewayError): void {
     this.error ??= reason;
+    this.#stop(reason);
+  }
+
+  /** Tells whoever works on the exchange that nobody waits for it any more. */
+  #stop(reason: GatewayError): void {
     this.#abort?.abort(reason);
     this.#onGone?.(reason);
   }

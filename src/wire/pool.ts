@@ -32,7 +32,7 @@ export class UpstreamPool implements UpstreamOwner {
   readonly #options: PoolOptions;
   readonly #idle: Upstream[] = [];
   readonly #open = new Set<Upstream>();
-  readonly #queue: Attempt[] = [];
+  readonly #queue: Waiting[] = [];
   /** Connections that are being opened, those nobody waits for any more included. */
   #dialing = 0;
   #abandoned = 0;
@@ -105,19 +105,18 @@ export class UpstreamPool implements UpstreamOwner {
       this.#fail(attempt, new GatewayError("overloaded", "Too many requests wait for this endpoint.", SENT_NOTHING));
       return;
     }
-    this.#queue.push(attempt);
-    const giveUp = (error: GatewayError): void => {
-      const at = this.#queue.indexOf(attempt);
-      if (at < 0) return;
-      this.#queue.splice(at, 1);
-      this.wheel.remove(timer);
-      this.#fail(attempt, error);
-    };
-    const timer = new QueueTimer(() => {
-      giveUp(new GatewayError("upstream_timeout", "No connection became free in time.", SENT_NOTHING));
-    });
-    attempt.exchange.onGone = giveUp;
-    this.wheel.arm(timer, attempt.timeouts.responseMs);
+    const waiting: Waiting = new Waiting(attempt, (error) => this.#giveUp(waiting, error));
+    this.#queue.push(waiting);
+    attempt.exchange.onGone = waiting.giveUp;
+    this.wheel.arm(waiting, attempt.timeouts.responseMs);
+  }
+
+  #giveUp(waiting: Waiting, error: GatewayError): void {
+    const at = this.#queue.indexOf(waiting);
+    if (at < 0) return;
+    this.#queue.splice(at, 1);
+    this.wheel.remove(waiting);
+    this.#fail(waiting.attempt, error);
   }
 
   /** Gives the place of a connection that closed, or never came about, to the oldest waiting attempt. */
@@ -129,8 +128,10 @@ export class UpstreamPool implements UpstreamOwner {
   /** The oldest waiting attempt whose client is still there. */
   #nextQueued(): Attempt | null {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      if (!next.exchange.isDone) return next;
-      this.#fail(next, clientLeft());
+      // Left in the wheel it would keep the whole exchange alive until its time.
+      this.wheel.remove(next);
+      if (!next.attempt.exchange.isDone) return next.attempt;
+      this.#fail(next.attempt, clientLeft());
     }
     return null;
   }
@@ -173,11 +174,18 @@ function clientLeft(): GatewayError {
   return new GatewayError("client_closed", "The client left before a connection was there.", SENT_NOTHING);
 }
 
-class QueueTimer extends Timer {
-  override readonly fire: () => void;
+/** An attempt that waits for a connection, and its patience. */
+class Waiting extends Timer {
+  readonly attempt: Attempt;
+  readonly giveUp: (error: GatewayError) => void;
 
-  constructor(fire: () => void) {
+  constructor(attempt: Attempt, giveUp: (error: GatewayError) => void) {
     super();
-    this.fire = fire;
+    this.attempt = attempt;
+    this.giveUp = giveUp;
+  }
+
+  override fire(): void {
+    this.giveUp(new GatewayError("upstream_timeout", "No connection became free in time.", SENT_NOTHING));
   }
 }

@@ -48,7 +48,17 @@ function listenerConfigs(
       );
     }
     sockets.set(socket, listener.name);
-    return { ...listener, source: placeOf(at) };
+    return {
+      ...listener,
+      protocol: "http",
+      tls: null,
+      hasHttp2: true,
+      hasHttp3: false,
+      expectsProxyProtocol: false,
+      httpsRedirectPort: null,
+      hsts: null,
+      source: placeOf(at),
+    };
   });
 }
 
@@ -78,6 +88,9 @@ export function gatewayConfig(
     pluginsFolder: written.plugins === undefined ? null : resolve(at.folder, written.plugins),
     trustedProxies: written.trustedProxies,
     limits: limitsConfig(written.limits),
+    overload: { memoryBytes: null, lagMs: null },
+    redis: null,
+    workers: 1,
     status: written.status,
     accessLog: {
       isEnabled: accessLog.enabled,

@@ -91,6 +91,8 @@ function ruleRoute(
     paths: {},
     plugins: withDefaults(own, building.defaults.plugins),
     timeoutMs: rule.timeouts.request ?? building.defaults.timeoutMs,
+    isPassthrough: false,
+    priority: "normal",
     backendTimeoutMs: rule.timeouts.backendRequest ?? null,
     backends: rule.backendRefs.map((ref, index) => backendConfig(ref, below(spot, "backendRefs", index), building)),
     source: placeOf(spot),

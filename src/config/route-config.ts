@@ -69,6 +69,8 @@ export function routeConfig(written: RouteDocument, spot: Spot, building: Buildi
     paths: written.paths,
     plugins,
     timeoutMs: written.timeout ?? building.defaults.timeoutMs,
+    isPassthrough: false,
+    priority: "normal",
     backendTimeoutMs: null,
     backends: written.backends.map((backend, index) =>
       backendConfig(backend, below(spot, "backends", index), building),

@@ -60,6 +60,9 @@ export function serviceConfig(written: ServiceDocument, spot: Spot, building: Pi
         responseMs: written.timeouts.response,
         idleMs: written.timeouts.idle,
       },
+      protocol: "http1",
+      tls: null,
+      proxyProtocol: null,
     },
     source: placeOf(spot),
   };

@@ -14,8 +14,64 @@ export interface Place {
   readonly field: string;
 }
 
+/** `http` and `https` speak HTTP; `tcp` passes bytes, `tls_passthrough` bytes by the name in the ClientHello. */
+export type ListenerProtocol = "http" | "https" | "tcp" | "tls_passthrough";
+
+/** A certificate that was read and found in order: it belongs to its key, and its chain is whole. */
+export interface CertificateConfig {
+  /** Names that it was made out for, lower case, wildcards as `*.example.com`. */
+  readonly names: readonly string[];
+  /** Leaf first. */
+  readonly certPem: string;
+  readonly keyPem: string;
+  readonly keyType: "rsa" | "ecdsa" | "ed25519";
+  /** Milliseconds since 1970. */
+  readonly notAfterAt: number;
+  /** SHA-256 of the leaf's DER form, lower-case hexadecimal. */
+  readonly fingerprint: string;
+  /** Where it was read from, as it is shown: a path, or `store NAME`. */
+  readonly origin: string;
+}
+
+export interface ClientAuthConfig {
+  /** `require` ends the handshake without a valid certificate, `request` only notes what there is. */
+  readonly mode: "require" | "request";
+  readonly caPem: string;
+  readonly crlPem: string | null;
+}
+
+export interface TlsConfig {
+  /** The first is the default. Never empty. */
+  readonly certificates: readonly CertificateConfig[];
+  readonly minVersion: "TLSv1.2" | "TLSv1.3";
+  /** OpenSSL's names, for TLS 1.2; null: the runtime's. */
+  readonly ciphers: string | null;
+  /** A client that names no host, or one that no certificate is for, is turned away. */
+  readonly isStrictSni: boolean;
+  readonly clientAuth: ClientAuthConfig | null;
+}
+
+/** `Strict-Transport-Security` (RFC 6797). */
+export interface HstsConfig {
+  readonly maxAgeSeconds: number;
+  readonly includesSubdomains: boolean;
+  readonly isPreloaded: boolean;
+}
+
 export interface ListenerConfig {
   readonly name: string;
+  readonly protocol: ListenerProtocol;
+  /** Null unless `protocol` is `https`. */
+  readonly tls: TlsConfig | null;
+  /** HTTP/2 is offered: by ALPN on `https`, by prior knowledge on `http`. */
+  readonly hasHttp2: boolean;
+  /** HTTP/3 is offered on the same port, experimentally. */
+  readonly hasHttp3: boolean;
+  /** Connections from `trustedProxies` begin with a PROXY protocol header. */
+  readonly expectsProxyProtocol: boolean;
+  /** Every request is redirected to `https` at this port; null: none is. */
+  readonly httpsRedirectPort: number | null;
+  readonly hsts: HstsConfig | null;
   readonly address: string;
   /** 0 asks the system for a free one. */
   readonly port: number;
@@ -36,6 +92,23 @@ export interface LimitsConfig {
   readonly headerTimeoutMs: number;
   readonly idleTimeoutMs: number;
 }
+
+/** Beyond these the gateway sheds requests; null: that signal is not watched. */
+export interface OverloadConfig {
+  /** Resident memory. */
+  readonly memoryBytes: number | null;
+  /** How late the event loop may run its timers. */
+  readonly lagMs: number | null;
+}
+
+/** Who is shed first under pressure: `low`, then `normal`; `high` is kept to the last. */
+export type RoutePriority = "low" | "normal" | "high";
+
+/** The store that gateways share; null where there is none. */
+export type RedisConfig =
+  | { readonly url: string }
+  | { readonly sentinels: readonly string[]; readonly name: string; readonly password: string | null }
+  | { readonly cluster: readonly string[] };
 
 export interface StatusConfig {
   readonly address: string;
@@ -98,6 +171,9 @@ export interface RouteConfig {
   readonly hostnames: readonly string[];
   /** Names of listeners; null: all. */
   readonly listeners: readonly string[] | null;
+  /** True when its listeners pass bytes: it has hostnames and backends, and nothing else counts. */
+  readonly isPassthrough: boolean;
+  readonly priority: RoutePriority;
   /** Never empty: a route without matches has one that always holds. */
   readonly matches: readonly MatchConfig[];
   /** Which ambiguous paths it takes after all. */
@@ -129,6 +205,10 @@ export interface Config {
   /** Addresses and CIDR blocks, as written and known to be valid. */
   readonly trustedProxies: readonly string[];
   readonly limits: LimitsConfig;
+  readonly overload: OverloadConfig;
+  readonly redis: RedisConfig | null;
+  /** Processes that serve; 1 is this one alone. */
+  readonly workers: number;
   readonly status: StatusConfig;
   readonly accessLog: AccessLogConfig;
   readonly shutdown: ShutdownConfig;

@@ -122,7 +122,7 @@ function entryOf(exchange: Exchange) {
     method: exchange.method,
     host: exchange.host,
     target: exchange.target,
-    protocol: exchange.minor === 1 ? "HTTP/1.1" : "HTTP/1.0",
+    protocol: exchange.protocol,
     route: exchange.route,
     service: exchange.service,
     endpoint: exchange.endpoint,

@@ -10,6 +10,19 @@ export interface ServiceTimeouts {
   readonly idleMs: number;
 }
 
+/** What is spoken to endpoints. `h2` is TLS with ALPN, `h2c` prior knowledge in the clear. */
+export type UpstreamProtocol = "http1" | "h2" | "h2c";
+
+/** How endpoints with an `https` URL are verified, and how the gateway shows itself to them. PEM texts. */
+export interface UpstreamTls {
+  /** Null: the system's authorities. */
+  readonly caPem: string | null;
+  /** Name asked for and verified; null: the endpoint's host. */
+  readonly serverName: string | null;
+  readonly certPem: string | null;
+  readonly keyPem: string | null;
+}
+
 /** All that a service depends on: two services with equal options are the same service. */
 export interface ServiceOptions {
   readonly discover: "static" | "memory";
@@ -19,6 +32,11 @@ export interface ServiceOptions {
   /** Connections per endpoint; 0 for no bound. */
   readonly maxConnections: number;
   readonly timeouts: ServiceTimeouts;
+  readonly protocol: UpstreamProtocol;
+  /** Null: the defaults, for endpoints with an `https` URL. */
+  readonly tls: UpstreamTls | null;
+  /** Version of the PROXY protocol header that begins each connection to an endpoint of a `tcp` route; null: none. */
+  readonly proxyProtocol: "v1" | "v2" | null;
 }
 
 /** What a route says about forwarding. */

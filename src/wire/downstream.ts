@@ -3,7 +3,7 @@ import { GatewayError, problemBody, toGatewayError } from "../errors.ts";
 import { now } from "./event.ts";
 import type { Body, ClientInfo, Exchange, Responder, ResponseHead } from "./exchange.ts";
 import { HeadReader } from "./head-reader.ts";
-import type { ListenerContext } from "./listener-context.ts";
+import type { ListenerContext, ServerConnection } from "./listener-context.ts";
 import { makeExchange } from "./origin.ts";
 import { Outlet } from "./outlet.ts";
 import type { ParsedRequest } from "./parse-request.ts";
@@ -12,7 +12,6 @@ import { ReadGate } from "./read-gate.ts";
 import { RequestBody, type RequestBodyOwner } from "./request-body.ts";
 import { CONTINUE, interimText, responseDelimiter, responseText, toldLength } from "./response-text.ts";
 import { ResponseWriter, type ResponseWriterOwner } from "./response-writer.ts";
-import type { SocketOwner } from "./socket-events.ts";
 import { Timer } from "./timer-wheel.ts";
 import type { Tunnel, TunnelEnd } from "./tunnel.ts";
 import { openTunnel, Upgrade } from "./upgrade.ts";
@@ -31,7 +30,7 @@ type State = "idle" | "head" | "busy" | "lingering" | "tunnel" | "closed";
 /** A client's connection: reads requests one after the other, writes their responses in order. */
 export class Downstream
   extends Timer
-  implements SocketOwner, Responder, RequestBodyOwner, ResponseWriterOwner, TunnelEnd
+  implements ServerConnection, Responder, RequestBodyOwner, ResponseWriterOwner, TunnelEnd
 {
   readonly outlet: Outlet;
   tunnel: Tunnel | null = null;
@@ -369,6 +368,9 @@ export class Downstream
     this.#context.wheel.arm(this, this.outlet.isBlocked ? this.#context.limits.idleTimeoutMs : LINGER_MS);
   }
 
+  /** Nothing to do at once: each response says `Connection: close` from now on. */
+  drain(): void {}
+
   /** Closes between requests; while one is under way it is finished first. */
   close(): void {
     if (this.#state === "idle") this.#socket.end();
@@ -390,7 +392,7 @@ export class Downstream
     this.#state = "tunnel";
     const { wheel } = this.#context;
     wheel.disarm(this);
-    openTunnel(this, body, { exchange, wheel, idleMs: body.idleMs, onClosed: () => this.#finish(exchange) });
+    openTunnel(this, body, { tally: exchange, wheel, idleMs: body.idleMs, onClosed: () => this.#finish(exchange) });
     if (held !== null) this.tunnel?.data(this, held);
   }
 }

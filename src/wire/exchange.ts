@@ -2,6 +2,7 @@ import type { GatewayError } from "../errors.ts";
 import type { BodySource } from "./body.ts";
 import type { HeaderList } from "./header-list.ts";
 import type { Timer } from "./timer-wheel.ts";
+import type { TlsInfo } from "./tls/tls-info.ts";
 
 /** Who asks. `address` is the client's own, read through `trustedProxies`; `peer` is the other end of the socket. */
 export interface ClientInfo {
@@ -12,7 +13,12 @@ export interface ClientInfo {
   readonly localPort: number;
   /** True when `peer` is one of the trusted proxies. */
   readonly isTrusted: boolean;
+  /** Null on a connection in the clear. */
+  readonly tls: TlsInfo | null;
 }
+
+/** As the access log writes it. */
+export type HttpProtocol = "HTTP/1.0" | "HTTP/1.1" | "HTTP/2.0" | "HTTP/3.0";
 
 export interface ResponseHead {
   readonly status: number;
@@ -46,8 +52,9 @@ export interface RequestHead {
   readonly method: string;
   /** Raw target in origin-form, byte for byte, query included. */
   readonly target: string;
-  /** Minor version of HTTP/1. */
+  /** Minor version of HTTP/1; 1 where a later version was spoken. */
   readonly minor: number;
+  readonly protocol: HttpProtocol;
   /** Lower-case host without port. */
   readonly host: string;
   /** Host and port as the client gave them. */
@@ -63,6 +70,7 @@ export class Exchange {
   readonly method: string;
   readonly target: string;
   readonly minor: number;
+  readonly protocol: HttpProtocol;
   readonly host: string;
   readonly authority: string;
   readonly scheme: "http" | "https";
@@ -127,6 +135,7 @@ export class Exchange {
     this.method = head.method;
     this.target = head.target;
     this.minor = head.minor;
+    this.protocol = head.protocol;
     this.host = head.host;
     this.authority = head.authority;
     this.headers = head.headers;

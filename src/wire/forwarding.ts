@@ -44,12 +44,18 @@ export interface RequestFraming {
  * gateway's own behind them. The client's address is told in `X-Forwarded-*` and `Forwarded` (RFC 7239).
  */
 export function requestText(exchange: Exchange, framing: RequestFraming): string {
-  const { headers } = exchange;
   const line = `${exchange.upstreamMethod} ${exchange.upstreamTarget} HTTP/1.1\r\nHost: ${exchange.upstreamAuthority}\r\n`;
-  const fields = headers.textWithout(DROPPED);
+  return `${line}${upstreamFields(exchange)}${connectionText(exchange, framing)}\r\n`;
+}
+
+/**
+ * The fields that go upstream whatever version is spoken there, each with its line end: the client's without those of
+ * the connection, then the gateway's own. Host, framing and `TE` are the caller's.
+ */
+export function upstreamFields(exchange: Exchange): string {
+  const fields = exchange.headers.textWithout(DROPPED);
   const forwarding = exchange.client.isTrusted ? trustedForwarding(exchange) : freshForwarding(exchange);
-  const own = `Via: ${viaValue(exchange)}\r\nX-Request-Id: ${exchange.id}\r\n${connectionText(exchange, framing)}\r\n`;
-  return line + fields + forwarding + own;
+  return `${fields}${forwarding}Via: ${viaValue(exchange)}\r\nX-Request-Id: ${exchange.id}\r\n`;
 }
 
 function connectionText(exchange: Exchange, framing: RequestFraming): string {
@@ -107,8 +113,11 @@ export function dropForwardingFields(headers: HeaderList): void {
   }
 }
 
+// The received protocol's version, without the name that HTTP may leave out (RFC 9110 7.6.3).
+const VIA_VERSION = { "HTTP/1.0": "1.0", "HTTP/1.1": "1.1", "HTTP/2.0": "2", "HTTP/3.0": "3" } as const;
+
 function viaValue(exchange: Exchange): string {
-  const own = `1.${exchange.minor} ${PSEUDONYM}`;
+  const own = `${VIA_VERSION[exchange.protocol]} ${PSEUDONYM}`;
   const earlier = exchange.headers.get("via");
   return earlier === null ? own : `${earlier}, ${own}`;
 }

@@ -2,6 +2,7 @@ import type { GatewayError } from "../errors.ts";
 import type { ClientInfo, Exchange } from "./exchange.ts";
 import type { HeadLimits } from "./parse-request.ts";
 import type { RequestBodyLimits } from "./request-body.ts";
+import type { SocketOwner } from "./socket-events.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
 
 export interface WireLimits extends HeadLimits, RequestBodyLimits {
@@ -36,6 +37,16 @@ export interface ListenerHooks {
 
 /** `limit`: refused for the number of all connections; `client_limit`: for that of its client's. Both open first. */
 export type ConnectionEvent = "opened" | "closed" | "limit" | "client_limit";
+
+/** A client's connection, whatever is spoken on it. */
+export interface ServerConnection extends SocketOwner {
+  /** Draining began: the client is told to go elsewhere with what it asks next; nothing is broken off. */
+  drain(): void;
+  /** Takes no more requests; closes when what is under way has ended, at once where nothing is. */
+  close(): void;
+  /** Breaks off, with a reset where the runtime can. */
+  terminate(): void;
+}
 
 /** What a connection knows of its listener. */
 export interface ListenerContext<Connection> {

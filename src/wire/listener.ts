@@ -142,7 +142,7 @@ function clientOf(socket: Socket<Downstream>, context: ListenerContext<Downstrea
   // An IPv4 client of a listener on `::` shows as `::ffff:1.2.3.4`.
   const peer = address.replace(/^::ffff:(?=\d+\.)/, "");
   const isTrusted = context.isTrusted(peer);
-  return { address: peer, peer, port: socket.remotePort, localPort: socket.localPort, isTrusted };
+  return { address: peer, peer, port: socket.remotePort, localPort: socket.localPort, isTrusted, tls: null };
 }
 
 /** Counts a connection; tells why it may not stay, or null. */

@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import type { RequestHead } from "./exchange.ts";
+import type { HttpProtocol, RequestHead } from "./exchange.ts";
 import { endsWith, hasBadOctet, listElements, parseFields, parseLength } from "./fields.ts";
 import { fieldName, HeaderList, ownCopy } from "./header-list.ts";
 
@@ -17,6 +17,7 @@ export class ParsedRequest implements RequestHead {
   method = "";
   target = "";
   minor = 1;
+  protocol: HttpProtocol = "HTTP/1.1";
   host = "";
   authority = "";
   headers = new HeaderList();
@@ -86,6 +87,7 @@ function parseRequestLine(text: string, end: number, head: ParsedRequest, uriByt
   if (!isHttp1 || space < 1 || space > end - 10) throw lineError(text.slice(0, end));
   head.method = text.slice(0, space);
   head.minor = minor;
+  if (minor === 0) head.protocol = "HTTP/1.0";
   if (!KNOWN_METHODS.has(head.method)) checkMethod(head.method);
   const target = text.slice(space + 1, end - 9);
   if (target.length > uriBytes) throw new GatewayError("uri_too_long", `The target is over ${uriBytes} bytes.`);

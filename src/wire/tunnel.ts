@@ -1,11 +1,27 @@
 import { GatewayError } from "../errors.ts";
-import type { Exchange } from "./exchange.ts";
-import type { Outlet } from "./outlet.ts";
 import { Timer, type TimerWheel } from "./timer-wheel.ts";
+
+/** Where a tunnel's bytes leave: a socket's outlet, or a stream's. */
+export interface TunnelOutlet {
+  readonly isBlocked: boolean;
+  readonly isEnded: boolean;
+  bytes(bytes: Uint8Array): void;
+  /** True when nothing waits any more. */
+  drain(): boolean;
+  /** Half-closes once everything is sent. */
+  end(): void;
+}
+
+/** What a tunnel counts and tells of its end. */
+export interface TunnelTally {
+  bytesReceived: number;
+  bytesSent: number;
+  error: GatewayError | null;
+}
 
 /** One of the two connections of a tunnel. */
 export interface TunnelEnd {
-  readonly outlet: Outlet;
+  readonly outlet: TunnelOutlet;
   tunnel: Tunnel | null;
   setPaused(isPaused: boolean): void;
   /** Closes at once, with a reset where the runtime can. */
@@ -13,7 +29,7 @@ export interface TunnelEnd {
 }
 
 export interface TunnelOptions {
-  readonly exchange: Exchange;
+  readonly tally: TunnelTally;
   readonly wheel: TimerWheel;
   /** Silence in both directions after which the tunnel is closed; 0 for none. */
   readonly idleMs: number;
@@ -40,9 +56,9 @@ export class Tunnel extends Timer {
   /** Bytes that came from one end. */
   data(from: TunnelEnd, bytes: Uint8Array): void {
     const to = this.#other(from);
-    const { exchange } = this.#options;
-    if (from === this.#down) exchange.bytesReceived += bytes.length;
-    else exchange.bytesSent += bytes.length;
+    const { tally } = this.#options;
+    if (from === this.#down) tally.bytesReceived += bytes.length;
+    else tally.bytesSent += bytes.length;
     to.outlet.bytes(bytes);
     if (to.outlet.isBlocked) from.setPaused(true);
     this.#touch();
@@ -69,7 +85,7 @@ export class Tunnel extends Timer {
   }
 
   override fire(): void {
-    this.#options.exchange.error ??= new GatewayError("upstream_timeout", "The tunnel was idle for too long.");
+    this.#options.tally.error ??= new GatewayError("upstream_timeout", "The tunnel was idle for too long.");
     this.#down.terminate();
     this.#up.terminate();
     this.#close();

@@ -141,13 +141,21 @@ export function makeExchange(ask: Ask, responder: Responder): Exchange {
   const address = ask.address ?? "192.0.2.7";
   const fields = headerList([["Host", authority], ...headers]);
   return new Exchange(
-    { method, target, minor: 1, host: authority.replace(/:\d+$/, ""), authority, headers: fields },
+    {
+      method,
+      target,
+      minor: 1,
+      protocol: "HTTP/1.1",
+      host: authority.replace(/:\d+$/, ""),
+      authority,
+      headers: fields,
+    },
     {
       id: "req-1",
       startedAt: 0,
       scheme: ask.scheme ?? "http",
       listener: "http",
-      client: { address, peer: address, port: 5000, localPort: 8080, isTrusted: false },
+      client: { address, peer: address, port: 5000, localPort: 8080, isTrusted: false, tls: null },
       body,
       upgrade: null,
       expectsContinue: false,

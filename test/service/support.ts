@@ -16,6 +16,9 @@ export function serviceOptions(options: Partial<ServiceOptions> = {}): ServiceOp
     balancer: "round_robin",
     maxConnections: 0,
     timeouts: { connectMs: 1000, responseMs: 3000, idleMs: 60_000 },
+    protocol: "http1",
+    tls: null,
+    proxyProtocol: null,
     ...options,
   };
 }

@@ -35,7 +35,14 @@ const SILENT: Responder = { respond() {}, inform() {}, refuse() {} };
 /** The exchange of such a request, from 192.0.2.1; who answers it is told to nobody unless `responder` is given. */
 export function exchangeOf(parts: ExchangeParts = {}): Exchange {
   const head = parsed(...(parts.lines ?? ["GET / HTTP/1.1", "Host: gw.test"]));
-  const client = { address: "192.0.2.1", peer: "192.0.2.1", port: 40_000, localPort: 8080, isTrusted: false };
+  const client = {
+    address: "192.0.2.1",
+    peer: "192.0.2.1",
+    port: 40_000,
+    localPort: 8080,
+    isTrusted: false,
+    tls: null,
+  };
   return new Exchange(head, {
     id: "id-1",
     startedAt: performance.now(),

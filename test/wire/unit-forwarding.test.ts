@@ -142,7 +142,7 @@ describe("who the client is, as told upstream", () => {
 });
 
 describe("the client behind trusted proxies", () => {
-  const peer = { address: "10.0.0.1", peer: "10.0.0.1", port: 1, localPort: 2, isTrusted: true };
+  const peer = { address: "10.0.0.1", peer: "10.0.0.1", port: 1, localPort: 2, isTrusted: true, tls: null };
   const isTrusted = (address: string) => address.startsWith("10.");
   test.each([
     [null, "10.0.0.1"],

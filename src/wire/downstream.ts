@@ -1,5 +1,5 @@
 import type { Socket } from "bun";
-import { GatewayError, problemBody, toGatewayError } from "../errors.ts";
+import { GatewayError, toGatewayError } from "../errors.ts";
 import { now } from "./event.ts";
 import type { Body, ClientInfo, Exchange, Responder, ResponseHead } from "./exchange.ts";
 import { HeadReader } from "./head-reader.ts";
@@ -7,7 +7,7 @@ import type { ListenerContext, ServerConnection } from "./listener-context.ts";
 import { makeExchange } from "./origin.ts";
 import { Outlet } from "./outlet.ts";
 import type { ParsedRequest } from "./parse-request.ts";
-import { problemHead, refusalText } from "./problem.ts";
+import { refusalOf, refuseUnread } from "./problem.ts";
 import { ReadGate } from "./read-gate.ts";
 import { RequestBody, type RequestBodyOwner } from "./request-body.ts";
 import { CONTINUE, interimText, responseDelimiter, responseText, toldLength } from "./response-text.ts";
@@ -199,12 +199,7 @@ export class Downstream
   /** Answers what never became an exchange, and closes: where a next request would begin is not known. */
   refuseConnection(error: GatewayError): void {
     this.#context.wheel.disarm(this);
-    const { hooks, name: listener, newId } = this.#context;
-    const id = newId();
-    const text = refusalText(error, { id });
-    const { line } = this.#reader;
-    hooks.onRefused({ id, client: this.#client, listener, error, line, bytesSent: text.length });
-    this.outlet.text(text);
+    this.outlet.text(refuseUnread(error, this.#context, { client: this.#client, line: this.#reader.line }));
     this.#linger();
   }
 
@@ -303,7 +298,8 @@ export class Downstream
       this.responseBroken(error);
       return;
     }
-    exchange.respond(problemHead(error), Buffer.from(problemBody(error, exchange)));
+    const { head, body } = refusalOf(exchange, error);
+    exchange.respond(head, body);
   }
 
   armIdle(): void {

@@ -1,9 +1,9 @@
-import { type GatewayError, problemBody } from "../errors.ts";
+import type { GatewayError } from "../errors.ts";
 import type { BodySource } from "./body.ts";
 import type { Body, Exchange, ResponseHead } from "./exchange.ts";
 import { BytesSource, collect, LazyBody, StreamSource } from "./fetch-body.ts";
 import { asHeaders, LightHeaders } from "./fetch-headers.ts";
-import { problemHead } from "./problem.ts";
+import { refusalOf } from "./problem.ts";
 
 const DECODER = new TextDecoder();
 
@@ -150,7 +150,8 @@ export function asLight(response: Response): LightResponse | null {
   return value instanceof LightResponse ? value : null;
 }
 
-/** The problem that tells an error (RFC 9457), as a response. */
+/** What tells an error to the exchange's client, as a response: its problem (RFC 9457), or a gRPC status. */
 export function problemResponse(exchange: Exchange, error: GatewayError): Response {
-  return lightResponse(problemHead(error), Buffer.from(problemBody(error, exchange)));
+  const { head, body } = refusalOf(exchange, error);
+  return lightResponse(head, body);
 }

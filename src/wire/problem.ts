@@ -1,7 +1,9 @@
 import { STATUS_CODES } from "node:http";
 import { errorRow, type GatewayError, type ProblemFacts, problemBody } from "../errors.ts";
-import type { ResponseHead } from "./exchange.ts";
+import type { Body, Exchange, ResponseHead } from "./exchange.ts";
+import { grpcHead, isGrpc } from "./grpc.ts";
 import { headerList } from "./header-list.ts";
+import type { ListenerContext, Refusal } from "./listener-context.ts";
 import { httpDate } from "./response-text.ts";
 
 export const PROBLEM_TYPE = "application/problem+json";
@@ -16,6 +18,17 @@ export function problemHead(error: GatewayError): ResponseHead {
   return { status: error.status, reason: STATUS_CODES[error.status] ?? errorRow(error.code).title, headers };
 }
 
+export interface Refusing {
+  readonly head: ResponseHead;
+  readonly body: Body;
+}
+
+/** What an error is to the client of this exchange: a problem, or to a gRPC call a status without a body. */
+export function refusalOf(exchange: Exchange, error: GatewayError): Refusing {
+  if (isGrpc(exchange.headers)) return { head: grpcHead(error), body: null };
+  return { head: problemHead(error), body: Buffer.from(problemBody(error, exchange)) };
+}
+
 /** A whole response that ends its connection, for what never became an exchange. */
 export function refusalText(error: GatewayError, facts: ProblemFacts): string {
   const body = problemBody(error, facts);
@@ -24,4 +37,16 @@ export function refusalText(error: GatewayError, facts: ProblemFacts): string {
     `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.headers.lines.join("\r\n")}\r\nDate: ${httpDate()}\r\n` +
     `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`
   );
+}
+
+/** Refuses what never became an exchange: the hooks hear of it, and the text that ends the connection is returned. */
+export function refuseUnread(
+  error: GatewayError,
+  { hooks, name: listener, newId }: Pick<ListenerContext<never>, "hooks" | "name" | "newId">,
+  from: Pick<Refusal, "client" | "line">,
+): string {
+  const id = newId();
+  const text = refusalText(error, { id });
+  hooks.onRefused({ id, client: from.client, listener, error, line: from.line, bytesSent: text.length });
+  return text;
 }

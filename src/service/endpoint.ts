@@ -32,6 +32,7 @@ export function createEndpoint(spec: EndpointSpec, options: ServiceOptions, whee
     idleMs: options.timeouts.idleMs,
     maxConnections: options.maxConnections,
     wheel,
+    tls: null,
   });
   return { id: spec.id, url: spec.url, weight: spec.weight, authority: new URL(spec.url).host, pool };
 }

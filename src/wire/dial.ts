@@ -1,21 +1,30 @@
 import type { Socket } from "bun";
 import { GatewayError } from "../errors.ts";
-import type { Attempt } from "./attempt.ts";
 import { inEvent } from "./event.ts";
-import { socketEvents } from "./socket-events.ts";
+import { type SocketOwner, socketEvents } from "./socket-events.ts";
 import { Timer, type TimerWheel } from "./timer-wheel.ts";
-import type { Upstream } from "./upstream.ts";
+import { type DialTls, handshakeError, handshakeFailed, tlsOptions } from "./tls/dial-tls.ts";
 
 export interface DialOptions {
   readonly hostname: string;
   readonly port: number;
+  /** Bounds the whole, a TLS handshake included. */
   readonly connectMs: number;
   readonly wheel: TimerWheel;
+  /** Null for a connection in the clear. */
+  readonly tls: DialTls | null;
+}
+
+/** Who wants the connection: an exchange, or a client's connection that is passed on as it is. */
+export interface Dialer {
+  /** Set while the dial is under way; to be called when nobody waits for it any more. */
+  set onGone(listener: ((reason: GatewayError) => void) | null);
 }
 
 /** Hears what becomes of a dial: `opened` or `failed` once, then `settled` when the runtime is done with it. */
 export interface DialOwner {
-  opened(socket: Socket<Upstream>): void;
+  /** The connection is there, over TLS with a verified peer. Returns who hears the socket's events from now on. */
+  opened(socket: Socket<unknown>): SocketOwner;
   failed(error: GatewayError): void;
   /** Nobody waits for it any more, but the runtime cannot call it off: it still holds a descriptor. */
   abandoned(): void;
@@ -23,47 +32,107 @@ export interface DialOwner {
 }
 
 const SENT_NOTHING = { sent: "nothing" } as const;
+const EVENTS = socketEvents<SocketOwner>();
 
-/** One try to open a connection for an attempt, within a time. Begins when it is made. */
+/** One try to open a connection for somebody, within a time. Begins when it is made. */
 export class Dial extends Timer {
-  readonly #attempt: Attempt;
+  readonly #dialer: Dialer;
   readonly #options: DialOptions;
   readonly #owner: DialOwner;
+  /** Set while a handshake is under way. */
+  #socket: Socket<SocketOwner> | null = null;
+  #isConnecting = true;
   #isOver = false;
   #isAbandoned = false;
 
-  constructor(attempt: Attempt, options: DialOptions, owner: DialOwner) {
+  constructor(dialer: Dialer, options: DialOptions, owner: DialOwner) {
     super();
-    this.#attempt = attempt;
+    this.#dialer = dialer;
     this.#options = options;
     this.#owner = owner;
-    attempt.exchange.onGone = (reason) => this.#abandon(reason);
+    dialer.onGone = (reason) => this.#giveUp(reason);
     options.wheel.arm(this, options.connectMs);
-    connect(options, (socket) => this.#opened(socket))
+    this.#connect()
       .catch((cause: unknown) => {
         this.#fail(new GatewayError("upstream_connect", "The upstream cannot be reached.", { cause, ...SENT_NOTHING }));
       })
-      .finally(() => owner.settled(this.#isAbandoned));
+      .finally(() => {
+        this.#isConnecting = false;
+        this.#settle();
+      });
   }
 
   override fire(): void {
-    const detail = "The upstream did not accept a connection in time.";
-    this.#abandon(new GatewayError("upstream_connect", detail, SENT_NOTHING));
+    const isShaking = this.#socket !== null;
+    const detail = isShaking
+      ? "The TLS handshake with the upstream took too long."
+      : "The upstream did not accept a connection in time.";
+    this.#giveUp(new GatewayError("upstream_connect", detail, SENT_NOTHING));
   }
 
-  #opened(socket: Socket<Upstream>): void {
+  async #connect(): Promise<void> {
+    const { hostname, port, tls } = this.#options;
+    const address = { hostname, port, allowHalfOpen: true };
+    if (tls === null) await Bun.connect<SocketOwner>({ ...address, socket: this.#plainHandlers() });
+    else await Bun.connect<SocketOwner>({ ...address, tls: tlsOptions(tls, hostname), socket: this.#tlsHandlers(tls) });
+  }
+
+  #plainHandlers() {
+    return {
+      ...EVENTS,
+      open: (socket: Socket<SocketOwner>) => {
+        socket.setNoDelay(true);
+        inEvent(socket, (it) => this.#opened(it));
+      },
+      // The rejected promise tells the same; without this handler the runtime would also print the error.
+      connectError() {},
+    };
+  }
+
+  /** With a `handshake` handler the runtime calls `open`, and resolves, when the handshake has yet to begin. */
+  #tlsHandlers(tls: DialTls) {
+    return {
+      ...EVENTS,
+      open: (socket: Socket<SocketOwner>) => {
+        socket.setNoDelay(true);
+        if (this.#isOver) socket.terminate();
+        else this.#socket = socket;
+      },
+      handshake: (socket: Socket<SocketOwner>, isAccepted: boolean, error: Error | null) => {
+        const fault = handshakeError(tls, { socket, isAccepted, error });
+        inEvent(socket, (it) => (fault === null ? this.#opened(it) : this.#broke(fault)));
+      },
+      // A reset within the handshake comes by this alone.
+      close: (socket: Socket<SocketOwner>, cause?: Error) => {
+        if (this.#socket === null) EVENTS.close(socket, cause);
+        else this.#broke(handshakeFailed(cause));
+      },
+      connectError() {},
+    };
+  }
+
+  #opened(socket: Socket<SocketOwner>): void {
     if (this.#isOver) {
       socket.terminate();
       return;
     }
     this.#end();
-    this.#owner.opened(socket);
+    socket.data = this.#owner.opened(socket);
+    this.#settle();
   }
 
-  #abandon(error: GatewayError): void {
+  /** The handshake came to nothing. */
+  #broke(error: GatewayError): void {
+    this.#socket?.terminate();
+    this.#fail(error);
+  }
+
+  #giveUp(error: GatewayError): void {
     if (this.#isOver) return;
-    this.#isAbandoned = true;
-    this.#owner.abandoned();
+    if (this.#socket === null) {
+      this.#isAbandoned = true;
+      this.#owner.abandoned();
+    } else this.#socket.terminate();
     this.#fail(error);
   }
 
@@ -71,28 +140,18 @@ export class Dial extends Timer {
     if (this.#isOver) return;
     this.#end();
     this.#owner.failed(error);
+    this.#settle();
   }
 
   #end(): void {
     this.#isOver = true;
+    this.#socket = null;
     this.#options.wheel.remove(this);
-    this.#attempt.exchange.onGone = null;
+    this.#dialer.onGone = null;
   }
-}
 
-async function connect(options: DialOptions, opened: (socket: Socket<Upstream>) => void): Promise<void> {
-  await Bun.connect<Upstream>({
-    hostname: options.hostname,
-    port: options.port,
-    allowHalfOpen: true,
-    socket: {
-      open(socket) {
-        socket.setNoDelay(true);
-        inEvent(socket, opened);
-      },
-      ...socketEvents<Upstream>(),
-      // The rejected promise tells the same; without this handler the runtime would also print the error.
-      connectError() {},
-    },
-  });
+  /** Once: when the outcome is known and the runtime is no longer connecting. */
+  #settle(): void {
+    if (this.#isOver && !this.#isConnecting) this.#owner.settled(this.#isAbandoned);
+  }
 }

@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
 import type { Attempt } from "./attempt.ts";
-import { Dial } from "./dial.ts";
+import { Dial, type DialOptions } from "./dial.ts";
 import { now } from "./event.ts";
 import type { ParsedResponse } from "./parse-response.ts";
 import { Timer, type TimerWheel } from "./timer-wheel.ts";
@@ -12,15 +12,11 @@ const PROBE_MS = 100;
 /** Attempts that wait for a connection when there may be no more of them. */
 const QUEUE_LIMIT = 1024;
 
-export interface PoolOptions {
-  readonly hostname: string;
-  readonly port: number;
-  readonly connectMs: number;
+export interface PoolOptions extends DialOptions {
   /** An idle connection is closed after so much silence. */
   readonly idleMs: number;
   /** 0 for no bound. */
   readonly maxConnections: number;
-  readonly wheel: TimerWheel;
 }
 
 /** The connections to one endpoint. Reuses the newest first, retries nothing, and counts what is in flight. */
@@ -148,12 +144,12 @@ export class UpstreamPool implements UpstreamOwner {
     }
     this.#dialedAt = now();
     this.#dialing++;
-    new Dial(attempt, this.#options, {
+    new Dial(attempt.exchange, this.#options, {
       opened: (socket) => {
         const connection = new Upstream(socket, this);
-        socket.data = connection;
         this.#open.add(connection);
         connection.begin(attempt);
+        return connection;
       },
       failed: (error) => this.#fail(attempt, error),
       abandoned: () => {

@@ -43,7 +43,7 @@ type State = "idle" | "waiting" | "body" | "tunnel" | "closed";
 export class Upstream extends Timer implements SocketOwner, BodySink, ResponseBodyOwner, TunnelEnd {
   readonly outlet: Outlet;
   tunnel: Tunnel | null = null;
-  readonly #socket: Socket<Upstream>;
+  readonly #socket: Socket<unknown>;
   readonly #owner: UpstreamOwner;
   #state: State = "idle";
   #attempt: Attempt | null = null;
@@ -54,7 +54,7 @@ export class Upstream extends Timer implements SocketOwner, BodySink, ResponseBo
   #keepsAlive = true;
   #interim = 0;
 
-  constructor(socket: Socket<Upstream>, owner: UpstreamOwner) {
+  constructor(socket: Socket<unknown>, owner: UpstreamOwner) {
     super();
     this.#socket = socket;
     this.outlet = new Outlet(socket);

@@ -59,6 +59,7 @@ export function openPool(port: number, options: Partial<PoolOptions> = {}) {
     idleMs: 60_000,
     maxConnections: 0,
     wheel,
+    tls: null,
     ...options,
   });
   pools.push(pool);

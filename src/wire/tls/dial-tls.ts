@@ -1,0 +1,95 @@
+import { isIP } from "node:net";
+import { createSecureContext, getCACertificates, rootCertificates } from "node:tls";
+import type { Socket } from "bun";
+import { GatewayError } from "../../errors.ts";
+
+export interface DialTlsFacts {
+  /** Authorities (PEM), the only ones that are trusted; null: the system's, or the runtime's where it has none. */
+  readonly caPem: string | null;
+  /** Name asked for (SNI) and verified; null: the host that is dialled. */
+  readonly serverName: string | null;
+  /** Client certificate, leaf first, and its key; both or none. */
+  readonly certPem: string | null;
+  readonly keyPem: string | null;
+  /** Application protocols on offer, the preferred first; may be empty. */
+  readonly alpn: readonly string[];
+  /** A peer that chooses none of the protocols on offer is refused. */
+  readonly requiresAlpn: boolean;
+}
+
+/** What is trusted, shown and asked for when connections are opened over TLS. Made once, for many dials. */
+export interface DialTls {
+  readonly serverName: string | null;
+  /** The runtime's own object: authorities, certificate and key. */
+  readonly secureContext: object;
+  /** As it stands in the handshake: each name behind its length. */
+  readonly ALPNProtocols: Buffer;
+  readonly requiresAlpn: boolean;
+}
+
+/** Throws the runtime's error when a PEM cannot be read or the key belongs to another certificate. */
+export function createDialTls(facts: DialTlsFacts): DialTls {
+  const { context } = createSecureContext({
+    ca: facts.caPem ?? systemAuthorities(),
+    ...(facts.certPem === null ? {} : { cert: facts.certPem }),
+    ...(facts.keyPem === null ? {} : { key: facts.keyPem }),
+  });
+  return {
+    serverName: facts.serverName,
+    secureContext: context,
+    ALPNProtocols: Buffer.concat(facts.alpn.map((name) => Buffer.from(`${String.fromCharCode(name.length)}${name}`))),
+    requiresAlpn: facts.requiresAlpn,
+  };
+}
+
+function systemAuthorities(): string[] {
+  const found = getCACertificates("system");
+  return found.length > 0 ? found : [...rootCertificates];
+}
+
+/** The runtime's options to dial that host. */
+export function tlsOptions(tls: DialTls, hostname: string) {
+  const { secureContext, ALPNProtocols } = tls;
+  return {
+    secureContext,
+    // Addresses are not asked for by name (RFC 6066 3). With "" the runtime sends no name and verifies the host's.
+    serverName: tls.serverName ?? (isIP(hostname) === 0 ? hostname : ""),
+    // Said, because a variable of the environment could otherwise turn it off.
+    rejectUnauthorized: true,
+    ...(ALPNProtocols.length === 0 ? {} : { ALPNProtocols }),
+  };
+}
+
+/** What the runtime tells of a handshake's end. */
+export interface Handshake {
+  readonly socket: Socket<unknown>;
+  readonly isAccepted: boolean;
+  readonly error: Error | null;
+}
+
+/** Why a connection must not be used after its handshake, or null. `isAccepted` alone proves nothing. */
+export function handshakeError(tls: DialTls, { socket, isAccepted, error }: Handshake): GatewayError | null {
+  if (error !== null && isBroken(error)) return handshakeFailed(error);
+  if (error !== null || !isAccepted || !socket.authorized) {
+    return failure("The upstream's certificate was not accepted.", error ?? socket.getAuthorizationError());
+  }
+  const hasChosen = typeof socket.alpnProtocol === "string";
+  return tls.requiresAlpn && !hasChosen
+    ? failure("The upstream does not offer the protocol of the service.", null)
+    : null;
+}
+
+/** The handshake itself went wrong, where other errors are those of the certificate's verification. */
+function isBroken(error: Error): boolean {
+  const code = "code" in error ? error.code : null;
+  return code === "EPROTO" || code === "ECONNRESET";
+}
+
+/** The peer broke off within the handshake, or spoke no TLS. */
+export function handshakeFailed(cause: unknown): GatewayError {
+  return failure("The TLS handshake with the upstream failed.", cause);
+}
+
+function failure(detail: string, cause: unknown): GatewayError {
+  return new GatewayError("upstream_connect", detail, { cause: cause ?? undefined, sent: "nothing" });
+}

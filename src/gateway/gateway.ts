@@ -4,7 +4,7 @@ import type { OpenCatalog } from "../config/catalog.ts";
 import { compile } from "../config/compile.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { type Loaded, loadConfig } from "../config/source.ts";
-import type { ShutdownConfig } from "../config/types.ts";
+import type { ListenerConfig, ShutdownConfig } from "../config/types.ts";
 import { type ConfigWatch, watchConfig } from "../config/watch.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import type { MemoryRegistry } from "../registry/memory.ts";
@@ -15,10 +15,10 @@ import type { AccessLog } from "../telemetry/access-log.ts";
 import { createIds } from "../telemetry/id.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
 import { TimerWheel } from "../wire/timer-wheel.ts";
-import { createListeners, type Listeners } from "./listeners.ts";
+import { createListeners, type DrainManner, type HandedSocket, type Listeners } from "./listeners.ts";
 import { type Prepared, prepareAll } from "./prepared.ts";
 import { createRequestPath, type RequestPath } from "./request-path.ts";
-import { createAccessLogPart, createStatusPart, type SidePart } from "./side-servers.ts";
+import { createAccessLogPart, createStatusPart, NO_STATUS, type SidePart } from "./side-servers.ts";
 
 export interface GatewayOptions {
   /** `torii.yaml` or what stands for it; null: the one in `cwd`, and defaults without one. */
@@ -33,6 +33,16 @@ export interface GatewayOptions {
   /** Where the access log goes without a path in the configuration; 1 unless given. */
   readonly accessLogFd?: number;
   readonly random?: () => number;
+  /** The first configuration, when it was read already. */
+  readonly loaded?: Loaded;
+  /** For a process that is one of several: another one watches the files, answers probes and owns the sockets. */
+  readonly supervised?: Supervised;
+}
+
+/** What a gateway gets from the process above it. */
+export interface Supervised {
+  /** A descriptor for this listener, which the gateway closes; null when none was handed over. */
+  socketFor(listener: ListenerConfig): HandedSocket | null;
 }
 
 export type ReloadResult =
@@ -60,7 +70,7 @@ export interface Gateway {
   /** Opens log files anew. */
   reopenLogs(): void;
   /** Readiness fails, then accepting stops, then what is in flight ends within `shutdown.timeout`; closes in the end. */
-  drain(): Promise<void>;
+  drain(manner?: DrainManner): Promise<void>;
   /** Breaks everything off. */
   close(): Promise<void>;
 }
@@ -83,7 +93,7 @@ interface Parts {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const parts = createParts(options);
   try {
-    const loaded = await load(options);
+    const loaded = options.loaded ?? (await load(options));
     await goLive(loaded, parts);
     return await running(parts, loaded);
   } catch (error) {
@@ -120,8 +130,8 @@ function createParts(options: GatewayOptions): Parts {
     path,
     state,
     wheel,
-    listeners: createListeners({ wheel, newId: createIds(), hooks: path.hooks }),
-    status: createStatusPart({ readyState, metrics }, file),
+    listeners: createListeners({ ...options.supervised, wheel, newId: createIds(), hooks: path.hooks }),
+    status: options.supervised === undefined ? createStatusPart({ readyState, metrics }, file) : NO_STATUS,
     accessLog: createAccessLogPart({
       cwd: options.cwd ?? process.cwd(),
       file,
@@ -233,14 +243,16 @@ async function startReloading(parts: Parts, first: Loaded): Promise<Reloading> {
     return result;
   }
 
-  watch = await watchConfig({
-    paths: loaded.watched,
-    readAt: loaded.readAt,
-    debounceMs: WATCH_DEBOUNCE_MS,
-    onChange: async () => void (await reload()),
-    onError: (error) => options.log.error({ err: error }, "reload failed"),
-    signal: stopped.signal,
-  });
+  if (options.supervised === undefined) {
+    watch = await watchConfig({
+      paths: loaded.watched,
+      readAt: loaded.readAt,
+      debounceMs: WATCH_DEBOUNCE_MS,
+      onChange: async () => void (await reload()),
+      onError: (error) => options.log.error({ err: error }, "reload failed"),
+      signal: stopped.signal,
+    });
+  }
   return {
     get loaded() {
       return loaded;
@@ -263,10 +275,10 @@ async function running(parts: Parts, first: Loaded): Promise<Gateway> {
     await closeParts(parts);
   }
 
-  async function drainNow(): Promise<void> {
+  async function drainNow(manner?: DrainManner): Promise<void> {
     state.isDraining = true;
     await reloading.stop();
-    await listeners.drain(reloading.loaded.config.shutdown);
+    await listeners.drain(reloading.loaded.config.shutdown, manner);
     await close();
   }
 
@@ -285,8 +297,8 @@ async function running(parts: Parts, first: Loaded): Promise<Gateway> {
     snapshot: () => path.current,
     reload: reloading.reload,
     reopenLogs: () => parts.accessLog.current?.reopen(),
-    drain() {
-      drained ??= drainNow();
+    drain(manner) {
+      drained ??= drainNow(manner);
       return drained;
     },
     close,

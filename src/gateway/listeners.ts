@@ -13,16 +13,34 @@ export interface Listeners {
   addresses(): ReadonlyMap<string, { readonly address: string; readonly port: number }>;
   readonly connections: ConnectionCounts;
   /** Tells clients to go, then accepts no more, then waits for the last request, all within the bounds. */
-  drain(shutdown: ShutdownConfig): Promise<void>;
+  drain(shutdown: ShutdownConfig, manner?: DrainManner): Promise<void>;
   /** Closes everything at once. */
   terminate(): void;
 }
 
+export interface DrainManner {
+  /** Accepting stops first: somebody else accepts on the same sockets. */
+  readonly isRelieved: boolean;
+}
+
+/** A socket that was opened elsewhere. */
+export interface HandedSocket {
+  /** The listener that takes it closes it. */
+  readonly fd: number;
+  /** Where it really listens, also when the configuration leaves that to the system. */
+  readonly port: number;
+}
+
 export interface ListenersDeps {
+  /** Gives a descriptor of its own at each call, or null where none was handed over. Left out: listeners open theirs. */
+  readonly socketFor?: (listener: ListenerConfig) => HandedSocket | null;
   readonly wheel: TimerWheel;
   readonly newId: () => string;
   readonly hooks: ListenerHooks;
 }
+
+/** Connections that were accepted just before the drain have not asked yet: closing them at once would fail them. */
+const RELIEVED_DELAY_MS = 250;
 
 interface Open {
   readonly config: ListenerConfig;
@@ -30,17 +48,24 @@ interface Open {
 }
 
 /** No listener yet. */
-export function createListeners(deps: ListenersDeps): Listeners {
+export function createListeners({ socketFor, ...deps }: ListenersDeps): Listeners {
   const connections = new ConnectionCounts();
   let open: readonly Open[] = [];
   // Closed by a reload, with requests still under way.
   const leaving = new Set<Listener>();
 
+  function place(config: ListenerConfig): { readonly port: number; readonly fd?: number } {
+    if (socketFor === undefined) return { port: config.port };
+    const handed = socketFor(config);
+    if (handed === null) throw new Error("this process was given no socket for it");
+    return handed;
+  }
+
   function openOne(config: ListenerConfig, { limits, trustedProxies }: Config): Open {
     const listener = createListener({
       name: config.name,
       address: config.address,
-      port: config.port,
+      ...place(config),
       limits,
       isTrusted: addressMatcher(trustedProxies),
       connections,
@@ -89,9 +114,10 @@ export function createListeners(deps: ListenersDeps): Listeners {
       };
     },
     addresses: () => new Map(open.map(({ listener: { name, address, port } }) => [name, { address, port }] as const)),
-    async drain({ delayMs, timeoutMs }) {
+    async drain({ delayMs, timeoutMs }, manner) {
       for (const listener of all()) listener.drain();
-      await Bun.sleep(delayMs);
+      if (manner?.isRelieved) for (const listener of all()) listener.stopAccepting();
+      await Bun.sleep(manner?.isRelieved ? Math.max(delayMs, RELIEVED_DELAY_MS) : delayMs);
       await within(Promise.all(all().map((listener) => listener.stop())), timeoutMs);
     },
     terminate() {

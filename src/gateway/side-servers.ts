@@ -84,6 +84,9 @@ export function createStatusPart(
   });
 }
 
+/** No status server, for a process whose supervisor has one. */
+export const NO_STATUS: SidePart<StatusServer> = { current: null, prepare: () => UNCHANGED, async close() {} };
+
 export interface AccessLogPartOptions {
   readonly cwd: string;
   readonly file: string;

@@ -12,6 +12,11 @@ export interface ListenerOptions {
   readonly address: string;
   /** 0 for any free one. */
   readonly port: number;
+  /**
+   * A socket that listens at this address and port already, non-blocking; the listener closes it. Left out or null: it
+   * opens its own. The port must then be the real one: the runtime does not tell it.
+   */
+  readonly fd?: number | null;
   readonly limits: WireLimits;
   readonly isTrusted: (address: string) => boolean;
   readonly wheel: TimerWheel;
@@ -37,6 +42,8 @@ export interface Listener {
   update(settings: ListenerSettings): void;
   /** Responses say `Connection: close` from now on; connections are still accepted. */
   drain(): void;
+  /** Accepts no more; open connections go on. */
+  stopAccepting(): void;
   /** Accepts no more, closes idle connections; resolves when the last connection is gone. */
   stop(): Promise<void>;
   /** Closes everything at once. */
@@ -72,7 +79,7 @@ export function createListener(options: ListenerOptions): Listener {
       return context.name;
     },
     address: options.address,
-    port: server.port,
+    port: ownsSocket(options) ? server.port : options.port,
     update({ name, limits, isTrusted }) {
       context.name = name;
       context.limits = limits;
@@ -80,6 +87,9 @@ export function createListener(options: ListenerOptions): Listener {
     },
     drain() {
       context.isDraining = true;
+    },
+    stopAccepting() {
+      server.stop();
     },
     stop() {
       context.isDraining = true;
@@ -97,6 +107,10 @@ export function createListener(options: ListenerOptions): Listener {
       server.stop(true);
     },
   };
+}
+
+function ownsSocket({ fd }: ListenerOptions): boolean {
+  return fd === undefined || fd === null;
 }
 
 function listen(
@@ -122,6 +136,8 @@ function listen(
   return Bun.listen<Downstream>({
     hostname: options.address,
     port: options.port,
+    // Undocumented: the runtime accepts on this descriptor then, and overlooks address and port.
+    ...(ownsSocket(options) ? {} : { fd: options.fd }),
     allowHalfOpen: true,
     socket: {
       open(socket) {

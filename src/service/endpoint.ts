@@ -1,6 +1,8 @@
 import type { EndpointSpec } from "../registry/registry.ts";
+import type { Pool } from "../wire/endpoint-pool.ts";
 import { UpstreamPool } from "../wire/pool.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
+import type { DialTls } from "../wire/tls/dial-tls.ts";
 import type { ServiceOptions } from "./options.ts";
 
 /** One address of a service and its connections, which outlive configurations and registry updates. */
@@ -10,29 +12,48 @@ export interface Endpoint {
   readonly weight: number;
   /** Host and port, as a request without a Host of its own names it. */
   readonly authority: string;
-  readonly pool: UpstreamPool;
+  readonly pool: Pool;
 }
 
-/** Host and port of `http://host:port`, or null when the text is no such URL. IPv6 hosts come without brackets. */
-export function parseOrigin(url: string): { hostname: string; port: number } | null {
+export interface Origin {
+  /** IPv6 addresses stand without brackets. */
+  readonly hostname: string;
+  readonly port: number;
+  readonly isSecure: boolean;
+}
+
+export interface EndpointDeps {
+  readonly wheel: TimerWheel;
+  /** What the service's endpoints with an `https` URL are dialled with; asked for when there is one. */
+  readonly tls: () => DialTls;
+}
+
+/** What `http://host:port` or `https://host:port` leads to, or null when the text is no such URL. */
+export function parseOrigin(url: string): Origin | null {
   const parsed = URL.canParse(url) ? new URL(url) : null;
-  if (parsed === null || parsed.protocol !== "http:") return null;
+  if (parsed === null || (parsed.protocol !== "http:" && parsed.protocol !== "https:")) return null;
   if (parsed.pathname !== "/" || parsed.search !== "" || parsed.username !== "" || parsed.hash !== "") return null;
   const hostname = parsed.hostname.replace(/^\[|\]$/g, "");
-  return hostname === "" ? null : { hostname, port: parsed.port === "" ? 80 : Number(parsed.port) };
+  const isSecure = parsed.protocol === "https:";
+  const port = parsed.port === "" ? (isSecure ? 443 : 80) : Number(parsed.port);
+  return hostname === "" ? null : { hostname, port, isSecure };
 }
 
-/** An endpoint with no connection yet, or null when its URL is none that can be forwarded to. */
-export function createEndpoint(spec: EndpointSpec, options: ServiceOptions, wheel: TimerWheel): Endpoint | null {
+/** An endpoint with no connection yet, or null when its URL is none that the service's protocol can be spoken to. */
+export function createEndpoint(spec: EndpointSpec, options: ServiceOptions, deps: EndpointDeps): Endpoint | null {
   const origin = parseOrigin(spec.url);
   if (origin === null) return null;
+  const { hostname, port, isSecure } = origin;
+  // What one speaks over TLS alone, and the other in the clear alone.
+  if (options.protocol === (isSecure ? "h2c" : "h2")) return null;
   const pool = new UpstreamPool({
-    ...origin,
+    hostname,
+    port,
     connectMs: options.timeouts.connectMs,
     idleMs: options.timeouts.idleMs,
     maxConnections: options.maxConnections,
-    wheel,
-    tls: null,
+    wheel: deps.wheel,
+    tls: isSecure ? deps.tls() : null,
   });
   return { id: spec.id, url: spec.url, weight: spec.weight, authority: new URL(spec.url).host, pool };
 }

@@ -5,9 +5,10 @@ import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import { type Balancer, createBalancer } from "./balancer.ts";
-import { createEndpoint, type Endpoint } from "./endpoint.ts";
+import { createEndpoint, type Endpoint, type EndpointDeps } from "./endpoint.ts";
 import { Forward } from "./forward.ts";
 import type { ForwardPolicy, ServiceOptions } from "./options.ts";
+import { lazyTls } from "./tls.ts";
 
 /** A named group of endpoints. */
 export interface Service {
@@ -33,12 +34,13 @@ export interface ServiceDeps {
 /** A service that follows its registry until it is closed. */
 export function createService(name: string, options: ServiceOptions, deps: ServiceDeps): Service {
   const balancer: Balancer<Endpoint> = createBalancer(options.balancer, deps.random);
+  const endpointDeps: EndpointDeps = { wheel: deps.wheel, tls: lazyTls(options) };
   const stopped = new AbortController();
   let endpoints: readonly Endpoint[] = [];
   const first = Promise.withResolvers<void>();
   const follow = async () => {
     for await (const specs of deps.registry.watch(name, stopped.signal)) {
-      endpoints = reconcile(endpoints, specs, { service: name, options, deps });
+      endpoints = reconcile(endpoints, specs, { service: name, options, deps, endpointDeps });
       balancer.update(endpoints);
       first.resolve();
     }
@@ -77,13 +79,14 @@ interface ReconcileContext {
   readonly service: string;
   readonly options: ServiceOptions;
   readonly deps: ServiceDeps;
+  readonly endpointDeps: EndpointDeps;
 }
 
 /** The new set: endpoints that stayed keep their connections, those that left close theirs. */
 function reconcile(
   old: readonly Endpoint[],
   specs: readonly EndpointSpec[],
-  { service, options, deps }: ReconcileContext,
+  { service, options, deps, endpointDeps }: ReconcileContext,
 ): readonly Endpoint[] {
   const known = new Map(old.map((endpoint) => [`${endpoint.id} ${endpoint.url}`, endpoint]));
   const kept: Endpoint[] = [];
@@ -91,9 +94,10 @@ function reconcile(
     const key = `${spec.id} ${spec.url}`;
     const same = known.get(key);
     known.delete(key);
-    const endpoint = same === undefined ? createEndpoint(spec, options, deps.wheel) : { ...same, weight: spec.weight };
+    const endpoint =
+      same === undefined ? createEndpoint(spec, options, endpointDeps) : { ...same, weight: spec.weight };
     if (endpoint === null)
-      deps.onWarning("endpoint ignored: its URL is no http origin", { service, endpoint: spec.id });
+      deps.onWarning("endpoint ignored: its URL leads nowhere for this service", { service, endpoint: spec.id });
     else kept.push(endpoint);
   }
   for (const left of known.values()) left.pool.close();

@@ -133,7 +133,7 @@ describe("a service", () => {
 
   test("leaves out an endpoint whose URL it cannot use, says so, and uses the others", async () => {
     await using a = named("a");
-    const registry = createStaticRegistry({ shop: [spec("bad", "https://x"), spec("good", a.url)] });
+    const registry = createStaticRegistry({ shop: [spec("bad", "ftp://x"), spec("good", a.url)] });
     const warnings: Warnings = [];
     const service = createService("shop", serviceOptions(), serviceDeps(registry, warnings));
     await service.ready;

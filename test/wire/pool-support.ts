@@ -1,6 +1,7 @@
 import type { GatewayError } from "../../src/errors.ts";
 import type { Attempt, AttemptTimeouts, UpstreamResponse } from "../../src/wire/attempt.ts";
-import { type PoolOptions, UpstreamPool } from "../../src/wire/pool.ts";
+import type { PoolOptions } from "../../src/wire/endpoint-pool.ts";
+import { UpstreamPool } from "../../src/wire/pool.ts";
 import { TimerWheel } from "../../src/wire/timer-wheel.ts";
 import { ok, startAnswering, startUpstream, type Upstream } from "../support/upstream.ts";
 import { exchangeOf, RecordingSink } from "./parts.ts";

@@ -1,0 +1,75 @@
+import { GatewayError } from "../errors.ts";
+import type { Attempt } from "./attempt.ts";
+import { Timer, type TimerWheel } from "./timer-wheel.ts";
+
+/** Attempts that wait for a connection when there may be no more of them. */
+const QUEUE_LIMIT = 1024;
+
+const SENT_NOTHING = { sent: "nothing" } as const;
+
+/** Attempts that wait for a connection, the oldest first. Each waits as long as it would wait for a response. */
+export class WaitingQueue {
+  readonly #wheel: TimerWheel;
+  readonly #fail: (attempt: Attempt, error: GatewayError) => void;
+  readonly #queue: Waiting[] = [];
+
+  /** `fail` hears of those that gave up, whose client left, or that found the queue full. */
+  constructor(wheel: TimerWheel, fail: (attempt: Attempt, error: GatewayError) => void) {
+    this.#wheel = wheel;
+    this.#fail = fail;
+  }
+
+  get size(): number {
+    return this.#queue.length;
+  }
+
+  add(attempt: Attempt): void {
+    if (this.#queue.length >= QUEUE_LIMIT) {
+      this.#fail(attempt, new GatewayError("overloaded", "Too many requests wait for this endpoint.", SENT_NOTHING));
+      return;
+    }
+    const waiting: Waiting = new Waiting(attempt, (error) => this.#giveUp(waiting, error));
+    this.#queue.push(waiting);
+    attempt.exchange.onGone = waiting.giveUp;
+    this.#wheel.arm(waiting, attempt.timeouts.responseMs);
+  }
+
+  /** Takes out the oldest whose client is still there, or null. */
+  next(): Attempt | null {
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      // Left in the wheel it would keep the whole exchange alive until its time.
+      this.#wheel.remove(next);
+      if (!next.attempt.exchange.isDone) return next.attempt;
+      this.#fail(next.attempt, clientLeft());
+    }
+    return null;
+  }
+
+  #giveUp(waiting: Waiting, error: GatewayError): void {
+    const at = this.#queue.indexOf(waiting);
+    if (at < 0) return;
+    this.#queue.splice(at, 1);
+    this.#wheel.remove(waiting);
+    this.#fail(waiting.attempt, error);
+  }
+}
+
+function clientLeft(): GatewayError {
+  return new GatewayError("client_closed", "The client left before a connection was there.", SENT_NOTHING);
+}
+
+/** An attempt that waits for a connection, and its patience. */
+class Waiting extends Timer {
+  readonly attempt: Attempt;
+  readonly giveUp: (error: GatewayError) => void;
+
+  constructor(attempt: Attempt, giveUp: (error: GatewayError) => void) {
+    super();
+    this.attempt = attempt;
+    this.giveUp = giveUp;
+  }
+
+  override fire(): void {
+    this.giveUp(new GatewayError("upstream_timeout", "No connection became free in time.", SENT_NOTHING));
+  }
+}

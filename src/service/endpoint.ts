@@ -1,5 +1,6 @@
 import type { EndpointSpec } from "../registry/registry.ts";
 import type { Pool } from "../wire/endpoint-pool.ts";
+import { PassageCount } from "../wire/l4/passage-count.ts";
 import { UpstreamPool } from "../wire/pool.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import type { DialTls } from "../wire/tls/dial-tls.ts";
@@ -12,7 +13,12 @@ export interface Endpoint {
   readonly weight: number;
   /** Host and port, as a request without a Host of its own names it. */
   readonly authority: string;
+  /** An IPv6 address stands without brackets. */
+  readonly hostname: string;
+  readonly port: number;
   readonly pool: Pool;
+  /** Connections beside the pool's, whose bytes are passed as they are. */
+  readonly passages: PassageCount;
 }
 
 export interface Origin {
@@ -55,5 +61,7 @@ export function createEndpoint(spec: EndpointSpec, options: ServiceOptions, deps
     wheel: deps.wheel,
     tls: isSecure ? deps.tls() : null,
   });
-  return { id: spec.id, url: spec.url, weight: spec.weight, authority: new URL(spec.url).host, pool };
+  const passages = new PassageCount(options.maxConnections);
+  const { id, url, weight } = spec;
+  return { id, url, weight, authority: new URL(url).host, hostname, port, pool, passages };
 }

@@ -3,8 +3,10 @@ import type { EndpointSpec, Registry } from "../registry/registry.ts";
 import type { Receiver } from "../wire/attempt.ts";
 import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
+import type { Passage } from "../wire/l4/passage.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import { type Balancer, createBalancer } from "./balancer.ts";
+import { Connect } from "./connect.ts";
 import { createEndpoint, type Endpoint, type EndpointDeps } from "./endpoint.ts";
 import { Forward } from "./forward.ts";
 import type { ForwardPolicy, ServiceOptions } from "./options.ts";
@@ -17,6 +19,8 @@ export interface Service {
   readonly ready: Promise<void>;
   /** Sends the exchange's request to an endpoint; the receiver hears of the response's head or of a failure. */
   forward(exchange: Exchange, policy: ForwardPolicy, receiver: Receiver): void;
+  /** Joins the passage with a connection to an endpoint, as it is even where that speaks TLS, or refuses it. */
+  connect(passage: Passage): void;
   /** The present set; replaced, never changed. */
   readonly endpoints: readonly Endpoint[];
   /** Stops watching and closes idle connections; what is in flight goes on. */
@@ -64,6 +68,10 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
       }
       exchange.forwardedAt = now();
       new Forward(exchange, { options, policy, receiver, endpoint }).start();
+    },
+    connect(passage) {
+      passage.service = name;
+      new Connect(passage, { options, balancer, endpoints: () => endpoints, wheel: deps.wheel }).next();
     },
     get endpoints() {
       return endpoints;

@@ -1,7 +1,8 @@
 import type { Config, ListenerConfig, ShutdownConfig } from "../config/types.ts";
 import { ConfigError } from "../errors.ts";
+import { AcceptGate } from "../wire/accept-gate.ts";
 import { addressMatcher } from "../wire/address.ts";
-import { ConnectionCounts, createListener, type Listener } from "../wire/listener.ts";
+import { createListener, type Listener } from "../wire/listener.ts";
 import type { ListenerHooks } from "../wire/listener-context.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import type { Prepared } from "./prepared.ts";
@@ -11,7 +12,8 @@ export interface Listeners {
   /** Opens what this configuration adds; the rest happens with `commit`. Throws a ConfigError for a taken address. */
   prepare(config: Config): Prepared;
   addresses(): ReadonlyMap<string, { readonly address: string; readonly port: number }>;
-  readonly connections: ConnectionCounts;
+  /** Counts the connections of all listeners. */
+  readonly gate: AcceptGate;
   /** Tells clients to go, then accepts no more, then waits for the last request, all within the bounds. */
   drain(shutdown: ShutdownConfig, manner?: DrainManner): Promise<void>;
   /** Closes everything at once. */
@@ -49,7 +51,7 @@ interface Open {
 
 /** No listener yet. */
 export function createListeners({ socketFor, ...deps }: ListenersDeps): Listeners {
-  const connections = new ConnectionCounts();
+  const gate = new AcceptGate();
   let open: readonly Open[] = [];
   // Closed by a reload, with requests still under way.
   const leaving = new Set<Listener>();
@@ -68,7 +70,7 @@ export function createListeners({ socketFor, ...deps }: ListenersDeps): Listener
       ...place(config),
       limits,
       isTrusted: addressMatcher(trustedProxies),
-      connections,
+      gate,
       ...deps,
     });
     return { config, listener };
@@ -87,7 +89,7 @@ export function createListeners({ socketFor, ...deps }: ListenersDeps): Listener
   }
 
   return {
-    connections,
+    gate,
     prepare(config) {
       const opened: Open[] = [];
       const next: Open[] = [];

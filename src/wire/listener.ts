@@ -1,5 +1,7 @@
-import type { Socket, TCPSocketListener } from "bun";
+import type { Socket, SocketHandler, TCPSocketListener } from "bun";
 import { GatewayError } from "../errors.ts";
+import type { AcceptGate } from "./accept-gate.ts";
+import { type Acceptor, createAcceptor, type ListenAt } from "./acceptor.ts";
 import { Downstream } from "./downstream.ts";
 import { inEvent } from "./event.ts";
 import type { ClientInfo } from "./exchange.ts";
@@ -22,14 +24,8 @@ export interface ListenerOptions {
   readonly wheel: TimerWheel;
   readonly newId: () => string;
   readonly hooks: ListenerHooks;
-  /** Counts of all listeners together: the limit on connections is the gateway's. */
-  readonly connections: ConnectionCounts;
-}
-
-/** Open connections, in total and by client address. */
-export class ConnectionCounts {
-  open = 0;
-  readonly byAddress = new Map<string, number>();
+  /** Counts the connections of all listeners together: the limit on them is the gateway's. */
+  readonly gate: AcceptGate;
 }
 
 export type ListenerSettings = Pick<ListenerOptions, "name" | "limits" | "isTrusted">;
@@ -55,7 +51,7 @@ export function createListener(options: ListenerOptions): Listener {
   /** Open connections and their clients' addresses. */
   const connections = new Map<Downstream, string>();
   const turnedAway = new Set<Downstream>();
-  const { connections: counts } = options;
+  const { gate } = options;
   let onEmpty: (() => void) | null = null;
   const context: ListenerContext<Downstream> = {
     name: options.name,
@@ -67,19 +63,26 @@ export function createListener(options: ListenerOptions): Listener {
     hooks: options.hooks,
     isDraining: false,
     closed(connection) {
-      if (!turnedAway.delete(connection)) release(counts, connections.get(connection) ?? "");
+      if (turnedAway.delete(connection)) gate.turnedAway--;
+      else gate.leave(connections.get(connection) ?? "");
       connections.delete(connection);
+      gate.settle(context.limits.connections);
       options.hooks.onConnection("closed");
       if (connections.size === 0) onEmpty?.();
     },
   };
-  const server = listen(options, context, { connections, turnedAway });
+  const acceptor = listen(options, context, { connections, turnedAway });
+  gate.add(acceptor);
+  function stopAccepting(): void {
+    gate.remove(acceptor);
+    acceptor.stop();
+  }
   return {
     get name() {
       return context.name;
     },
     address: options.address,
-    port: ownsSocket(options) ? server.port : options.port,
+    port: acceptor.port,
     update({ name, limits, isTrusted }) {
       context.name = name;
       context.limits = limits;
@@ -88,12 +91,10 @@ export function createListener(options: ListenerOptions): Listener {
     drain() {
       context.isDraining = true;
     },
-    stopAccepting() {
-      server.stop();
-    },
+    stopAccepting,
     stop() {
       context.isDraining = true;
-      server.stop();
+      stopAccepting();
       const gone = new Promise<void>((resolve) => {
         if (connections.size === 0) resolve();
         else onEmpty = resolve;
@@ -104,50 +105,71 @@ export function createListener(options: ListenerOptions): Listener {
     terminate() {
       // Resets first: stopping would end them cleanly, and a body that runs to the close would pass for whole.
       for (const connection of connections.keys()) connection.terminate();
-      server.stop(true);
+      stopAccepting();
     },
   };
-}
-
-function ownsSocket({ fd }: ListenerOptions): boolean {
-  return fd === undefined || fd === null;
 }
 
 function listen(
   options: ListenerOptions,
   context: ListenerContext<Downstream>,
   { connections, turnedAway }: { readonly connections: Map<Downstream, string>; readonly turnedAway: Set<Downstream> },
-): TCPSocketListener<Downstream> {
+): Acceptor {
+  const { gate } = options;
+
   function accept(socket: Socket<Downstream>, client: ClientInfo): void {
-    const reason = admit(options.connections, client.peer, context.limits);
+    const { limits } = context;
+    const reason = gate.enter(client.peer, limits.connections, limits.connectionsPerClient);
+    if (reason !== null && !gate.canTurnAway) {
+      dismiss(socket, client, reason);
+      return;
+    }
     const connection = new Downstream(socket, context, client);
     socket.data = connection;
     connections.set(connection, client.peer);
     socket.setNoDelay(true);
     context.hooks.onConnection("opened");
-    if (reason === null) return;
+    if (reason === null) {
+      gate.settle(limits.connections);
+      return;
+    }
     // It takes nobody's place while it is told why it cannot stay.
     turnedAway.add(connection);
-    release(options.connections, client.peer);
+    gate.turnedAway++;
+    gate.leave(client.peer);
     context.hooks.onConnection(reason);
+    gate.settle(limits.connections);
     connection.refuseConnection(new GatewayError("overloaded", "There are too many connections.", { retryAfter: 1 }));
   }
 
-  return Bun.listen<Downstream>({
-    hostname: options.address,
-    port: options.port,
-    // Undocumented: the runtime accepts on this descriptor then, and overlooks address and port.
-    ...(ownsSocket(options) ? {} : { fd: options.fd }),
-    allowHalfOpen: true,
-    socket: {
-      open(socket) {
-        const client = clientOf(socket, context);
-        if (client === null) socket.terminate();
-        else inEvent(socket, () => accept(socket, client));
-      },
-      ...socketEvents<Downstream>(),
+  /** So many are being told why they cannot stay that this one is not. */
+  function dismiss(socket: Socket<Downstream>, client: ClientInfo, reason: "limit" | "client_limit"): void {
+    gate.leave(client.peer);
+    context.hooks.onConnection(reason);
+    socket.terminate();
+  }
+
+  const handlers = {
+    open(socket: Socket<Downstream>) {
+      const client = clientOf(socket, context);
+      if (client === null) socket.terminate();
+      else inEvent(socket, () => accept(socket, client));
     },
-  });
+    ...socketEvents<Downstream>(),
+  };
+  const { fd, address: hostname, port } = options;
+  const at: ListenAt = fd === undefined || fd === null ? { hostname, port } : { fd };
+  return createAcceptor((where) => bunListen(where, handlers), at);
+}
+
+function bunListen(at: ListenAt, handlers: SocketHandler<Downstream>): TCPSocketListener<Downstream> {
+  // The types know no descriptor: the runtime accepts on it then, without address and port.
+  return Bun.listen<Downstream>({ ...(at as Address), allowHalfOpen: true, socket: handlers });
+}
+
+interface Address {
+  readonly hostname: string;
+  readonly port: number;
 }
 
 /** Who is at the other end; null when the connection was reset before it could be looked at. */
@@ -159,20 +181,4 @@ function clientOf(socket: Socket<Downstream>, context: ListenerContext<Downstrea
   const peer = address.replace(/^::ffff:(?=\d+\.)/, "");
   const isTrusted = context.isTrusted(peer);
   return { address: peer, peer, port: socket.remotePort, localPort: socket.localPort, isTrusted, tls: null };
-}
-
-/** Counts a connection; tells why it may not stay, or null. */
-function admit(counts: ConnectionCounts, address: string, limits: WireLimits): "limit" | "client_limit" | null {
-  const own = (counts.byAddress.get(address) ?? 0) + 1;
-  counts.byAddress.set(address, own);
-  counts.open++;
-  if (counts.open > limits.connections) return "limit";
-  return own > (limits.connectionsPerClient ?? Number.POSITIVE_INFINITY) ? "client_limit" : null;
-}
-
-function release(counts: ConnectionCounts, address: string): void {
-  counts.open--;
-  const own = (counts.byAddress.get(address) ?? 1) - 1;
-  if (own > 0) counts.byAddress.set(address, own);
-  else counts.byAddress.delete(address);
 }

@@ -137,9 +137,14 @@ function tryOpen(config: ListenerConfig, openIt: () => Open, opened: readonly Op
     return openIt();
   } catch (error) {
     for (const { listener } of opened) listener.terminate();
-    const where = `${config.address}:${config.port}`;
-    throw new ConfigError([{ ...config.source, message: `${where} ${whyNot(error)}` }]);
+    throw listenFault(config, error);
   }
+}
+
+/** What to tell of a listener that could not be opened, by the error's `code`. */
+export function listenFault(config: ListenerConfig, error: unknown): ConfigError {
+  const where = `${config.address}:${config.port}`;
+  return new ConfigError([{ ...config.source, message: `${where} ${whyNot(error)}` }]);
 }
 
 function whyNot(error: unknown): string {

@@ -121,10 +121,11 @@ export class Dial extends Timer {
     this.#settle();
   }
 
-  /** The handshake came to nothing. */
   #broke(error: GatewayError): void {
-    this.#socket?.terminate();
+    const socket = this.#socket;
     this.#fail(error);
+    // Closing tells the handlers at once: by then the reason is told.
+    socket?.terminate();
   }
 
   #giveUp(error: GatewayError): void {
@@ -132,8 +133,8 @@ export class Dial extends Timer {
     if (this.#socket === null) {
       this.#isAbandoned = true;
       this.#owner.abandoned();
-    } else this.#socket.terminate();
-    this.#fail(error);
+    }
+    this.#broke(error);
   }
 
   #fail(error: GatewayError): void {

@@ -1,3 +1,4 @@
+import type { TLSOptions } from "bun";
 import { parseRequest, type RequestMessage } from "./message.ts";
 import { Peer, PeerError, peerHandlers } from "./peer.ts";
 
@@ -43,9 +44,14 @@ export class UpstreamConnection {
 /** What an upstream does with each connection; returning leaves the connection as it is. */
 export type Script = (connection: UpstreamConnection) => Promise<void>;
 
+export interface UpstreamSetup {
+  /** Spoken from the first byte; in the clear without. */
+  readonly tls?: TLSOptions;
+}
+
 export interface Upstream extends AsyncDisposable {
   readonly port: number;
-  /** `http://127.0.0.1:port` */
+  /** `http://127.0.0.1:port`, or with `https` */
   readonly url: string;
   readonly connections: readonly UpstreamConnection[];
   /** Whole requests in the order of their arrival. */
@@ -77,8 +83,8 @@ function milestones<T>(): (at: number) => PromiseWithResolvers<T> {
   };
 }
 
-/** A TCP server that follows a script on every connection and keeps every request that it reads. */
-export function startUpstream(script: Script): Upstream {
+/** A TCP or TLS server that follows a script on every connection and keeps every request that it reads. */
+export function startUpstream(script: Script, { tls }: UpstreamSetup = {}): Upstream {
   const connections: UpstreamConnection[] = [];
   const requests: RequestMessage[] = [];
   const failures: unknown[] = [];
@@ -89,6 +95,7 @@ export function startUpstream(script: Script): Upstream {
     hostname: "127.0.0.1",
     port: 0,
     allowHalfOpen: true,
+    ...(tls === undefined ? {} : { tls }),
     socket: {
       ...peerHandlers,
       open(socket) {
@@ -109,7 +116,7 @@ export function startUpstream(script: Script): Upstream {
   };
   return {
     port: server.port,
-    url: `http://127.0.0.1:${server.port}`,
+    url: `${tls === undefined ? "http" : "https"}://127.0.0.1:${server.port}`,
     connections,
     requests,
     taken: (count, timeoutMs = 4000) => within(taken(count).promise, timeoutMs, `request ${count}`),
@@ -122,13 +129,14 @@ export function startUpstream(script: Script): Upstream {
 /** Answers every request on every connection with what the function says, and follows `Connection: close`. */
 export function startAnswering(
   answer: (request: RequestMessage, connection: UpstreamConnection) => string | Uint8Array,
+  setup: UpstreamSetup = {},
 ): Upstream {
   return startUpstream(async (connection) => {
     for (;;) {
       const request = await connection.request(600_000);
       await connection.send(answer(request, connection));
     }
-  });
+  }, setup);
 }
 
 /** `200` with a text and its length. */

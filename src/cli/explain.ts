@@ -108,7 +108,8 @@ interface Answer {
 /** Asks the listener first, as the gateway does: no route counts for a host that it does not serve. */
 function answerTo(request: RouteRequest, config: Config, listener: ListenerConfig): Answer {
   const unserved = unservedBy(listener, request.host);
-  const routes = unserved === null ? config.routes : [];
+  // What passes bytes takes no request.
+  const routes = unserved === null ? config.routes.filter((route) => !route.isPassthrough) : [];
   const rules = routes.map((route, order) => ruleOf(route, order, route));
   const explanation = explainRoute(rules, request);
   const answer = describe(explanation, config);

@@ -15,7 +15,9 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import { createSplit } from "../traffic/split.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import type { Catalog } from "./catalog.ts";
-import { type CompiledBackend, CompiledRoute, type Snapshot, SnapshotUse } from "./snapshot.ts";
+import { CompiledPassthrough, passthroughIndex } from "./passthrough.ts";
+import { type CompiledBackend, CompiledRoute, type Snapshot } from "./snapshot.ts";
+import { SnapshotUse } from "./snapshot-use.ts";
 import type { Config, FieldConfig, MatchConfig, PluginUse, RouteConfig } from "./types.ts";
 
 export interface CompileDeps {
@@ -39,13 +41,18 @@ export async function compile(config: Config, version: string, deps: CompileDeps
   const use = new SnapshotUse(() => {
     for (const service of services.values()) deps.services.release(service);
   });
-  const policies = sharedPolicies();
-  const rules = config.routes.map((route, order) => {
-    const target = compileRoute(route, { policies, chains, services, use, deps });
-    return ruleOf(route, order, target);
-  });
+  const context: RouteContext = { policies: sharedPolicies(), chains, services, use, deps };
+  const rules = config.routes.flatMap((route, order) =>
+    route.isPassthrough ? [] : [ruleOf(route, order, compileRoute(route, context))],
+  );
+  const passed = config.routes.filter((route) => route.isPassthrough);
+  const passthrough = passthroughIndex(
+    config.listeners,
+    passed.map((route) => [route, compilePassthrough(route, context)] as const),
+  );
   await Promise.all([...services.values()].map((service) => service.ready));
-  return Object.freeze({ version, config, rules, index: createIndex(rules), serves: servedHosts(config), use });
+  const index = createIndex(rules);
+  return Object.freeze({ version, config, rules, index, passthrough, serves: servedHosts(config), use });
 }
 
 function servedHosts(config: Config): Snapshot["serves"] {
@@ -150,6 +157,15 @@ function compileRoute(route: RouteConfig, { policies, chains, services, use, dep
     policy: policies(route),
     wheel: deps.wheel,
     slot: deps.metrics.routeSlot(route.name),
+    use,
+  });
+}
+
+function compilePassthrough(route: RouteConfig, { services, use, deps }: RouteContext): CompiledPassthrough {
+  return new CompiledPassthrough({
+    name: route.name,
+    services: route.backends.map(({ service, isValid }) => (isValid ? (services.get(service) ?? null) : null)),
+    split: createSplit(route.backends, deps.random),
     use,
   });
 }

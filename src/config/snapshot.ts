@@ -11,42 +11,20 @@ import type { Split } from "../traffic/split.ts";
 import type { Receiver } from "../wire/attempt.ts";
 import type { Exchange, ExchangeObserver } from "../wire/exchange.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
+import type { PassthroughIndex } from "./passthrough.ts";
+import type { SnapshotUse } from "./snapshot-use.ts";
 import type { Config } from "./types.ts";
 
-/** One configuration, compiled and frozen. A request reads it once and keeps it to its end. */
+/** One configuration, compiled and frozen. A request or a passage reads it once and keeps it to its end. */
 export interface Snapshot {
   readonly version: string;
   readonly config: Config;
   readonly rules: readonly RouteRule<CompiledRoute>[];
   readonly index: RouteIndex<CompiledRoute>;
+  readonly passthrough: PassthroughIndex;
   /** Says whether a listener serves a host; one that names no hostnames serves all. */
   serves(listener: string, host: string): boolean;
   readonly use: SnapshotUse;
-}
-
-/** Counts the requests that a snapshot serves; what it holds is let go when it is retired and the last has ended. */
-export class SnapshotUse {
-  #count = 0;
-  #isRetired = false;
-  readonly #release: () => void;
-
-  constructor(release: () => void) {
-    this.#release = release;
-  }
-
-  begin(): void {
-    this.#count++;
-  }
-
-  end(): void {
-    if (--this.#count === 0 && this.#isRetired) this.#release();
-  }
-
-  /** No new request will begin. Once only. */
-  retire(): void {
-    this.#isRetired = true;
-    if (this.#count === 0) this.#release();
-  }
 }
 
 export interface CompiledBackend {

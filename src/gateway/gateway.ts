@@ -185,7 +185,7 @@ async function goLive(loaded: Loaded, parts: Parts): Promise<Snapshot> {
   old?.use.retire();
   state.isStarted = true;
   metrics.events.configReloaded("success");
-  options.log.info({ version: snapshot.version, routes: snapshot.rules.length }, "configuration is live");
+  options.log.info({ version: snapshot.version, routes: snapshot.config.routes.length }, "configuration is live");
   return snapshot;
 }
 
@@ -228,7 +228,7 @@ async function startReloading(parts: Parts, first: Loaded): Promise<Reloading> {
       const snapshot = await goLive(next, parts);
       loaded = next;
       watch?.follow(next.watched);
-      return { isLive: true, version: snapshot.version, routes: snapshot.rules.length };
+      return { isLive: true, version: snapshot.version, routes: snapshot.config.routes.length };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       metrics.events.configReloaded("failure");

@@ -8,6 +8,7 @@ import type { Exchange } from "../wire/exchange.ts";
 import { isLoop } from "../wire/forwarding.ts";
 import { headerList } from "../wire/header-list.ts";
 import type { ListenerHooks, Refusal } from "../wire/listener-context.ts";
+import { createPassagePath } from "./passage-path.ts";
 
 /** What happens to a request between the wire and its route, and after its last byte. */
 export interface RequestPath {
@@ -33,6 +34,7 @@ export function createRequestPath({ metrics, log }: RequestPathDeps): RequestPat
   const unrouted = metrics.routeSlot(null);
 
   const hooks: ListenerHooks = {
+    ...createPassagePath({ metrics, current: () => current, accessLog: () => accessLog }),
     onRequest(exchange) {
       events.exchangeStarted();
       try {

@@ -1,5 +1,6 @@
 import type { GatewayError } from "../errors.ts";
 import type { ClientInfo, Exchange } from "./exchange.ts";
+import type { PassageHooks } from "./l4/passage.ts";
 import type { HeadLimits } from "./parse-request.ts";
 import type { RequestBodyLimits } from "./request-body.ts";
 import type { SocketOwner } from "./socket-events.ts";
@@ -26,7 +27,7 @@ export interface Refusal {
   readonly bytesSent: number;
 }
 
-export interface ListenerHooks {
+export interface ListenerHooks extends PassageHooks {
   /** A request's head came; its exchange must be answered in the end, refused where it has an error already. */
   onRequest(exchange: Exchange): void;
   /** An exchange's last byte is sent, or it was broken off. */

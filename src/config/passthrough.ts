@@ -1,0 +1,105 @@
+import { GatewayError } from "../errors.ts";
+import type { Service } from "../service/service.ts";
+import type { Split } from "../traffic/split.ts";
+import type { Passage, PassageObserver } from "../wire/l4/passage.ts";
+import type { SnapshotUse } from "./snapshot-use.ts";
+import type { ListenerConfig, RouteConfig } from "./types.ts";
+
+export interface PassthroughParts {
+  readonly name: string;
+  /** In the order of the split; null when nobody defines the service. */
+  readonly services: readonly (Service | null)[];
+  readonly split: Split;
+  readonly use: SnapshotUse;
+}
+
+/** A route as passages meet it: it chooses a service, and holds the configuration until they are over. */
+export class CompiledPassthrough implements PassageObserver {
+  readonly name: string;
+  readonly #parts: PassthroughParts;
+
+  constructor(parts: PassthroughParts) {
+    this.name = parts.name;
+    this.#parts = parts;
+  }
+
+  /** Serves a passage from here to its end. Never throws. */
+  serve(passage: Passage): void {
+    const { services, split, use } = this.#parts;
+    passage.route = this.name;
+    passage.observer = this;
+    use.begin();
+    const chosen = split.pick();
+    const service = chosen === null ? null : services[chosen];
+    if (service) service.connect(passage);
+    else passage.refuse(new GatewayError("backend_invalid", "The route has no valid backend."));
+  }
+
+  passageDone(): void {
+    this.#parts.use.end();
+  }
+}
+
+/** Finds the route of a passage: by its listener's name, and the name that its ClientHello asks for. */
+export type PassthroughIndex = (listener: string, sni: string | null) => CompiledPassthrough | null;
+
+/** The routes of one listener by hostname: exact ones, and wildcards by what stands behind their `*.`. */
+interface Names {
+  readonly exact: Map<string, CompiledPassthrough>;
+  readonly wildcard: Map<string, CompiledPassthrough>;
+  any: CompiledPassthrough | null;
+}
+
+/** An exact name wins over wildcards, of which the longest wins, and these over routes for every name; then file order. */
+export function passthroughIndex(
+  listeners: readonly ListenerConfig[],
+  routes: readonly (readonly [RouteConfig, CompiledPassthrough])[],
+): PassthroughIndex {
+  const byListener = new Map(
+    listeners.filter(passesBytes).map((listener) => [listener.name, namesOf(listener, routes)]),
+  );
+  return (listener, sni) => {
+    const names = byListener.get(listener);
+    return names === undefined ? null : find(names, sni);
+  };
+}
+
+function passesBytes({ protocol }: ListenerConfig): boolean {
+  return protocol === "tcp" || protocol === "tls_passthrough";
+}
+
+function namesOf(
+  { name, protocol }: ListenerConfig,
+  routes: readonly (readonly [RouteConfig, CompiledPassthrough])[],
+): Names {
+  const names: Names = { exact: new Map(), wildcard: new Map(), any: null };
+  for (const [{ hostnames, listeners }, target] of routes) {
+    if (listeners !== null && !listeners.includes(name)) continue;
+    // Nothing says which name a plain connection is for.
+    if (hostnames.length === 0 || protocol === "tcp") names.any ??= target;
+    else for (const hostname of hostnames) add(names, hostname, target);
+  }
+  return names;
+}
+
+function add(names: Names, hostname: string, target: CompiledPassthrough): void {
+  if (hostname === "*") {
+    names.any ??= target;
+    return;
+  }
+  const isWildcard = hostname.startsWith("*.");
+  const [map, key] = isWildcard ? [names.wildcard, hostname.slice(2)] : [names.exact, hostname];
+  if (!map.has(key)) map.set(key, target);
+}
+
+function find({ exact, wildcard, any }: Names, sni: string | null): CompiledPassthrough | null {
+  if (sni === null) return any;
+  const own = exact.get(sni);
+  if (own !== undefined) return own;
+  // A wildcard stands for one label or more.
+  for (let dot = sni.indexOf("."); dot >= 0; dot = sni.indexOf(".", dot + 1)) {
+    const found = wildcard.get(sni.slice(dot + 1));
+    if (found !== undefined) return found;
+  }
+  return any;
+}

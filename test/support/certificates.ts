@@ -163,9 +163,9 @@ interface Signing {
 function sign(home: string, { request, issuer, isChained }: Signing): TestCertificate {
   const base = `cert-${made++}`;
   const path = (suffix: string) => join(home, `${base}.${suffix}`);
-  const subject = `/O=Torii/CN=${request.commonName.replaceAll("/", "\\/")}`;
+  const subject = `/O=Torii/CN=${request.commonName.replaceAll(/[\\/+]/g, "\\$&")}`;
   const key = ["-nodes", "-keyout", path("key"), "-out", path("csr"), "-subj", subject];
-  openssl(home, ["req", "-new", ...KEY_OPTIONS[request.keyType], ...key]);
+  openssl(home, ["req", "-new", "-utf8", ...KEY_OPTIONS[request.keyType], ...key]);
   writeFileSync(path("ext"), request.extensions.join("\n"));
   const endAt = Date.now() + request.days * DAY_MS;
   const times = ["-startdate", asn1Time(Math.min(Date.now(), endAt) - DAY_MS), "-enddate", asn1Time(endAt)];

@@ -120,6 +120,7 @@ export function createListeners({ socketFor, ...deps }: ListenersDeps): Listener
       for (const listener of all()) listener.drain();
       if (manner?.isRelieved) for (const listener of all()) listener.stopAccepting();
       await Bun.sleep(manner?.isRelieved ? Math.max(delayMs, RELIEVED_DELAY_MS) : delayMs);
+      for (const listener of all()) listener.goAway();
       await within(Promise.all(all().map((listener) => listener.stop())), timeoutMs);
     },
     terminate() {

@@ -373,6 +373,10 @@ export class Downstream
     else this.#closesAfter = true;
   }
 
+  goAway(): void {
+    this.tunnel?.goAway();
+  }
+
   terminate(): void {
     this.#socket.terminate();
   }
@@ -386,9 +390,8 @@ export class Downstream
     this.outlet.text(interimText(head));
     this.#gate.open();
     this.#state = "tunnel";
-    const { wheel } = this.#context;
-    wheel.disarm(this);
-    openTunnel(this, body, { tally: exchange, wheel, idleMs: body.idleMs, onClosed: () => this.#finish(exchange) });
+    this.#context.wheel.disarm(this);
+    openTunnel(this, body, { exchange, context: this.#context, onClosed: () => this.#finish(exchange) });
     if (held !== null) this.tunnel?.data(this, held);
   }
 }

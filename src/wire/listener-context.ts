@@ -45,6 +45,8 @@ export interface ServerConnection extends SocketOwner {
   drain(): void;
   /** Takes no more requests; closes when what is under way has ended, at once where nothing is. */
   close(): void;
+  /** Ends WebSockets by their closing handshake; everything else goes on. */
+  goAway(): void;
   /** Breaks off, with a reset where the runtime can. */
   terminate(): void;
 }
@@ -59,5 +61,7 @@ export interface ListenerContext<Connection> {
   readonly newId: () => string;
   readonly hooks: ListenerHooks;
   isDraining: boolean;
+  /** WebSockets are to be ended, those that begin from now on as well. */
+  isGoing: boolean;
   closed(connection: Connection): void;
 }

@@ -42,6 +42,8 @@ export interface Listener {
   stopAccepting(): void;
   /** Accepts no more, closes idle connections; resolves when the last connection is gone. */
   stop(): Promise<void>;
+  /** Ends WebSockets by their closing handshake, with 1001; everything else goes on. */
+  goAway(): void;
   /** Closes everything at once. */
   terminate(): void;
 }
@@ -62,6 +64,7 @@ export function createListener(options: ListenerOptions): Listener {
     newId: options.newId,
     hooks: options.hooks,
     isDraining: false,
+    isGoing: false,
     closed(connection) {
       if (turnedAway.delete(connection)) gate.turnedAway--;
       else gate.leave(connections.get(connection) ?? "");
@@ -101,6 +104,10 @@ export function createListener(options: ListenerOptions): Listener {
       });
       for (const connection of connections.keys()) connection.close();
       return gone;
+    },
+    goAway() {
+      context.isGoing = true;
+      for (const connection of connections.keys()) connection.goAway();
     },
     terminate() {
       // Resets first: stopping would end them cleanly, and a body that runs to the close would pass for whole.

@@ -1,5 +1,9 @@
 import { GatewayError } from "../errors.ts";
 import { Timer, type TimerWheel } from "./timer-wheel.ts";
+import { WebSocketParting } from "./websocket-parting.ts";
+
+/** So long a client that was told to go has to answer, before its server is told in its place. */
+const PARTING_MS = 1000;
 
 /** Where a tunnel's bytes leave: a socket's outlet, or a stream's. */
 export interface TunnelOutlet {
@@ -33,14 +37,21 @@ export interface TunnelOptions {
   readonly wheel: TimerWheel;
   /** Silence in both directions after which the tunnel is closed; 0 for none. */
   readonly idleMs: number;
+  /** True when what passes are frames of a WebSocket: only these can be closed in order. Left out: they are not. */
+  readonly isWebSocket?: boolean;
   readonly onClosed: () => void;
 }
 
-/** Two connections as one: bytes, half-closes and resets pass, with back-pressure both ways; no byte is looked at. */
+/**
+ * Two connections as one: bytes, half-closes and resets pass, with back-pressure both ways. No byte is looked at, but
+ * for the heads of a WebSocket's frames.
+ */
 export class Tunnel extends Timer {
   readonly #down: TunnelEnd;
   readonly #up: TunnelEnd;
   readonly #options: TunnelOptions;
+  readonly #parting: WebSocketParting | null;
+  #isParting = false;
   #isClosed = false;
 
   constructor(down: TunnelEnd, up: TunnelEnd, options: TunnelOptions) {
@@ -48,6 +59,7 @@ export class Tunnel extends Timer {
     this.#down = down;
     this.#up = up;
     this.#options = options;
+    this.#parting = options.isWebSocket === true ? new WebSocketParting(down.outlet, up.outlet) : null;
     down.tunnel = this;
     up.tunnel = this;
     this.#touch();
@@ -59,9 +71,28 @@ export class Tunnel extends Timer {
     const { tally } = this.#options;
     if (from === this.#down) tally.bytesReceived += bytes.length;
     else tally.bytesSent += bytes.length;
-    to.outlet.bytes(bytes);
+    if (this.#parting === null) to.outlet.bytes(bytes);
+    else if (from === this.#down) this.#parting.fromClient(bytes);
+    else this.#parting.fromServer(bytes);
     if (to.outlet.isBlocked) from.setPaused(true);
-    this.#touch();
+    if (this.#isParting) this.#endWhenOver();
+    else this.#touch();
+  }
+
+  /** Ends a WebSocket by its closing handshake, with 1001; anything else goes on. */
+  goAway(): void {
+    if (this.#parting === null || this.#isParting || this.#isClosed) return;
+    this.#isParting = true;
+    this.#parting.begin();
+    this.#options.wheel.arm(this, PARTING_MS);
+    this.#endWhenOver();
+  }
+
+  #endWhenOver(): void {
+    if (this.#parting?.isOver !== true) return;
+    this.#down.outlet.end();
+    this.#up.outlet.end();
+    this.#close();
   }
 
   /** One end's socket can be written to again. */
@@ -72,6 +103,7 @@ export class Tunnel extends Timer {
 
   /** One end sends no more. */
   ended(end: TunnelEnd): void {
+    if (this.#isParting && end === this.#down) this.#parting?.insist();
     this.#other(end).outlet.end();
     if (this.#down.outlet.isEnded && this.#up.outlet.isEnded) this.#close();
   }
@@ -85,6 +117,10 @@ export class Tunnel extends Timer {
   }
 
   override fire(): void {
+    if (this.#isParting) {
+      this.#parting?.insist();
+      return;
+    }
     this.#options.tally.error ??= new GatewayError("upstream_timeout", "The tunnel was idle for too long.");
     this.#down.terminate();
     this.#up.terminate();

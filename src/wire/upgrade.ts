@@ -1,5 +1,7 @@
 import type { BodySink, BodySource } from "./body.ts";
-import { Tunnel, type TunnelEnd, type TunnelOptions } from "./tunnel.ts";
+import type { Exchange } from "./exchange.ts";
+import type { ListenerContext } from "./listener-context.ts";
+import { Tunnel, type TunnelEnd } from "./tunnel.ts";
 
 /** The body of a 101: the upstream's connection itself, which the client's connection becomes one tunnel with. */
 export class Upgrade implements BodySource {
@@ -30,8 +32,23 @@ export class Upgrade implements BodySource {
   }
 }
 
+export interface SwitchOptions {
+  readonly exchange: Exchange;
+  readonly context: Pick<ListenerContext<never>, "wheel" | "isGoing">;
+  readonly onClosed: () => void;
+}
+
 /** Joins a client's connection with the upstream's, beginning with what had come behind the 101. */
-export function openTunnel(down: TunnelEnd, upgrade: Upgrade, options: TunnelOptions): void {
-  const tunnel = new Tunnel(down, upgrade.end, options);
+export function openTunnel(down: TunnelEnd, upgrade: Upgrade, { exchange, context, onClosed }: SwitchOptions): void {
+  const { wheel, isGoing } = context;
+  const isWebSocket = exchange.upgrade === "websocket";
+  const tunnel = new Tunnel(down, upgrade.end, {
+    tally: exchange,
+    wheel,
+    idleMs: upgrade.idleMs,
+    isWebSocket,
+    onClosed,
+  });
   if (upgrade.first.length > 0) tunnel.data(upgrade.end, upgrade.first);
+  if (isGoing) tunnel.goAway();
 }

@@ -166,6 +166,8 @@ export class PassthroughConnection extends TunnelSocket implements Passage, Serv
 
   close(): void {}
 
+  goAway(): void {}
+
   override terminate(): void {
     if (this.#state !== "over") this.error ??= new GatewayError("draining", "The gateway broke the connection off.");
     super.terminate();

@@ -12,6 +12,21 @@ export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
 }
 
+/** An integer whose prefix is the bits of `mask`, with `first` in the octet's other bits. */
+export function integer(value: number, mask: number, first: number): readonly number[] {
+  if (value < mask) return [first | value];
+  const parts = [first | mask];
+  let rest = value - mask;
+  for (; rest >= 0x80; rest >>= 7) parts.push(0x80 | (rest & 0x7f));
+  return [...parts, rest];
+}
+
+/** A field without an index or Huffman coding, whose first octet is `kind`: 0x40 puts it into the table. */
+export function literal(kind: number, name: string, value: string): Uint8Array {
+  const text = (part: string) => [...integer(part.length, 0x7f, 0), ...Buffer.from(part, "latin1")];
+  return Uint8Array.from([kind, ...text(name), ...text(value)]);
+}
+
 /** A decoder and the fields of the block that it decoded last. */
 export class Reader {
   readonly decoder: HpackDecoder<string>;

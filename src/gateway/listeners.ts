@@ -6,6 +6,7 @@ import { createListener, type Listener } from "../wire/listener.ts";
 import type { ListenerHooks } from "../wire/listener-context.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import type { Prepared } from "./prepared.ts";
+import { responseFields } from "./response-fields.ts";
 
 /** The sockets that the gateway accepts on, kept across reloads while their addresses stay. */
 export interface Listeners {
@@ -70,6 +71,7 @@ export function createListeners({ socketFor, ...deps }: ListenersDeps): Listener
       ...place(config),
       limits,
       isTrusted: addressMatcher(trustedProxies),
+      own: responseFields(config),
       gate,
       ...deps,
     });
@@ -105,7 +107,13 @@ export function createListeners({ socketFor, ...deps }: ListenersDeps): Listener
       return {
         commit() {
           const isTrusted = addressMatcher(config.trustedProxies);
-          for (const one of next) one.listener.update({ name: one.config.name, limits: config.limits, isTrusted });
+          for (const one of next)
+            one.listener.update({
+              name: one.config.name,
+              limits: config.limits,
+              isTrusted,
+              own: responseFields(one.config),
+            });
           const stays = new Set(next.map(({ listener }) => listener));
           for (const one of open) if (!stays.has(one.listener)) leave(one);
           open = next;

@@ -288,7 +288,7 @@ export class Downstream
     const isRead = this.#body === null || this.#body.isComplete;
     const keepsAlive = isRead && delimiter !== "close" && !this.#isLast && !this.#context.isDraining;
     if (!keepsAlive) this.#closesAfter = true;
-    return { delimiter, length, keepsAlive };
+    return { delimiter, length, keepsAlive, own: this.#context.own };
   }
 
   refuse(exchange: Exchange, error: GatewayError): void {
@@ -387,7 +387,7 @@ export class Downstream
       return;
     }
     const held = this.#gate.takeHeld();
-    this.outlet.text(interimText(head));
+    this.outlet.text(interimText(head, this.#context.own));
     this.#gate.open();
     this.#state = "tunnel";
     this.#context.wheel.disarm(this);

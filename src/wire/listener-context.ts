@@ -1,6 +1,7 @@
 import type { GatewayError } from "../errors.ts";
 import type { ClientInfo, Exchange } from "./exchange.ts";
 import type { PassageHooks } from "./l4/passage.ts";
+import type { OwnFields } from "./own-fields.ts";
 import type { HeadLimits } from "./parse-request.ts";
 import type { RequestBodyLimits } from "./request-body.ts";
 import type { SocketOwner } from "./socket-events.ts";
@@ -61,6 +62,8 @@ export interface ListenerContext<Connection> {
   readonly newId: () => string;
   readonly hooks: ListenerHooks;
   isDraining: boolean;
+  /** Fields that stand in every response; null for none. */
+  own: OwnFields | null;
   /** WebSockets are to be ended, those that begin from now on as well. */
   isGoing: boolean;
   closed(connection: Connection): void;

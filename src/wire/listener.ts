@@ -6,6 +6,7 @@ import { Downstream } from "./downstream.ts";
 import { inEvent } from "./event.ts";
 import type { ClientInfo } from "./exchange.ts";
 import type { ListenerContext, ListenerHooks, WireLimits } from "./listener-context.ts";
+import type { OwnFields } from "./own-fields.ts";
 import { socketEvents } from "./socket-events.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
 
@@ -24,17 +25,19 @@ export interface ListenerOptions {
   readonly wheel: TimerWheel;
   readonly newId: () => string;
   readonly hooks: ListenerHooks;
+  /** Fields that stand in every response; null and left out for none. */
+  readonly own?: OwnFields | null;
   /** Counts the connections of all listeners together: the limit on them is the gateway's. */
   readonly gate: AcceptGate;
 }
 
-export type ListenerSettings = Pick<ListenerOptions, "name" | "limits" | "isTrusted">;
+export type ListenerSettings = Pick<ListenerOptions, "name" | "limits" | "isTrusted" | "own">;
 
 export interface Listener {
   readonly name: string;
   readonly address: string;
   readonly port: number;
-  /** Puts another name and other limits in force, for connections and heads to come. */
+  /** Puts another name, other limits and other fields in force, for connections, heads and responses to come. */
   update(settings: ListenerSettings): void;
   /** Responses say `Connection: close` from now on; connections are still accepted. */
   drain(): void;
@@ -64,6 +67,7 @@ export function createListener(options: ListenerOptions): Listener {
     newId: options.newId,
     hooks: options.hooks,
     isDraining: false,
+    own: options.own ?? null,
     isGoing: false,
     closed(connection) {
       if (turnedAway.delete(connection)) gate.turnedAway--;
@@ -86,10 +90,11 @@ export function createListener(options: ListenerOptions): Listener {
     },
     address: options.address,
     port: acceptor.port,
-    update({ name, limits, isTrusted }) {
+    update({ name, limits, isTrusted, own }) {
       context.name = name;
       context.limits = limits;
       context.isTrusted = isTrusted;
+      context.own = own ?? null;
     },
     drain() {
       context.isDraining = true;

@@ -4,6 +4,7 @@ import type { Body, Exchange, ResponseHead } from "./exchange.ts";
 import { grpcHead, isGrpc } from "./grpc.ts";
 import { headerList } from "./header-list.ts";
 import type { ListenerContext, Refusal } from "./listener-context.ts";
+import type { OwnFields } from "./own-fields.ts";
 import { httpDate } from "./response-text.ts";
 
 export const PROBLEM_TYPE = "application/problem+json";
@@ -30,11 +31,11 @@ export function refusalOf(exchange: Exchange, error: GatewayError): Refusing {
 }
 
 /** A whole response that ends its connection, for what never became an exchange. */
-export function refusalText(error: GatewayError, facts: ProblemFacts): string {
+export function refusalText(error: GatewayError, facts: ProblemFacts, own: OwnFields | null = null): string {
   const body = problemBody(error, facts);
   const head = problemHead(error);
   return (
-    `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.headers.lines.join("\r\n")}\r\nDate: ${httpDate()}\r\n` +
+    `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.headers.lines.join("\r\n")}\r\nDate: ${httpDate()}\r\n${own?.text ?? ""}` +
     `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`
   );
 }
@@ -42,11 +43,11 @@ export function refusalText(error: GatewayError, facts: ProblemFacts): string {
 /** Refuses what never became an exchange: the hooks hear of it, and the text that ends the connection is returned. */
 export function refuseUnread(
   error: GatewayError,
-  { hooks, name: listener, newId }: Pick<ListenerContext<never>, "hooks" | "name" | "newId">,
+  { hooks, name: listener, newId, own }: Pick<ListenerContext<never>, "hooks" | "name" | "newId" | "own">,
   from: Pick<Refusal, "client" | "line">,
 ): string {
   const id = newId();
-  const text = refusalText(error, { id });
+  const text = refusalText(error, { id }, own);
   hooks.onRefused({ id, client: from.client, listener, error, line: from.line, bytesSent: text.length });
   return text;
 }

@@ -1,6 +1,7 @@
 import type { Exchange, ResponseHead } from "./exchange.ts";
 import { parseLength } from "./fields.ts";
 import { HeaderList } from "./header-list.ts";
+import type { OwnFields } from "./own-fields.ts";
 import { isBodiless } from "./parse-response.ts";
 
 /** The interim response that asks for the body (RFC 9110 15.2.1). */
@@ -14,6 +15,8 @@ export interface ResponseFraming {
   /** For `length`, and for HEAD where it is known. */
   readonly length: number | null;
   readonly keepsAlive: boolean;
+  /** Fields that the listener puts into every response; none unless given. */
+  readonly own?: OwnFields | null;
 }
 
 const DROPPED = new Set([
@@ -37,10 +40,15 @@ export function responseDelimiter(exchange: Exchange, status: number, length: nu
 /** The head of a final response: fields in order and case without those of the connection, then framing and Date. */
 export function responseText(exchange: Exchange, head: ResponseHead, framing: ResponseFraming): string {
   const { headers } = head;
-  const fields = headers.textWithout(DROPPED);
+  const fields = fieldsText(head, framing.own);
   const date = headers.names.includes("date") ? "" : `Date: ${httpDate()}\r\n`;
   const framed = framingText(exchange, head.status, framing);
   return `HTTP/1.1 ${head.status} ${head.reason}\r\n${fields}${date}${framed}\r\n`;
+}
+
+function fieldsText({ headers }: ResponseHead, own: OwnFields | null | undefined): string {
+  if (own === undefined || own === null) return headers.textWithout(DROPPED);
+  return headers.textWithout(own.without(DROPPED)) + own.text;
 }
 
 function framingText(exchange: Exchange, status: number, framing: ResponseFraming): string {
@@ -51,11 +59,11 @@ function framingText(exchange: Exchange, status: number, framing: ResponseFramin
   return exchange.minor === 0 ? `${text}Connection: keep-alive\r\n` : text;
 }
 
-/** The head of an interim response, or of a 101 with its Connection and Upgrade. */
-export function interimText(head: ResponseHead): string {
+/** The head of an interim response, or of a 101 with its Connection and Upgrade and the listener's own fields. */
+export function interimText(head: ResponseHead, own: OwnFields | null = null): string {
   const { headers, reason, status } = head;
   if (status !== 101) return `HTTP/1.1 ${status} ${reason}\r\n${headers.textWithout(DROPPED)}\r\n`;
-  const fields = headers.textWithout(DROPPED);
+  const fields = fieldsText(head, own);
   return `HTTP/1.1 101 ${reason}\r\n${fields}Upgrade: ${headers.get("upgrade") ?? ""}\r\nConnection: Upgrade\r\n\r\n`;
 }
 

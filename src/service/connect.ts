@@ -1,7 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import { Dial } from "../wire/dial.ts";
-import type { Passage } from "../wire/l4/passage.ts";
-import type { TimerWheel } from "../wire/timer-wheel.ts";
+import type { JoinOptions, Passage } from "../wire/l4/passage.ts";
 import type { Balancer } from "./balancer.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ServiceOptions } from "./options.ts";
@@ -14,7 +12,6 @@ export interface ConnectContext {
   readonly balancer: Balancer<Endpoint>;
   /** The present set. */
   readonly endpoints: () => readonly Endpoint[];
-  readonly wheel: TimerWheel;
 }
 
 /** The search for an endpoint that takes one passage. Nothing is sent before a connection is there, so others are safe to try. */
@@ -37,8 +34,7 @@ export class Connect {
       return;
     }
     this.#tried.push(endpoint);
-    if (endpoint.passages.admitsDial()) this.#dial(endpoint);
-    else this.#failed(new GatewayError("upstream_connect", "The upstream accepts no connections."));
+    this.#dial(endpoint);
   }
 
   /** The balancer's choice; another that was not tried where it chooses one again, or one that is full. */
@@ -60,30 +56,18 @@ export class Connect {
   }
 
   #dial(endpoint: Endpoint): void {
-    const { options, wheel } = this.#context;
-    const { hostname, port, passages, pool } = endpoint;
-    const { connectMs, idleMs } = options.timeouts;
+    const { options } = this.#context;
+    const { passages, pool } = endpoint;
     this.#passage.endpoint = endpoint.id;
     this.#passage.attempts++;
-    passages.open++;
+    // The balancer weighs passages like requests.
     pool.inFlight++;
     const onClosed = () => {
-      passages.open--;
       pool.inFlight--;
     };
-    new Dial(
-      this.#passage,
-      { hostname, port, connectMs, wheel, tls: null },
-      {
-        opened: (socket) => this.#passage.join(socket, { idleMs, proxyProtocol: options.proxyProtocol, onClosed }),
-        failed: (error) => {
-          onClosed();
-          this.#failed(error);
-        },
-        abandoned: () => passages.abandoned(),
-        settled: (wasAbandoned) => passages.settled(wasAbandoned),
-      },
-    );
+    const { idleMs } = options.timeouts;
+    const join: JoinOptions = { idleMs, proxyProtocol: options.proxyProtocol, onClosed };
+    passages.connect(this.#passage, join, (error) => this.#failed(error));
   }
 
   #failed(error: GatewayError): void {

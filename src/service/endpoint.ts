@@ -1,6 +1,6 @@
 import type { EndpointSpec } from "../registry/registry.ts";
 import type { Pool } from "../wire/endpoint-pool.ts";
-import { PassageCount } from "../wire/l4/passage-count.ts";
+import { PassagePool } from "../wire/l4/passage-pool.ts";
 import { UpstreamPool } from "../wire/pool.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import type { DialTls } from "../wire/tls/dial-tls.ts";
@@ -13,12 +13,9 @@ export interface Endpoint {
   readonly weight: number;
   /** Host and port, as a request without a Host of its own names it. */
   readonly authority: string;
-  /** An IPv6 address stands without brackets. */
-  readonly hostname: string;
-  readonly port: number;
   readonly pool: Pool;
   /** Connections beside the pool's, whose bytes are passed as they are. */
-  readonly passages: PassageCount;
+  readonly passages: PassagePool;
 }
 
 export interface Origin {
@@ -52,16 +49,11 @@ export function createEndpoint(spec: EndpointSpec, options: ServiceOptions, deps
   const { hostname, port, isSecure } = origin;
   // What one speaks over TLS alone, and the other in the clear alone.
   if (options.protocol === (isSecure ? "h2c" : "h2")) return null;
-  const pool = new UpstreamPool({
-    hostname,
-    port,
-    connectMs: options.timeouts.connectMs,
-    idleMs: options.timeouts.idleMs,
-    maxConnections: options.maxConnections,
-    wheel: deps.wheel,
-    tls: isSecure ? deps.tls() : null,
-  });
-  const passages = new PassageCount(options.maxConnections);
+  const { connectMs, idleMs } = options.timeouts;
+  const { maxConnections } = options;
+  const place = { hostname, port, connectMs, maxConnections, wheel: deps.wheel };
+  const pool = new UpstreamPool({ ...place, idleMs, tls: isSecure ? deps.tls() : null });
+  const passages = new PassagePool(place);
   const { id, url, weight } = spec;
-  return { id, url, weight, authority: new URL(url).host, hostname, port, pool, passages };
+  return { id, url, weight, authority: new URL(url).host, pool, passages };
 }

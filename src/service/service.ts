@@ -71,7 +71,7 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
     },
     connect(passage) {
       passage.service = name;
-      new Connect(passage, { options, balancer, endpoints: () => endpoints, wheel: deps.wheel }).next();
+      new Connect(passage, { options, balancer, endpoints: () => endpoints }).next();
     },
     get endpoints() {
       return endpoints;

@@ -11,9 +11,10 @@ const LINGER_MS = 10_000;
 export abstract class TunnelSocket extends Timer implements TunnelEnd, SocketOwner {
   readonly outlet: Outlet;
   tunnel: Tunnel | null = null;
+  /** True while the peer is held back, because what it sends cannot be passed on. */
+  isPaused = false;
   readonly #socket: Socket<unknown>;
   readonly #wheel: TimerWheel;
-  #isPaused = false;
   #isTerminated = false;
   #isLingering = false;
   #isGone = false;
@@ -50,8 +51,8 @@ export abstract class TunnelSocket extends Timer implements TunnelEnd, SocketOwn
   }
 
   setPaused(isPaused: boolean): void {
-    if (isPaused === this.#isPaused) return;
-    this.#isPaused = isPaused;
+    if (isPaused === this.isPaused) return;
+    this.isPaused = isPaused;
     if (isPaused) this.#socket.pause();
     else this.#socket.resume();
   }

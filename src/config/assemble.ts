@@ -3,9 +3,9 @@ import type { Building } from "./building.ts";
 import { below, placeOf, type Spot } from "./check.ts";
 import type { Entry } from "./entries.ts";
 import { httpRouteConfigs } from "./http-route.ts";
-import type { Pace } from "./pace.ts";
 import { checkReadable, routeConfig } from "./route-config.ts";
 import { serviceConfig } from "./service-config.ts";
+import type { TlsReading } from "./tls-config.ts";
 import type { Place, RouteConfig, ServiceConfig } from "./types.ts";
 import { quote } from "./wording.ts";
 
@@ -65,12 +65,12 @@ function routesOf(entry: Entry, building: Building): readonly Named<RouteConfig>
   }));
 }
 
-function servicesOf(entry: Entry, building: Building): readonly Named<ServiceConfig>[] {
+function servicesOf(entry: Entry, reading: TlsReading): readonly Named<ServiceConfig>[] {
   if (entry.kind === "faulty_service") {
     return [{ item: null, name: String(entry.spot.path.at(-1)), place: namePlace(entry.spot) }];
   }
   if (entry.kind !== "service") return [];
-  const item = serviceConfig(entry.data, entry.spot, building);
+  const item = serviceConfig(entry.data, entry.spot, reading);
   return [{ item, name: item.name, place: namePlace(entry.spot) }];
 }
 
@@ -82,13 +82,14 @@ function itemsOf<Item>(named: readonly Named<Item>[]): readonly Item[] {
 export async function assemble(
   entries: readonly Entry[],
   building: Building,
-  pace: Pace,
+  reading: TlsReading,
 ): Promise<{ readonly services: readonly ServiceConfig[]; readonly routes: readonly RouteConfig[] }> {
-  const services = entries.flatMap((entry) => servicesOf(entry, building));
+  const services: Named<ServiceConfig>[] = [];
   const routes: Named<RouteConfig>[] = [];
   for (const entry of entries) {
+    services.push(...servicesOf(entry, reading));
     routes.push(...routesOf(entry, building));
-    await pace.rest();
+    await reading.pace.rest();
   }
   building.issues.push(...duplicates("service", services), ...duplicates("route", routes));
   return { services: itemsOf(services), routes: itemsOf(routes) };

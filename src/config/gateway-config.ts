@@ -1,8 +1,13 @@
+import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { addFault, type Building } from "./building.ts";
-import { below, placeOf, type Spot } from "./check.ts";
+import { below, type Spot } from "./check.ts";
+import type { Gateway } from "./gateway-document.ts";
 import type { GatewayDocument } from "./gateway-schema.ts";
-import type { Config, LimitsConfig, ListenerConfig } from "./types.ts";
+import { listenerConfigs } from "./listener-config.ts";
+import { redisConfig } from "./redis-config.ts";
+import type { TlsReading } from "./tls-config.ts";
+import type { Config, LimitsConfig } from "./types.ts";
 import { quote } from "./wording.ts";
 
 function limitsConfig(limits: GatewayDocument["limits"]): LimitsConfig {
@@ -19,49 +24,6 @@ function limitsConfig(limits: GatewayDocument["limits"]): LimitsConfig {
   };
 }
 
-/** Listeners with their places; a name or a port that two of them have is a fault. */
-function listenerConfigs(
-  written: GatewayDocument,
-  spot: Spot,
-  building: Pick<Building, "issues">,
-): readonly ListenerConfig[] {
-  const names = new Map<string, number>();
-  const sockets = new Map<string, string>();
-  return written.listeners.map((listener, index) => {
-    const at = below(spot, "listeners", index);
-    const first = names.get(listener.name);
-    if (first !== undefined) {
-      addFault(
-        building,
-        below(at, "name"),
-        `${quote(listener.name)} is the name of listener ${first} already; choose another`,
-      );
-    }
-    names.set(listener.name, first ?? index);
-    const socket = `${listener.address} ${listener.port}`;
-    const other = listener.port === 0 ? undefined : sockets.get(socket);
-    if (other !== undefined) {
-      addFault(
-        building,
-        below(at, "port"),
-        `${listener.port} is the port of listener "${other}" already; choose another`,
-      );
-    }
-    sockets.set(socket, listener.name);
-    return {
-      ...listener,
-      protocol: "http",
-      tls: null,
-      hasHttp2: true,
-      hasHttp3: false,
-      expectsProxyProtocol: false,
-      httpsRedirectPort: null,
-      hsts: null,
-      source: placeOf(at),
-    };
-  });
-}
-
 function checkStatusPort(written: GatewayDocument, spot: Spot, building: Pick<Building, "issues">): void {
   const { port, address } = written.status;
   const clash = written.listeners.find(
@@ -75,22 +37,39 @@ function checkStatusPort(written: GatewayDocument, spot: Spot, building: Pick<Bu
   );
 }
 
+/** How many processes serve. What they share stands in Redis, so that more than one needs it. */
+function workersOf(gateway: Gateway, building: Pick<Building, "issues">): number {
+  const { workers, redis } = gateway.document;
+  const isShared = redisConfig(redis) !== null || !gateway.knows("redis");
+  if (workers !== 1 && !isShared) {
+    const message = `${quote(workers)} needs redis, as workers share their state through it; set redis, or write 1`;
+    addFault(building, below(gateway.spot, "workers"), message);
+  }
+  return workers === "auto" ? availableParallelism() : workers;
+}
+
+/** 0 is no limit, as with every other one. */
+function limitOf(value: number | undefined): number | null {
+  return value === undefined || value === 0 ? null : value;
+}
+
 /** All of a configuration that stands in `torii.yaml`; relative paths start from `folder`. */
-export function gatewayConfig(
-  written: GatewayDocument,
-  spot: Spot,
-  at: { readonly folder: string; readonly building: Pick<Building, "issues"> },
-): Omit<Config, "routes" | "services"> {
-  checkStatusPort(written, spot, at.building);
+export async function gatewayConfig(
+  gateway: Gateway,
+  at: { readonly folder: string; readonly reading: TlsReading },
+): Promise<Omit<Config, "routes" | "services">> {
+  const { document: written, spot } = gateway;
+  const building = at.reading.vetting;
+  checkStatusPort(written, spot, building);
   const { accessLog } = written.telemetry;
   return {
-    listeners: listenerConfigs(written, spot, at.building),
+    listeners: await listenerConfigs(written.listeners, below(spot, "listeners"), at.reading),
     pluginsFolder: written.plugins === undefined ? null : resolve(at.folder, written.plugins),
     trustedProxies: written.trustedProxies,
     limits: limitsConfig(written.limits),
-    overload: { memoryBytes: null, lagMs: null },
-    redis: null,
-    workers: 1,
+    overload: { memoryBytes: limitOf(written.overload.memory), lagMs: limitOf(written.overload.lag) },
+    redis: redisConfig(written.redis),
+    workers: workersOf(gateway, building),
     status: written.status,
     accessLog: {
       isEnabled: accessLog.enabled,

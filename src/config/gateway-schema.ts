@@ -1,4 +1,6 @@
 import * as z from "zod";
+import { listenerSchema } from "./listener-schema.ts";
+import { redisSchema } from "./redis-schema.ts";
 import { pluginUse } from "./route-schema.ts";
 import {
   address,
@@ -6,24 +8,12 @@ import {
   count,
   durationMs,
   filePath,
-  hostname,
   later,
-  nameText,
   port,
   schemaAddress,
   sizeBytes,
 } from "./scalars.ts";
-import { hint, NOT_BUILT, quote } from "./wording.ts";
-
-const listener = z.strictObject({
-  name: nameText("a listener", "http"),
-  port,
-  address: address.default("0.0.0.0"),
-  hostnames: z.array(hostname).min(1).default([]),
-  tls: later,
-  http2: later,
-  http3: later,
-});
+import { hint } from "./wording.ts";
 
 const limits = z.strictObject({
   headerBytes: sizeBytes.default(16 * 1024),
@@ -50,31 +40,28 @@ const telemetry = z.strictObject({ accessLog: accessLog.prefault({}), tracing: l
 
 const shutdown = z.strictObject({ delay: durationMs.default(5000), timeout: durationMs.default(30_000) });
 
-const workers = z.literal(1, {
-  error: ({ input }) =>
-    input === "auto" || (Number.isInteger(input) && Number(input) > 1)
-      ? `${quote(input)} ${NOT_BUILT}; write 1`
-      : hint("a number of workers", "1")({ input }),
-});
+const workersHint = hint("a number of workers", "a whole number from 1, or auto");
+const workers = z.union(
+  [z.int({ error: workersHint }).min(1, { error: workersHint }).max(256, { error: workersHint }), z.literal("auto")],
+  { error: workersHint },
+);
 
-// Empty means embedded, and `${REDIS_URL:-}` is how one says that.
-const redis = z.literal(["", null], {
-  error: `${NOT_BUILT}; leave it empty, everything then runs on the embedded store`,
-});
+const overload = z.strictObject({ memory: sizeBytes.optional(), lag: durationMs.optional() });
 
 /** `torii.yaml`. Its input is what a user writes; its output has all defaults, milliseconds and bytes. */
 export const gatewaySchema = z
   .strictObject({
     listeners: z
-      .array(listener)
+      .array(listenerSchema)
       .min(1)
       .prefault([{ name: "http", port: 8080 }]),
-    redis: redis.optional(),
+    redis: redisSchema.optional(),
     routes: filePath.default("routes/"),
     plugins: filePath.optional(),
     trustedProxies: z.array(addressBlock).default([]),
     defaults: defaults.prefault({}),
     limits: limits.prefault({}),
+    overload: overload.prefault({}),
     admin: later,
     status: status.prefault({}),
     telemetry: telemetry.prefault({}),

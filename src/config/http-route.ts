@@ -1,10 +1,12 @@
 import { addFault, type Building } from "./building.ts";
+import { passesBytes } from "./byte-route.ts";
 import { below, placeOf, type Spot } from "./check.ts";
 import { filtersFault, filterUse } from "./http-route-filters.ts";
 import { type HttpRouteDocument, type HttpRouteFilter, type HttpRouteRule, pathSpec } from "./http-route-schema.ts";
 import { pluginUses, withDefaults } from "./plugin-uses.ts";
 import { checkListener, headerField } from "./route-config.ts";
 import type { BackendConfig, FieldConfig, MatchConfig, PluginUse, RouteConfig } from "./types.ts";
+import { quote } from "./wording.ts";
 
 type MatchDocument = HttpRouteRule["matches"][number];
 type ValueDocument = MatchDocument["headers"][number];
@@ -54,6 +56,13 @@ function backendConfig(ref: HttpRouteRule["backendRefs"][number], spot: Spot, bu
   };
 }
 
+function checkHttpListener(name: string, spot: Spot, building: Building): void {
+  checkListener(name, spot, building);
+  const protocol = building.listeners?.get(name);
+  if (protocol === undefined || !passesBytes(protocol)) return;
+  addFault(building, spot, `${quote(name)} passes bytes (${protocol}); name a listener of http or https`);
+}
+
 /** Names of the listeners that the route is bound to; null when one parent is bound as a whole. */
 function listenersOf(
   written: Pick<HttpRouteDocument, "spec">,
@@ -62,7 +71,7 @@ function listenersOf(
 ): readonly string[] | null {
   const sections = written.spec.parentRefs.map((parent) => parent.sectionName);
   for (const [index, name] of sections.entries()) {
-    if (name !== undefined) checkListener(name, below(spot, "spec", "parentRefs", index, "sectionName"), building);
+    if (name !== undefined) checkHttpListener(name, below(spot, "spec", "parentRefs", index, "sectionName"), building);
   }
   const names = sections.filter((name) => name !== undefined);
   return names.length === 0 || names.length < sections.length ? null : names;

@@ -1,12 +1,13 @@
 import type { ValueSpec } from "../route/value-test.ts";
 import { addFault, type Building } from "./building.ts";
+import { checkPassthrough, isPassthrough } from "./byte-route.ts";
 import { below, placeOf, type Spot } from "./check.ts";
 import { suggestion } from "./near.ts";
 import { checkUses, hasAnswer, pluginUses, withDefaults } from "./plugin-uses.ts";
 import type { ReadableRoute } from "./readable-route.ts";
 import type { MatchDocument, RouteDocument } from "./route-schema.ts";
 import { wireText } from "./scalars.ts";
-import type { BackendConfig, FieldConfig, MatchConfig, RouteConfig } from "./types.ts";
+import type { BackendConfig, FieldConfig, MatchConfig, PluginUse, RouteConfig } from "./types.ts";
 import { quote } from "./wording.ts";
 
 function fields(written: Readonly<Record<string, ValueSpec>> | undefined): readonly FieldConfig[] {
@@ -31,7 +32,7 @@ function matchConfig(written: MatchDocument, spot: Spot): MatchConfig {
 /** Adds a fault when no listener has this name. */
 export function checkListener(name: string, spot: Spot, building: Building): void {
   if (building.listeners === null || building.listeners.has(name)) return;
-  addFault(building, spot, `${quote(name)} is not a listener${suggestion(name, [...building.listeners])}`);
+  addFault(building, spot, `${quote(name)} is not a listener${suggestion(name, [...building.listeners.keys()])}`);
 }
 
 function checkService(name: string, spot: Spot, building: Building): void {
@@ -51,16 +52,23 @@ function backendConfig(written: RouteDocument["backends"][number], spot: Spot, b
   };
 }
 
-/** A native route as it is written at `spot`; what cannot hold becomes a fault. */
-export function routeConfig(written: RouteDocument, spot: Spot, building: Building): RouteConfig {
+function ownPlugins(written: RouteDocument, spot: Spot, building: Building): readonly PluginUse[] {
   const own = written.plugins && pluginUses(written.plugins, below(spot, "plugins"), building);
   const plugins = withDefaults(own, building.defaults.plugins);
   if (written.backends.length === 0 && !hasAnswer(plugins)) {
     addFault(building, spot, "has no backends and no plugin that answers; write backends, or use respond or redirect");
   }
+  return plugins;
+}
+
+/** A native route as it is written at `spot`; what cannot hold becomes a fault. */
+export function routeConfig(written: RouteDocument, spot: Spot, building: Building): RouteConfig {
   for (const [index, name] of (written.listeners ?? []).entries()) {
     checkListener(name, below(spot, "listeners", index), building);
   }
+  const isBytes = isPassthrough(written.listeners ?? null, spot, building);
+  if (isBytes) checkPassthrough(written, spot, building);
+  const plugins = isBytes ? [] : ownPlugins(written, spot, building);
   return {
     name: written.name,
     hostnames: written.hostnames,
@@ -68,9 +76,9 @@ export function routeConfig(written: RouteDocument, spot: Spot, building: Buildi
     matches: written.matches.map((match, index) => matchConfig(match, below(spot, "matches", index))),
     paths: written.paths,
     plugins,
-    timeoutMs: written.timeout ?? building.defaults.timeoutMs,
-    isPassthrough: false,
-    priority: "normal",
+    timeoutMs: isBytes ? 0 : (written.timeout ?? building.defaults.timeoutMs),
+    isPassthrough: isBytes,
+    priority: written.priority,
     backendTimeoutMs: null,
     backends: written.backends.map((backend, index) =>
       backendConfig(backend, below(spot, "backends", index), building),

@@ -94,6 +94,7 @@ export const routeSchema = z.strictObject({
   paths: paths.prefault({}),
   plugins: z.array(pluginUse).optional(),
   timeout: durationMs.optional(),
+  priority: words(["low", "normal", "high"], []).default("normal"),
   retry: later,
   backends: z.array(backend).default([]),
   sticky: later,

@@ -30,6 +30,24 @@ export const durationMs = z
   .transform(millisecondsOf)
   .refine((ms) => ms <= LONGEST_MS, { error: "is longer than 24 days; write a shorter duration" });
 
+const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+const LONGEST_AGE_SECONDS = 10 * 366 * 86_400;
+const ageHint = hint("an age", "for example 365d or 24h");
+
+function secondsOf(text: string): number {
+  let total = 0;
+  for (const [, count, unit] of text.matchAll(/(\d+)(s|m|h|d)/g))
+    total += Number(count) * (UNIT_SECONDS[unit ?? ""] ?? 0);
+  return total;
+}
+
+/** `365d`, `24h`, or several in a row, as seconds: for what others remember, so no timer bounds it. */
+export const ageSeconds = z
+  .string({ error: ageHint })
+  .regex(/^(\d{1,9}(s|m|h|d)){1,4}$/, { error: ageHint })
+  .transform(secondsOf)
+  .refine((seconds) => seconds <= LONGEST_AGE_SECONDS, { error: "is longer than ten years; write a shorter age" });
+
 /** `16KiB`, `10MiB`, or a whole number, as bytes. */
 export const sizeBytes = z
   .union(
@@ -109,6 +127,12 @@ export const addressBlock = z.string({ error: blockHint }).refine(isBlock, { err
 
 const pathHint = hint("a path", "the path of a file or folder");
 export const filePath = z.string({ error: pathHint }).min(1, { error: pathHint });
+
+/** What is given as the path of a PEM file, or as the PEM text itself. */
+export function pemSource(what: string): z.ZodString {
+  const error = hint(what, "the path of a PEM file, or the PEM text itself");
+  return z.string({ error }).regex(/\S/, { error });
+}
 
 const headerHint = hint("a header name", "for example x-beta");
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;

@@ -2,6 +2,8 @@ import type { EndpointSpec } from "../registry/registry.ts";
 import { addFault, type Building } from "./building.ts";
 import { below, placeOf, type Spot } from "./check.ts";
 import type { ServiceDocument } from "./service-schema.ts";
+import { checkSchemes, upstreamTls } from "./service-tls.ts";
+import type { TlsReading } from "./tls-config.ts";
 import type { ServiceConfig } from "./types.ts";
 import { quote } from "./wording.ts";
 
@@ -45,8 +47,14 @@ function checkDiscovery(written: ServiceDocument, spot: Spot, building: Pick<Bui
 }
 
 /** A service as it is written at `spot`, whose last key is its name; null is one with every default. */
-export function serviceConfig(written: ServiceDocument, spot: Spot, building: Pick<Building, "issues">): ServiceConfig {
+export function serviceConfig(
+  written: ServiceDocument,
+  spot: Spot,
+  reading: Pick<TlsReading, "pem" | "vetting">,
+): ServiceConfig {
+  const building = reading.vetting;
   checkDiscovery(written, spot, building);
+  checkSchemes(written, spot, reading);
   return {
     name: String(spot.path.at(-1)),
     options: {
@@ -60,9 +68,9 @@ export function serviceConfig(written: ServiceDocument, spot: Spot, building: Pi
         responseMs: written.timeouts.response,
         idleMs: written.timeouts.idle,
       },
-      protocol: "http1",
-      tls: null,
-      proxyProtocol: null,
+      protocol: written.protocol,
+      tls: upstreamTls(written.tls, below(spot, "tls"), reading),
+      proxyProtocol: written.proxyProtocol ?? null,
     },
     source: placeOf(spot),
   };

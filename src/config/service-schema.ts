@@ -1,22 +1,27 @@
 import * as z from "zod";
-import { count, durationMs, later, nameText, words } from "./scalars.ts";
-import { hint, NOT_BUILT, quote } from "./wording.ts";
+import { parseHostname } from "../route/hostname.ts";
+import { accepted, count, durationMs, later, nameText, pemSource, words } from "./scalars.ts";
+import { hint } from "./wording.ts";
 
 const FUTURE_DISCOVERY = ["redis", "dns", "kubernetes", "consul", "eureka"];
 const FUTURE_POLICIES = ["random", "peak_ewma", "consistent_hash"];
 
-const urlHint = hint("the URL of an endpoint", "http://host:port, without a path");
+const urlHint = hint("the URL of an endpoint", "http://host:port or https://host:port, without a path");
+const SCHEME = /^https?:\/\//;
 
 function urlFault(text: string): string | null {
-  if (text.startsWith("https://")) return `${quote(text)}: TLS to services ${NOT_BUILT}; write http://host:port`;
   const url = URL.parse(text);
-  const isBare = url !== null && url.protocol === "http:" && url.hostname !== "" && url.port !== "0";
+  const isBare = url !== null && url.hostname !== "" && url.port !== "0";
   // Nothing but scheme, host and port: credentials, a path or a query would be lost silently.
-  const rest = text.slice("http://".length).replace(/\/$/, "");
-  return isBare && /^http:\/\//.test(text) && !/[/?#@\\\s]/.test(rest) ? null : urlHint({ input: text });
+  const rest = text.replace(SCHEME, "").replace(/\/$/, "");
+  return isBare && SCHEME.test(text) && !/[/?#@\\\s]/.test(rest) ? null : urlHint({ input: text });
 }
 
-/** `http://host:port`, always with its port. */
+function withPort({ protocol, hostname, port }: URL): string {
+  return `${protocol}//${hostname}:${port || (protocol === "https:" ? "443" : "80")}`;
+}
+
+/** `http://host:port` or `https://host:port`, always with its port. */
 const endpointUrl = z
   .string({ error: urlHint })
   .check((context) => {
@@ -25,7 +30,7 @@ const endpointUrl = z
   })
   .transform((text) => {
     const url = URL.parse(text);
-    return url === null ? text : `http://${url.hostname}:${url.port === "" ? "80" : url.port}`;
+    return url === null ? text : withPort(url);
   });
 
 const weightHint = hint("a weight", "a whole number from 0 to 1000000");
@@ -51,6 +56,20 @@ const timeouts = z.strictObject({
   idle: durationMs.default(60_000),
 });
 
+const serverNameHint = hint("a server's name", "the name in its certificate, such as catalog.internal");
+
+const tls = z.strictObject({
+  ca: pemSource("the authorities' certificates").optional(),
+  serverName: z
+    .string({ error: serverNameHint })
+    .check(accepted(parseHostname))
+    .refine((name) => !name.includes("*"), { error: serverNameHint })
+    .transform((name) => name.toLowerCase())
+    .optional(),
+  cert: pemSource("a certificate").optional(),
+  key: pemSource("a private key").optional(),
+});
+
 /** One entry of `services`. */
 export const serviceSchema = z.strictObject({
   discover: words(["static", "memory"], FUTURE_DISCOVERY).optional(),
@@ -61,7 +80,9 @@ export const serviceSchema = z.strictObject({
   circuitBreaker: later,
   maxConnections: count(256).optional(),
   timeouts: timeouts.prefault({}),
-  tls: later,
+  protocol: words(["http1", "h2", "h2c"], []).default("http1"),
+  tls: tls.optional(),
+  proxyProtocol: words(["v1", "v2"], []).optional(),
 });
 
 /** What `serviceSchema` gives. */

@@ -3,18 +3,25 @@ import { dirname, resolve } from "node:path";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { assemble } from "./assemble.ts";
 import type { Building } from "./building.ts";
+import { checkClashes } from "./byte-route.ts";
 import type { Catalog, OpenCatalog } from "./catalog.ts";
+import type { ReadCertificate } from "./certificate-store.ts";
 import { below, placeOf } from "./check.ts";
 import { type Entries, pluginNames, readEntries } from "./entries.ts";
 import { type FileDeps, readConfigFile, reasonOf, routeFiles, shownPath } from "./files.ts";
 import { gatewayConfig } from "./gateway-config.ts";
 import { defaultGateway, type Gateway, readGatewayDocument } from "./gateway-document.ts";
 import { createInterpolator, type Interpolator } from "./interpolate.ts";
-import { isSecretField } from "./mask.ts";
+import { protocolOf } from "./listener-fit.ts";
+import { LoadError } from "./load-error.ts";
 import { IMPORT_TIMEOUT_MS } from "./module-import.ts";
 import { createPace, type Pace } from "./pace.ts";
+import { createPemFiles } from "./pem-files.ts";
 import { pluginUses, usedNames } from "./plugin-uses.ts";
+import { redisConfig } from "./redis-config.ts";
 import { readRegularFileSync } from "./regular-file.ts";
+import { keepSecrets } from "./secret-values.ts";
+import type { TlsReading } from "./tls-config.ts";
 import type { Config } from "./types.ts";
 import { shortened } from "./wording.ts";
 
@@ -30,6 +37,12 @@ export interface LoadOptions {
   readonly openCatalog?: OpenCatalog;
   /** How long the top level of a TypeScript route file may take; ten seconds by default. */
   readonly importTimeoutMs?: number;
+  /** Epoch milliseconds, by which certificates are judged; the system's clock by default. */
+  readonly nowAt?: number;
+  /** Fingerprints of certificates that are in force: that one of them has expired does not refuse the rest. */
+  readonly certificatesInForce?: ReadonlySet<string>;
+  /** Reads certificates that stand in the store. Without it one is a fault; `skipped` makes it a warning. */
+  readonly readCertificate?: ReadCertificate | "skipped";
 }
 
 /** A configuration that passed every check. */
@@ -37,6 +50,8 @@ export interface Loaded {
   readonly config: Config;
   /** Null when no plugin was checked. */
   readonly catalog: Catalog | null;
+  /** What is right now and will not stay so, such as a certificate that expires soon. */
+  readonly warnings: readonly ConfigIssue[];
   /** Absolute paths of files and folders whose change may change the configuration. */
   readonly watched: readonly string[];
   /** When reading began, in epoch milliseconds. */
@@ -56,17 +71,6 @@ interface Loading {
   readonly importTimeoutMs: number;
 }
 
-/** Values of fields that hold secrets by their name are kept as secrets too, in whatever document they stand. */
-function keepSecrets(value: unknown, interpolator: Interpolator, seen = new Set<unknown>()): void {
-  // A module's value may hold itself.
-  if (typeof value !== "object" || value === null || seen.has(value)) return;
-  seen.add(value);
-  for (const [key, item] of Object.entries(value)) {
-    if (typeof item === "string" && isSecretField(key)) interpolator.keepSecret(item);
-    else keepSecrets(item, interpolator, seen);
-  }
-}
-
 function filesDeps({ cwd, interpolator, pace, importTimeoutMs }: Loading): FileDeps {
   return { cwd, fill: interpolator.fill, pace, importTimeoutMs };
 }
@@ -84,7 +88,7 @@ async function readGateway(loading: Loading): Promise<Gateway> {
     });
   }
   if (document === undefined) return defaultGateway(file, parsed.issues.length === 0);
-  keepSecrets(document.value, loading.interpolator);
+  keepSecrets(document.value, loading.interpolator.keepSecret);
   const { gateway, issues } = readGatewayDocument(document);
   loading.issues.push(...issues);
   return gateway;
@@ -116,7 +120,7 @@ async function readRouteFiles(paths: readonly string[], loading: Loading): Promi
     loading.issues.push(...parsed.issues);
     if (parsed.issues.length > 0) isComplete = false;
     for (const document of parsed.documents) {
-      keepSecrets(document.value, loading.interpolator);
+      keepSecrets(document.value, loading.interpolator.keepSecret);
       await readEntries(document, into, loading.pace);
     }
   }
@@ -149,14 +153,11 @@ function sorted(issues: readonly ConfigIssue[], files: readonly string[]): reado
   );
 }
 
-function throwFaults(loading: Loading, paths: readonly string[]): void {
-  if (loading.issues.length === 0) return;
+/** As they are shown: sorted, and without secrets. */
+function shownIssues(issues: readonly ConfigIssue[], loading: Loading, paths: readonly string[]) {
   const files = [loading.path, ...paths].map((path) => shownPath(path, loading.cwd));
-  const masked = loading.issues.map((issue) => ({
-    ...issue,
-    message: shortened(loading.interpolator.mask(issue.message)),
-  }));
-  throw new ConfigError(sorted(masked, files));
+  const masked = issues.map((issue) => ({ ...issue, message: shortened(loading.interpolator.mask(issue.message)) }));
+  return sorted(masked, files);
 }
 
 function startLoading(options: LoadOptions): Loading {
@@ -178,16 +179,36 @@ function buildingOf(
     issues: from.loading.issues,
     catalog: from.catalog,
     services: from.entries.isComplete ? from.entries.services : null,
-    listeners: gateway.knows("listeners") ? new Set(document.listeners.map(({ name }) => name)) : null,
+    listeners: gateway.knows("listeners")
+      ? new Map(document.listeners.map((one) => [one.name, protocolOf(one)]))
+      : null,
     defaults: { timeoutMs: document.defaults.timeout, plugins: [] },
   };
   const plugins = pluginUses(document.defaults.plugins, below(spot, "defaults", "plugins"), base);
   return { ...base, defaults: { ...base.defaults, plugins } };
 }
 
+function readingOf(gateway: Gateway, loading: Loading, options: LoadOptions): TlsReading {
+  const { interpolator, issues, cwd, pace } = loading;
+  // A faulty `redis` has its own fault.
+  const read = gateway.knows("redis") ? (options.readCertificate ?? null) : "skipped";
+  return {
+    pem: createPemFiles({ folder: dirname(loading.path), cwd, building: loading }),
+    stored: { redis: redisConfig(gateway.document.redis), read },
+    vetting: {
+      issues,
+      warnings: [],
+      nowAt: options.nowAt ?? Date.now(),
+      inForce: options.certificatesInForce ?? new Set(),
+      keepSecret: interpolator.keepSecret,
+    },
+    pace,
+  };
+}
+
 /**
  * Loads a whole configuration: `torii.yaml`, the route files beside it, and what they name. Reads and checks, starts
- * nothing. Rejects with a ConfigError that holds every fault of all files.
+ * nothing. Rejects with a LoadError that holds every fault of all files.
  */
 export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const readAt = Date.now();
@@ -198,15 +219,18 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const given = options.routeFiles?.map((path) => resolve(loading.cwd, path));
   const paths = given ?? (await listedFiles(routesFolder, gateway, loading));
   const entries = await readRouteFiles(paths, loading);
-  const rest = gatewayConfig(gateway.document, gateway.spot, { folder, building: loading });
+  const reading = readingOf(gateway, loading, options);
+  const rest = await gatewayConfig(gateway, { folder, reading });
   const names = [...usedNames(gateway.document.defaults.plugins), ...pluginNames(entries.entries)];
   // Names of plugins cannot be told right from wrong without the folder of the user's own.
   const open = gateway.knows("plugins") ? options.openCatalog : undefined;
   const catalog = await opened(names, rest.pluginsFolder, { loading, open });
-  const building = buildingOf(gateway, { entries, catalog, loading });
-  const parts = await assemble(entries.entries, building, loading.pace);
-  throwFaults(loading, paths);
+  const parts = await assemble(entries.entries, buildingOf(gateway, { entries, catalog, loading }), reading);
+  checkClashes(parts.routes, rest.listeners, loading);
   const watched = [loading.path, ...(given ?? [routesFolder]), ...loading.interpolator.secretFiles()];
-  if (rest.pluginsFolder !== null) watched.push(rest.pluginsFolder);
-  return { config: { ...rest, ...parts }, catalog, watched, readAt, secrets: loading.interpolator.secrets() };
+  watched.push(...reading.pem.paths(), ...(rest.pluginsFolder === null ? [] : [rest.pluginsFolder]));
+  if (loading.issues.length > 0) throw new LoadError(shownIssues(loading.issues, loading, paths), { watched, readAt });
+  const warnings = shownIssues(reading.vetting.warnings, loading, paths);
+  const secrets = loading.interpolator.secrets();
+  return { config: { ...rest, ...parts }, catalog, warnings, watched, readAt, secrets };
 }

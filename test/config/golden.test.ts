@@ -8,12 +8,15 @@ import { ConfigError } from "../../src/errors.ts";
 import { catalog } from "./catalog.ts";
 
 const GOLDEN = join(import.meta.dir, "../golden");
+const CERTIFICATES = join(import.meta.dir, "certificates");
+const NOW_AT = Date.parse("2026-06-01T00:00:00Z");
 const ENV = { PORT: "9090", WORD: "eighty", FRACTION: "1.5", EMPTY: "" };
 
-/** A copy of the case. Modules stand there as `.ts.txt`, as no other tool may take them for the project's code. */
+/** A copy of the case, with certificates in `certs/`. Modules stand there as `.ts.txt`, as no other tool may take them for the project's code. */
 async function copied(folder: string): Promise<string> {
   const copy = await mkdtemp(join(tmpdir(), "torii-golden-"));
   await cp(folder, copy, { recursive: true });
+  await cp(CERTIFICATES, join(copy, "certs"), { recursive: true });
   for (const file of await readdir(copy, { recursive: true })) {
     if (file.endsWith(".ts.txt")) await rename(join(copy, file), join(copy, file.slice(0, -".txt".length)));
   }
@@ -24,7 +27,7 @@ async function copied(folder: string): Promise<string> {
 async function faultsOf(folder: string): Promise<string> {
   const cwd = await copied(folder);
   try {
-    await loadConfig({ path: null, cwd, env: ENV, openCatalog: async () => catalog });
+    await loadConfig({ path: null, cwd, env: ENV, openCatalog: async () => catalog, nowAt: NOW_AT });
     return "none\n";
   } catch (error) {
     if (error instanceof ConfigError) return `${error.message}\n`;

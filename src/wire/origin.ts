@@ -4,7 +4,7 @@ import { type ClientInfo, Exchange, type Responder } from "./exchange.ts";
 import { readClient } from "./forwarding.ts";
 import type { ListenerContext } from "./listener-context.ts";
 import type { ParsedRequest } from "./parse-request.ts";
-import type { RequestBody } from "./request-body.ts";
+import type { ReceivedBody } from "./received-body.ts";
 
 const ID_LIMIT = 128;
 
@@ -13,7 +13,7 @@ export interface Origin {
   readonly context: Pick<ListenerContext<never>, "name" | "scheme" | "newId" | "isTrusted" | "limits">;
   readonly client: ClientInfo;
   readonly responder: Responder;
-  readonly body: RequestBody | null;
+  readonly body: ReceivedBody | null;
 }
 
 /**

@@ -1,8 +1,9 @@
 import { GatewayError } from "../errors.ts";
-import type { BodySink, BodySource } from "./body.ts";
+import type { BodySink } from "./body.ts";
 import { ChunkedDecoder } from "./chunked.ts";
 import type { Exchange } from "./exchange.ts";
 import type { HeaderList } from "./header-list.ts";
+import { ReceivedBody } from "./received-body.ts";
 
 /** The connection that a request's body comes by. */
 export interface RequestBodyOwner {
@@ -23,11 +24,8 @@ export interface RequestBodyLimits {
 }
 
 /** A request's body, freed of its framing. Until somebody takes it, what comes is kept and the socket pauses. */
-export class RequestBody implements BodySource {
+export class RequestBody extends ReceivedBody {
   readonly length: number | null;
-  isComplete = false;
-  /** Set by the one who passes an interim 100 of the upstream on; otherwise the gateway grants it itself. */
-  awaitsUpstreamContinue = false;
   exchange: Exchange | null = null;
   readonly #owner: RequestBodyOwner;
   readonly #decoder: ChunkedDecoder | null;
@@ -43,6 +41,7 @@ export class RequestBody implements BodySource {
 
   /** `length` is the Content-Length, or null for a chunked body. */
   constructor(owner: RequestBodyOwner, length: number | null, limits: RequestBodyLimits) {
+    super();
     this.#owner = owner;
     this.length = length;
     this.#left = length ?? 0;

@@ -9,7 +9,7 @@ import { dropNamedFields, requestText } from "./forwarding.ts";
 import type { HeaderList } from "./header-list.ts";
 import { Outlet } from "./outlet.ts";
 import { framingOf, ParsedResponse, parseResponse } from "./parse-response.ts";
-import { RequestBody } from "./request-body.ts";
+import { ReceivedBody } from "./received-body.ts";
 import { ResponseBody, type ResponseBodyOwner } from "./response-body.ts";
 import { lastChunk } from "./response-writer.ts";
 import type { SocketOwner } from "./socket-events.ts";
@@ -71,7 +71,7 @@ export class Upstream extends Timer implements SocketOwner, BodySink, ResponseBo
     exchange.onGone = (reason) => this.#abort(attempt, reason);
     const { body } = exchange;
     const isChunked = body !== null && body.length === null;
-    const isOwn = body instanceof RequestBody;
+    const isOwn = body instanceof ReceivedBody;
     const expectsContinue = isOwn && exchange.expectsContinue && !body.isComplete;
     // A method that expects content says so even without any (RFC 9110 8.6).
     const length = body === null ? emptyLength(exchange) : body.length;

@@ -1,3 +1,4 @@
+import { UPLOAD_PATH } from "./backend.ts";
 import { locateProgram } from "./machine.ts";
 import type { Children } from "./process.ts";
 
@@ -10,6 +11,16 @@ export interface LoadSpec {
   /** Sent with each request; 0 for none. */
   readonly uploadBytes: number;
   readonly connections: number;
+}
+
+/** A GET without headers of its own but Host. */
+export function get(path: string, connections: number): LoadSpec {
+  return { method: "GET", paths: [path], headers: {}, uploadBytes: 0, connections };
+}
+
+/** A POST of so many bytes. */
+export function upload(uploadBytes: number, connections: number): LoadSpec {
+  return { ...get(UPLOAD_PATH, connections), method: "POST", uploadBytes };
 }
 
 export interface LoadTarget {

@@ -4,7 +4,7 @@ import { locateProgram } from "./machine.ts";
 export const NGINX_INSTALL = "apt-get install nginx-light wrk";
 
 /** The parts that any nginx here needs: all its files stay in one directory, nothing goes to the background. */
-export function nginxConfig(directory: string, http: string): string {
+function nginxMain(directory: string): string {
   // Workers of an nginx started by root change to another user, who may not enter a private directory.
   const user = process.getuid?.() === 0 ? "user root root;" : "";
   return `${user}
@@ -13,7 +13,12 @@ worker_processes 1;
 pid ${directory}/nginx.pid;
 error_log ${directory}/error.log warn;
 events { worker_connections 16384; }
-http {
+`;
+}
+
+/** An nginx that speaks HTTP, with these servers. */
+export function nginxConfig(directory: string, http: string): string {
+  return `${nginxMain(directory)}http {
   access_log off;
   client_body_temp_path ${directory}/client-body;
   proxy_temp_path ${directory}/proxy;
@@ -27,6 +32,11 @@ http {
 ${http}
 }
 `;
+}
+
+/** An nginx that passes bytes: `before` loads its module, `stream` is the block that says where to. */
+export function nginxStreamConfig(directory: string, before: string, stream: string): string {
+  return `${before}${nginxMain(directory)}${stream}\n`;
 }
 
 /** Throws when nginx is not installed. */

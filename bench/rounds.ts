@@ -5,7 +5,7 @@ import type { Measurement } from "./measurement.ts";
 import { readUsage } from "./process.ts";
 import type { ProxySpec } from "./proxies/proxy.ts";
 import { LOAD_COLUMNS, loadRow, type ScenarioReport } from "./report.ts";
-import type { LoadScenario } from "./scenarios.ts";
+import type { LoadScenario } from "./scenario.ts";
 
 const WARM_UP_SECONDS = 2;
 

@@ -9,7 +9,8 @@ import { createChildren } from "./process.ts";
 import type { ProxySpec } from "./proxies/proxy.ts";
 import { renderReport, type ScenarioReport } from "./report.ts";
 import { runRounds } from "./rounds.ts";
-import { allProxies, allScenarios, type Scenario } from "./scenarios.ts";
+import type { LoadScenario, Scenario } from "./scenario.ts";
+import { allProxies, allScenarios } from "./scenarios.ts";
 
 /** Runs the benchmark and returns the exit code: 0 done, 1 something failed, 2 misuse of the command line. */
 async function main(args: readonly string[]): Promise<number> {
@@ -108,19 +109,29 @@ function chosenScenarios(options: BenchOptions): readonly Scenario[] {
 /** Null when nothing is left to compare. */
 async function runScenario(bench: Bench, scenario: Scenario): Promise<ScenarioReport | null> {
   if (scenario.kind === "special") return await runSpecial(bench, scenario);
+  const absent = absentBaseline(scenario);
+  if (absent !== null) return skip(scenario, `${absent.name} is absent (${absent.install})`);
   // Variants of one proxy have its name and a suffix.
   const isChosen = (proxy: ProxySpec) => isWanted(bench.options, proxy.name.split("-")[0] ?? "") && proxy.isInstalled();
   const proxies = scenario.contestants.filter(isChosen);
   if (proxies.length > 0) return await runRounds(bench, scenario, proxies);
-  print(`\n${scenario.name}: skipped, torii is absent or not chosen`);
+  return skip(scenario, "torii is absent or not chosen");
+}
+
+/** The measure of a scenario, when it is a proxy that is not there. */
+function absentBaseline({ contestants, baseline }: LoadScenario): ProxySpec | null {
+  return contestants.find((proxy) => proxy.name === baseline && !proxy.isInstalled()) ?? null;
+}
+
+function skip(scenario: Scenario, reason: string): null {
+  print(`\n${scenario.name}: skipped, ${reason}`);
   return null;
 }
 
 async function runSpecial(bench: Bench, scenario: Scenario & { kind: "special" }): Promise<ScenarioReport | null> {
   const torii = allProxies().find((proxy) => proxy.name === "torii");
   if (isWanted(bench.options, "torii") && torii?.isInstalled()) return await scenario.run(bench, scenario);
-  print(`\n${scenario.name}: skipped, torii is absent or not chosen`);
-  return null;
+  return skip(scenario, "torii is absent or not chosen");
 }
 
 async function writeJson(options: BenchOptions, reports: readonly ScenarioReport[]): Promise<void> {

@@ -1,36 +1,17 @@
-import { FILE_BYTES, OK_BODY, UPLOAD_PATH } from "./backend.ts";
+import { FILE_BYTES, OK_BODY } from "./backend.ts";
 import { BROWSER_HEADERS } from "./browser-headers.ts";
-import type { Bench } from "./fleet.ts";
-import type { LoadSpec } from "./load.ts";
+import { get, type LoadSpec, upload } from "./load.ts";
 import { caddyProxy } from "./proxies/caddy.ts";
 import { envoyProxy } from "./proxies/envoy.ts";
 import { haproxyProxy } from "./proxies/haproxy.ts";
 import { nginxProxy } from "./proxies/nginx.ts";
 import type { ProxySpec } from "./proxies/proxy.ts";
 import { bareRoutes, manyRoutes, pluginRoutes, routePath, toriiProxy } from "./proxies/torii.ts";
-import type { ScenarioHead, ScenarioReport } from "./report.ts";
+import type { LoadScenario, Scenario } from "./scenario.ts";
 import { runIdle } from "./special/idle.ts";
 import { runReload } from "./special/reload.ts";
 import { runStall } from "./special/stall.ts";
-
-/** The same load on several contestants in alternating rounds. */
-export interface LoadScenario extends ScenarioHead {
-  readonly kind: "load";
-  readonly contestants: readonly ProxySpec[];
-  /** Name of the contestant that the ratios refer to. */
-  readonly baseline: string;
-  readonly load: LoadSpec;
-  /** Size of the body that a right answer has. */
-  readonly answerBytes: number;
-}
-
-/** Has a procedure of its own. */
-export interface SpecialScenario extends ScenarioHead {
-  readonly kind: "special";
-  readonly run: (bench: Bench, head: ScenarioHead) => Promise<ScenarioReport>;
-}
-
-export type Scenario = LoadScenario | SpecialScenario;
+import { tcpScenarios } from "./tcp-scenarios.ts";
 
 /** All proxies that are compared, nginx first. */
 export function allProxies(): readonly ProxySpec[] {
@@ -43,7 +24,7 @@ function bareTorii(): ProxySpec {
 
 /** In the order in which they run. */
 export function allScenarios(): readonly Scenario[] {
-  return [...againstOthers(), ...againstItself(), ...specials()];
+  return [...againstOthers(), ...tcpScenarios(), ...againstItself(), ...specials()];
 }
 
 function againstOthers(): readonly Scenario[] {
@@ -105,13 +86,4 @@ function specials(): readonly Scenario[] {
     { kind: "special", name: "idle-10000", title: "10,000 idle clients, each answered once", run: runIdle },
     { kind: "special", name: "stall-500m", title: "500 MB each way, the peer stalls for 4 s", run: runStall },
   ];
-}
-
-/** A GET without headers of its own but Host. */
-export function get(path: string, connections: number): LoadSpec {
-  return { method: "GET", paths: [path], headers: {}, uploadBytes: 0, connections };
-}
-
-function upload(uploadBytes: number, connections: number): LoadSpec {
-  return { ...get(UPLOAD_PATH, connections), method: "POST", uploadBytes };
 }

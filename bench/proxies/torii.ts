@@ -8,13 +8,15 @@ export interface ToriiOptions {
   readonly name: string;
   /** Text of the one route file, YAML. */
   readonly routes: (backendPort: number) => string;
+  /** Of the one listener; `http` unless given. */
+  readonly protocol?: "http" | "tcp";
 }
 
 const ROOT = resolve(import.meta.dir, "../..");
 const MAIN = `${ROOT}/src/main.ts`;
 
 /** Torii from this working tree, with one route file. */
-export function toriiProxy({ name, routes }: ToriiOptions): ProxySpec {
+export function toriiProxy({ name, routes, protocol = "http" }: ToriiOptions): ProxySpec {
   return {
     name,
     install: "src/main.ts is missing",
@@ -22,18 +24,18 @@ export function toriiProxy({ name, routes }: ToriiOptions): ProxySpec {
     prepare: async (setup) => {
       await mkdir(`${setup.directory}/routes`);
       await writeConfig(setup, "routes/bench.yaml", routes(setup.backendPort));
-      const file = await writeConfig(setup, "torii.yaml", config(setup));
+      const file = await writeConfig(setup, "torii.yaml", config(setup, protocol));
       return { command: [process.execPath, MAIN, "run", "--config", file], env: { NODE_ENV: "production" } };
     },
   };
 }
 
-function config(setup: ProxySetup): string {
+function config(setup: ProxySetup, protocol: string): string {
   const [statusPort = 0] = takeFreePorts(1);
   const accessLog =
     setup.accessLogFile === null ? "{ enabled: false }" : `{ enabled: true, path: ${setup.accessLogFile} }`;
   return `listeners:
-  - { name: http, address: 127.0.0.1, port: ${setup.port} }
+  - { name: edge, protocol: ${protocol}, address: 127.0.0.1, port: ${setup.port} }
 routes: routes/
 plugins: ${ROOT}/bench/plugins/
 defaults: { timeout: 10m }
@@ -62,6 +64,15 @@ ${serviceYaml("backend", backendPort)}routes:
     matches: [{ path: /* }]
     backends: [{ service: backend }]
 `;
+}
+
+/** Torii as a pipe of bytes. */
+export function toriiTcp(): ProxySpec {
+  const routes = (backendPort: number) => `services:
+${serviceYaml("backend", backendPort)}routes:
+  - { name: pipe, listeners: [edge], backends: [{ service: backend }] }
+`;
+  return toriiProxy({ name: "torii-tcp", routes, protocol: "tcp" });
 }
 
 /** Path that only the route with this number takes. */

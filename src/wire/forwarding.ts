@@ -53,9 +53,18 @@ export function requestText(exchange: Exchange, framing: RequestFraming): string
  * the connection, then the gateway's own. Host, framing and `TE` are the caller's.
  */
 export function upstreamFields(exchange: Exchange): string {
-  const fields = exchange.headers.textWithout(DROPPED);
+  return `${clientFields(exchange)}${gatewayFields(exchange)}X-Request-Id: ${exchange.id}\r\n`;
+}
+
+/** Of `upstreamFields` the client's: the same text, not only an equal one, for as long as heads say the same. */
+export function clientFields(exchange: Exchange): string {
+  return exchange.headers.textWithout(DROPPED);
+}
+
+/** Of `upstreamFields` the gateway's own, but for the request's id, which never repeats. */
+export function gatewayFields(exchange: Exchange): string {
   const forwarding = exchange.client.isTrusted ? trustedForwarding(exchange) : freshForwarding(exchange);
-  return `${fields}${forwarding}Via: ${viaValue(exchange)}\r\nX-Request-Id: ${exchange.id}\r\n`;
+  return `${forwarding}Via: ${viaValue(exchange)}\r\n`;
 }
 
 function connectionText(exchange: Exchange, framing: RequestFraming): string {

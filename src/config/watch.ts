@@ -24,8 +24,11 @@ export interface WatchOptions {
 export interface ConfigWatch {
   /** Compares the contents now, without waiting for an event; settles when a change has been handled. */
   look(): Promise<void>;
-  /** Replaces the paths, after a reload that reads others. A path that is new counts as changed, to be sure. */
-  follow(paths: readonly string[]): void;
+  /**
+   * Replaces the paths, after a reload that reads others. A path that is new counts as changed, to be sure; with the
+   * moment when the reading began (epoch milliseconds) only when it changed since.
+   */
+  follow(paths: readonly string[], readAt?: number): void;
 }
 
 type Marks = ReadonlyMap<string, string>;
@@ -100,6 +103,14 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigWatch> {
     return looking;
   }
 
+  /** Takes what new paths hold for known, but for what changed since it was read. */
+  async function adopt(next: readonly string[], since: number): Promise<void> {
+    const added = next.filter((path) => !marks.has(path));
+    const settled: string[] = [];
+    for (const path of added) if (!(await isChangedSince([path], since))) settled.push(path);
+    marks = new Map([...marks, ...(await marksOf(settled))]);
+  }
+
   function stop(): void {
     clearInterval(poll);
     debounce.cancel();
@@ -114,9 +125,11 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigWatch> {
   else signal.addEventListener("abort", stop, { once: true });
   return {
     look,
-    follow(next) {
+    follow(next, since) {
       paths = next;
-      if (!signal.aborted) debounce.soon();
+      if (signal.aborted) return;
+      if (since !== undefined) looking = looking.then(() => adopt(next, since));
+      debounce.soon();
     },
   };
 }

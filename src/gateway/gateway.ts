@@ -1,7 +1,9 @@
 import type { Logger } from "pino";
 import type { ReadyReason, StatusServer } from "../admin/status.ts";
 import type { OpenCatalog } from "../config/catalog.ts";
+import { fingerprintsOf } from "../config/certificate-dates.ts";
 import { compile } from "../config/compile.ts";
+import { LoadError } from "../config/load-error.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { type Loaded, loadConfig } from "../config/source.ts";
 import type { ListenerConfig, ShutdownConfig } from "../config/types.ts";
@@ -15,6 +17,7 @@ import type { AccessLog } from "../telemetry/access-log.ts";
 import { createIds } from "../telemetry/id.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
 import { TimerWheel } from "../wire/timer-wheel.ts";
+import { type CertificateWatch, createCertificateWatch } from "./certificate-watch.ts";
 import { createListeners, type DrainManner, type HandedSocket, type Listeners } from "./listeners.ts";
 import { type Prepared, prepareAll } from "./prepared.ts";
 import { createRequestPath, type RequestPath } from "./request-path.ts";
@@ -35,6 +38,8 @@ export interface GatewayOptions {
   readonly random?: () => number;
   /** The first configuration, when it was read already. */
   readonly loaded?: Loaded;
+  /** Fingerprints of certificates that others serve with already: they may have expired. */
+  readonly certificatesInForce?: ReadonlySet<string>;
   /** For a process that is one of several: another one watches the files, answers probes and owns the sockets. */
   readonly supervised?: Supervised;
 }
@@ -86,6 +91,7 @@ interface Parts {
   readonly listeners: Listeners;
   readonly status: SidePart<StatusServer>;
   readonly accessLog: SidePart<AccessLog>;
+  readonly certificates: CertificateWatch;
   readonly state: { isStarted: boolean; isDraining: boolean };
 }
 
@@ -93,7 +99,7 @@ interface Parts {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const parts = createParts(options);
   try {
-    const loaded = options.loaded ?? (await load(options));
+    const loaded = options.loaded ?? (await load(options, options.certificatesInForce ?? new Set()));
     await goLive(loaded, parts);
     return await running(parts, loaded);
   } catch (error) {
@@ -130,6 +136,7 @@ function createParts(options: GatewayOptions): Parts {
     path,
     state,
     wheel,
+    certificates: createCertificateWatch({ metrics, log: options.log, config: () => path.current?.config ?? null }),
     listeners: createListeners({ ...options.supervised, wheel, newId: createIds(), hooks: path.hooks }),
     status: options.supervised === undefined ? createStatusPart({ readyState, metrics }, file) : NO_STATUS,
     accessLog: createAccessLogPart({
@@ -148,8 +155,10 @@ function openConnections(service: Service): number {
   return service.endpoints.reduce((sum, endpoint) => sum + endpoint.pool.openConnections, 0);
 }
 
-function load(options: GatewayOptions): Promise<Loaded> {
+/** Reads the configuration; a certificate of the one in force may have expired meanwhile. */
+function load(options: GatewayOptions, inForce: ReadonlySet<string>): Promise<Loaded> {
   return loadConfig({
+    certificatesInForce: inForce,
     path: options.configPath,
     env: options.env,
     openCatalog: options.openCatalog,
@@ -185,11 +194,13 @@ async function goLive(loaded: Loaded, parts: Parts): Promise<Snapshot> {
   old?.use.retire();
   state.isStarted = true;
   metrics.events.configReloaded("success");
+  for (const issue of loaded.warnings) options.log.warn({ ...issue }, "configuration warning");
   options.log.info({ version: snapshot.version, routes: snapshot.config.routes.length }, "configuration is live");
   return snapshot;
 }
 
-async function closeParts({ accessLog, listeners, services, status }: Parts): Promise<void> {
+async function closeParts({ accessLog, certificates, listeners, services, status }: Parts): Promise<void> {
+  certificates.close();
   listeners.terminate();
   await status.close();
   services.close();
@@ -222,15 +233,19 @@ async function startReloading(parts: Parts, first: Loaded): Promise<Reloading> {
   let watch: ConfigWatch | null = null;
 
   async function reloadNow(): Promise<ReloadResult> {
+    let next: Loaded | null = null;
     try {
       if (stopped.signal.aborted) throw new ConfigError([CLOSING]);
-      const next = await load(options);
+      next = await load(options, fingerprintsOf(loaded.config));
       const snapshot = await goLive(next, parts);
       loaded = next;
-      watch?.follow(next.watched);
+      watch?.follow(next.watched, next.readAt);
       return { isLive: true, version: snapshot.version, routes: snapshot.config.routes.length };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
+      // What mends it may be a change of what only the refused one names.
+      const read = error instanceof LoadError ? error : next;
+      if (read !== null) watch?.follow([...loaded.watched, ...read.watched], read.readAt);
       metrics.events.configReloaded("failure");
       for (const issue of error.issues) options.log.error({ ...issue }, "configuration refused: the old one stays");
       return { isLive: false, error };

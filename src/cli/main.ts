@@ -6,6 +6,7 @@ import { run } from "./run.ts";
 import { table } from "./table.ts";
 import { validate } from "./validate.ts";
 import { version } from "./version.ts";
+import { worker } from "./worker.ts";
 
 const health: Command = {
   name: "healthcheck",
@@ -15,6 +16,9 @@ const health: Command = {
 };
 
 const COMMANDS: readonly Command[] = [run, validate, explain, routes, health, version];
+
+/** Not for people, and not in the list. */
+const HIDDEN: readonly Command[] = [worker];
 
 const LATER = ["services", "status", "diff", "apply", "rollback", "service", "agent", "drain"];
 
@@ -27,7 +31,7 @@ export async function main(args: readonly string[], context: CommandContext): Pr
     return args.length > 0 ? EXIT.done : EXIT.misuse;
   }
   const wanted = name === "--version" ? "version" : name;
-  const command = COMMANDS.find((one) => one.name === wanted);
+  const command = [...COMMANDS, ...HIDDEN].find((one) => one.name === wanted);
   if (command === undefined) {
     const why = LATER.includes(name) ? "is not built yet" : "is no command";
     context.err(`torii: ${name} ${why}\n\n${help()}`);

@@ -1,12 +1,13 @@
 import { parseArgs } from "node:util";
+import type { Logger } from "pino";
+import { type Loaded, loadConfig } from "../config/source.ts";
 import { createGateway, type Gateway } from "../gateway/gateway.ts";
 import { createMemoryRegistry } from "../registry/memory.ts";
-import { type Command, type CommandContext, EXIT } from "./command.ts";
+import { type Command, type CommandContext, EXIT, UsageError } from "./command.ts";
 import { type Demo, demoGuide, startDemo } from "./demo.ts";
 import { createLog } from "./log.ts";
-
-/** A terminal and the package runner above us both pass one Ctrl-C on: interrupts so close together are one. */
-const ONE_SIGNAL_MS = 500;
+import { origin } from "./origin.ts";
+import { listenToSignals, type Signals } from "./signals.ts";
 
 export const run: Command = {
   name: "run",
@@ -17,63 +18,49 @@ export const run: Command = {
       args: [...args],
       options: { config: { type: "string" }, demo: { type: "boolean", default: false } },
     });
-    const registry = createMemoryRegistry();
-    const demo = values.demo ? startDemo({ registry }) : null;
     const log = createLog(process.stderr.isTTY);
     const signals = listenToSignals();
     try {
-      const { env, cwd, version, openCatalog } = context;
+      const { env, cwd, openCatalog } = context;
       const configPath = values.config ?? null;
-      const gateway = await createGateway({ configPath, env, cwd, version, openCatalog, log, registry });
-      announce(gateway, demo, context);
-      signals.onHangUp(() => reload(gateway, context));
-      await signals.stopped;
-      const { delayMs, timeoutMs } = gateway.shutdown;
-      log.info({ delayMs, timeoutMs }, "draining; another signal ends at once");
-      await gateway.drain();
-      log.info({}, "stopped");
-      return EXIT.done;
+      const loaded = await loadConfig({ path: configPath, env, cwd, openCatalog });
+      if (loaded.config.workers === 1)
+        return await runAlone(loaded, { configPath, isDemo: values.demo, context, log, signals });
+      if (values.demo) throw new UsageError("--demo keeps its services in one process: write workers: 1");
+      const { supervise } = await import("./supervise.ts");
+      return await supervise(loaded, configPath, { context, log, signals });
     } finally {
       signals.close();
-      await demo?.close();
-      registry.close();
     }
   },
 };
 
-/** Takes signals from the first moment on: one that comes while the gateway starts must not end the process. */
-function listenToSignals() {
-  const stop = Promise.withResolvers<void>();
-  let firstAt = 0;
-  let hangUp: (() => Promise<void>) | null = null;
-  let hasHungUp = false;
-  const onStop = (signal: NodeJS.Signals) => {
-    const now = performance.now();
-    const isEcho = signal === "SIGINT" && now - firstAt <= ONE_SIGNAL_MS;
-    if (firstAt === 0) firstAt = now;
-    else if (!isEcho) process.exit(EXIT.failed);
-    stop.resolve();
-  };
-  const onHangUp = () => {
-    hasHungUp = true;
-    void hangUp?.();
-  };
-  process.on("SIGTERM", onStop);
-  process.on("SIGINT", onStop);
-  process.on("SIGHUP", onHangUp);
-  return {
-    stopped: stop.promise,
-    /** Calls it for every SIGHUP, and at once for one that came before. */
-    onHangUp(handler: () => Promise<void>) {
-      hangUp = handler;
-      if (hasHungUp) void handler();
-    },
-    close() {
-      process.off("SIGTERM", onStop);
-      process.off("SIGINT", onStop);
-      process.off("SIGHUP", onHangUp);
-    },
-  };
+interface RunDeps {
+  readonly configPath: string | null;
+  readonly isDemo: boolean;
+  readonly context: CommandContext;
+  readonly log: Logger;
+  readonly signals: Signals;
+}
+
+async function runAlone(loaded: Loaded, { configPath, isDemo, context, log, signals }: RunDeps): Promise<number> {
+  const registry = createMemoryRegistry();
+  const demo = isDemo ? startDemo({ registry }) : null;
+  try {
+    const { env, cwd, version, openCatalog } = context;
+    const gateway = await createGateway({ configPath, env, cwd, version, openCatalog, log, registry, loaded });
+    announce(gateway, demo, context);
+    signals.onHangUp(() => reload(gateway, context));
+    await signals.stopped;
+    const { delayMs, timeoutMs } = gateway.shutdown;
+    log.info({ delayMs, timeoutMs }, "draining; another signal ends at once");
+    await gateway.drain();
+    log.info({}, "stopped");
+    return EXIT.done;
+  } finally {
+    await demo?.close();
+    registry.close();
+  }
 }
 
 function announce(gateway: Gateway, demo: Demo | null, context: CommandContext): void {
@@ -82,11 +69,6 @@ function announce(gateway: Gateway, demo: Demo | null, context: CommandContext):
   context.err(`status is on http://127.0.0.1:${gateway.statusPort}/readyz and /metrics`);
   if (demo !== null && first !== undefined)
     context.err(`\n${demoGuide(origin(first.address, first.port), demo.endpoints)}`);
-}
-
-function origin(address: string, port: number): string {
-  const host = address === "0.0.0.0" || address === "::" ? "127.0.0.1" : address;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 async function reload(gateway: Gateway, context: CommandContext): Promise<void> {

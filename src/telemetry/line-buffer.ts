@@ -4,6 +4,8 @@ const FIRST_HALF_BYTES = 64 * 1024;
 export interface LineBuffer {
   /** Takes a line; false, and nothing is kept, when there is no room for it. */
   add(line: string): boolean;
+  /** The same for lines that are bytes already. */
+  addBytes(lines: Uint8Array): boolean;
   /** What has gathered, in memory that stays as it is until the next `take`. Empty when nothing has. */
   take(): Buffer;
   /** Bytes that have gathered since the last `take`. */
@@ -37,6 +39,12 @@ export function createLineBuffer(maxBytes: number): LineBuffer {
       // UTF-8 takes at most three bytes for a UTF-16 unit; counting exactly would read the line twice.
       if (!reserve(gathering, line.length * 3, maxHalfBytes)) return false;
       gathering.length += gathering.bytes.write(line, gathering.length, "utf8");
+      return true;
+    },
+    addBytes: (lines) => {
+      if (!reserve(gathering, lines.length, maxHalfBytes)) return false;
+      gathering.bytes.set(lines, gathering.length);
+      gathering.length += lines.length;
       return true;
     },
     take: () => {

@@ -25,6 +25,8 @@ export interface LogWriterOptions {
 export interface LogWriter {
   /** Takes a line, its end included; drops it when there is no room or the writer is closed. Never waits or throws. */
   write(line: string): void;
+  /** The same for whole lines as bytes, all or none of them. */
+  writeBytes(lines: Uint8Array): void;
   /** Resolves when all lines taken so far are written or dropped: with a reader that never reads, never. */
   flush(): Promise<void>;
   /** Opens the path anew, for rotation; not for a descriptor. Throws, and keeps the old file, when it cannot. */
@@ -38,7 +40,7 @@ function openTarget(target: LogTarget): number {
   return typeof target === "number" ? target : openSync(target, OPEN_FLAGS, 0o640);
 }
 
-function lineEnds(bytes: Buffer): number {
+function lineEnds(bytes: Uint8Array): number {
   let count = 0;
   for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) count++;
   return count;
@@ -131,8 +133,8 @@ export function createLogWriter(options: LogWriterOptions): LogWriter {
     timer ??= setTimeout(() => void start(), GATHER_MS);
   }
 
-  function add(line: string): void {
-    if (isClosed || !buffer.add(line)) drop(1);
+  function settle(isKept: boolean, lines: Uint8Array | null): void {
+    if (!isKept) drop(lines === null ? 1 : lineEnds(lines));
     else if (running === null) {
       if (buffer.gatheredBytes >= WRITE_SOON_BYTES) void start();
       else soon();
@@ -157,5 +159,11 @@ export function createLogWriter(options: LogWriterOptions): LogWriter {
     sink.close();
   }
 
-  return { write: add, flush, reopen: sink.exchange, close };
+  return {
+    write: (line) => settle(!isClosed && buffer.add(line), null),
+    writeBytes: (lines) => settle(!isClosed && buffer.addBytes(lines), lines),
+    flush,
+    reopen: sink.exchange,
+    close,
+  };
 }

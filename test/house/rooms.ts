@@ -46,6 +46,7 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
   plugins: { values: [...BASE, "plugin"] },
   gateway: { values: WHOLE },
   admin: { values: WHOLE },
-  cli: { values: WHOLE },
+  supervisor: { values: WHOLE },
+  cli: { values: [...WHOLE, "supervisor"] },
   main: { values: [...WHOLE, "cli", "package.json"] },
 };

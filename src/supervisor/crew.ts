@@ -1,0 +1,102 @@
+import type { Logger } from "pino";
+import type { ShutdownConfig } from "../config/types.ts";
+import type { Result } from "./inbox.ts";
+import type { RestartReason } from "./metrics.ts";
+import { createSlot, type Slot } from "./slot.ts";
+import type { Sockets } from "./sockets.ts";
+import { startWorker, type WorkerOptions, type WorkerProcess } from "./worker-process.ts";
+
+/** Beyond the bounds of its drain, a worker needs time to write its log and to end. */
+const END_MS = 5000;
+
+export interface CrewOptions {
+  readonly worker: Pick<WorkerOptions, "command" | "env" | "cwd" | "configPath" | "onOutput" | "onTornLine">;
+  readonly sockets: Sockets;
+  readonly log: Logger;
+  /** The bounds of a drain, asked at each. */
+  readonly shutdown: () => ShutdownConfig;
+  readonly onRestart: (reason: RestartReason) => void;
+  readonly onGone: (worker: WorkerProcess) => void;
+}
+
+/** The workers in their slots. */
+export interface Crew {
+  /** Slots 1 to n. */
+  readonly slots: readonly Slot[];
+  processes(): readonly WorkerProcess[];
+  /** True when no connection may come where nobody accepts. */
+  readonly isServing: boolean;
+  /** Adds slots up to this number and starts their workers; on failure they are gone again. Never less than before. */
+  grow(count: number): Promise<Result | null>;
+  /** Ends the workers of slots above this number, after new connections have been kept from them. */
+  shrink(count: number): Promise<void>;
+  /** Drains all at once; nobody is started any more. */
+  stop(): Promise<void>;
+  kill(): void;
+}
+
+/** Nobody yet. */
+export function createCrew(options: CrewOptions): Crew {
+  const { sockets } = options;
+  let slots: readonly Slot[] = [];
+  // Slots that are given up: their workers may still drain.
+  const leaving = new Set<Slot>();
+  let isSteered = true;
+
+  function steer(): void {
+    isSteered = sockets.steer((number, key) => slots[number - 1]?.current?.keys.has(key) ?? false);
+  }
+
+  function newSlot(number: number): Slot {
+    return createSlot({
+      number,
+      log: options.log,
+      spawn: () => startWorker({ ...options.worker, slot: number, sockets: sockets.forSlot(number) }),
+      drainBoundMs: () => options.shutdown().delayMs + options.shutdown().timeoutMs + END_MS,
+      onChange: steer,
+      onRestart: options.onRestart,
+      onGone: options.onGone,
+    });
+  }
+
+  async function leave(given: readonly Slot[]): Promise<void> {
+    for (const slot of given) leaving.add(slot);
+    steer();
+    await Promise.all(given.map((slot) => slot.stop()));
+    for (const slot of given) leaving.delete(slot);
+  }
+
+  async function shrink(count: number): Promise<void> {
+    const given = slots.slice(count);
+    slots = slots.slice(0, count);
+    if (given.length > 0) await leave(given);
+  }
+
+  return {
+    get slots() {
+      return slots;
+    },
+    processes: () => [...slots, ...leaving].flatMap((slot) => [...slot.processes]),
+    get isServing() {
+      const serving = slots.filter((slot) => slot.current !== null).length;
+      return serving > 0 && (isSteered || serving === slots.length);
+    },
+    async grow(count) {
+      const before = slots.length;
+      const added = Array.from({ length: Math.max(count - before, 0) }, (_, at) => newSlot(before + at + 1));
+      slots = [...slots, ...added];
+      steer();
+      const results = await Promise.all(added.map((slot) => slot.start()));
+      const failed = results.find((result) => !result.isDone) ?? null;
+      if (failed !== null) await shrink(before);
+      return failed;
+    },
+    shrink,
+    async stop() {
+      await Promise.all([...slots, ...leaving].map((slot) => slot.stop()));
+    },
+    kill() {
+      for (const slot of [...slots, ...leaving]) slot.kill();
+    },
+  };
+}

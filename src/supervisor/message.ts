@@ -1,0 +1,58 @@
+import * as z from "zod";
+
+const socket = z.strictObject({ key: z.string(), fd: z.int().min(3), port: z.int() });
+
+const toWorker = z.discriminatedUnion("type", [
+  /** The first one: who the worker is, what configuration it reads, and its sockets as descriptors of its own. */
+  z.strictObject({
+    type: z.literal("start"),
+    slot: z.int().min(1),
+    configPath: z.string().nullable(),
+    sockets: z.array(socket),
+  }),
+  z.strictObject({ type: z.literal("reload"), id: z.int() }),
+  /** `isRelieved`: another worker accepts on the same sockets already. */
+  z.strictObject({ type: z.literal("drain"), isRelieved: z.boolean() }),
+  z.strictObject({ type: z.literal("metrics"), id: z.int() }),
+  z.strictObject({ type: z.literal("reopen_logs") }),
+]);
+
+/** What the supervisor tells a worker. */
+export type ToWorker = z.output<typeof toWorker>;
+
+const issue = z.strictObject({
+  file: z.string(),
+  line: z.number().nullable(),
+  column: z.number().nullable(),
+  field: z.string(),
+  message: z.string(),
+});
+
+const fromWorker = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("ready"), version: z.string() }),
+  /** It cannot start; without issues, `message` says why. It ends when the channel is closed. */
+  z.strictObject({ type: z.literal("fatal"), issues: z.array(issue), message: z.string() }),
+  z.strictObject({ type: z.literal("reloaded"), id: z.int(), version: z.string() }),
+  z.strictObject({ type: z.literal("refused"), id: z.int(), issues: z.array(issue), message: z.string() }),
+  /** A piece of the metrics as text: they may be megabytes, and one message of that size would hold up requests. */
+  z.strictObject({ type: z.literal("metrics_part"), id: z.int(), text: z.string() }),
+  z.strictObject({ type: z.literal("metrics_end"), id: z.int() }),
+  /** The last one, after the last metrics. It ends when the channel is closed. */
+  z.strictObject({ type: z.literal("drained") }),
+]);
+
+/** What a worker tells the supervisor. */
+export type FromWorker = z.output<typeof fromWorker>;
+
+/** The id of metrics that nobody asked for: the last ones of a worker that ends. */
+export const LAST_METRICS = 0;
+
+/** A message from the supervisor; null for what is none. */
+export function parseToWorker(message: unknown): ToWorker | null {
+  return toWorker.safeParse(message).data ?? null;
+}
+
+/** A message from a worker; null for what is none. */
+export function parseFromWorker(message: unknown): FromWorker | null {
+  return fromWorker.safeParse(message).data ?? null;
+}

@@ -1,0 +1,185 @@
+import type { Logger } from "pino";
+import { type Backoff, createBackoff } from "./backoff.ts";
+import { failure, type Result } from "./inbox.ts";
+import type { RestartReason } from "./metrics.ts";
+import { createPause, type Pause } from "./pause.ts";
+import { createTurns, type Turns } from "./turns.ts";
+import type { Exit, WorkerProcess } from "./worker-process.ts";
+
+/** A place for one worker, with sockets of its own. */
+export interface Slot {
+  readonly number: number;
+  /** The worker that serves; null while there is none. */
+  readonly current: WorkerProcess | null;
+  /** All its processes that live: one that starts, one that serves, those that drain. */
+  readonly processes: ReadonlySet<WorkerProcess>;
+  /** Starts the first worker. Rejects never: the result tells. */
+  start(): Promise<Result>;
+  /** Starts a worker beside the present one; when it is ready, the old one drains. On failure the old one stays. */
+  replace(reason: RestartReason): Promise<Result>;
+  /** Tries at once what would be tried later, where the last worker could not be replaced. */
+  revive(): void;
+  /** Starts nobody any more, and drains who is there, all at once. */
+  stop(): Promise<void>;
+  kill(): void;
+}
+
+export interface SlotOptions {
+  readonly number: number;
+  /** Starts a process. May throw. */
+  readonly spawn: () => WorkerProcess;
+  readonly log: Logger;
+  /** How long a drain may take before the process is killed. Asked at each drain. */
+  readonly drainBoundMs: () => number;
+  /** Another worker serves, or none. */
+  readonly onChange: () => void;
+  readonly onRestart: (reason: RestartReason) => void;
+  /** A process is gone. */
+  readonly onGone: (worker: WorkerProcess) => void;
+}
+
+interface State {
+  readonly options: SlotOptions;
+  readonly processes: Set<WorkerProcess>;
+  /** Starts follow one another, so that there are never two new workers. */
+  readonly inTurn: Turns;
+  readonly backoff: Backoff;
+  readonly pause: Pause;
+  current: WorkerProcess | null;
+  isStopped: boolean;
+}
+
+/** An empty slot. */
+export function createSlot(options: SlotOptions): Slot {
+  const state: State = {
+    options,
+    processes: new Set(),
+    inTurn: createTurns(),
+    backoff: createBackoff(),
+    pause: createPause(),
+    current: null,
+    isStopped: false,
+  };
+  return {
+    number: options.number,
+    get current() {
+      return state.current;
+    },
+    processes: state.processes,
+    start: () => state.inTurn(() => startOne(state)),
+    replace: (reason) => replace(reason, state),
+    revive: state.pause.end,
+    async stop() {
+      giveUp(state);
+      await Promise.all([...state.processes].map((worker) => stopOne(worker, state)));
+      await state.inTurn(() => Promise.resolve());
+    },
+    kill() {
+      giveUp(state);
+      for (const worker of state.processes) worker.kill();
+    },
+  };
+}
+
+function giveUp(state: State): void {
+  state.isStopped = true;
+  state.pause.end();
+}
+
+function serve(worker: WorkerProcess | null, state: State): void {
+  state.current = worker;
+  state.options.onChange();
+}
+
+function spawn({ options }: State): WorkerProcess | Result {
+  try {
+    return options.spawn();
+  } catch (error) {
+    return failure(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function startOne(state: State): Promise<Result> {
+  const { options, processes } = state;
+  if (state.isStopped) return failure("the gateway is shutting down");
+  const worker = spawn(state);
+  if ("isDone" in worker) return worker;
+  processes.add(worker);
+  void worker.exited.then((exit) => gone(worker, exit, state));
+  const started = await worker.started;
+  if (started.isDone && !state.isStopped && processes.has(worker)) {
+    options.log.info({ worker: options.number, pid: worker.pid }, "worker is ready");
+    serve(worker, state);
+    return started;
+  }
+  worker.kill();
+  await worker.exited;
+  return started.isDone ? failure("it ended as soon as it was ready") : started;
+}
+
+function gone(worker: WorkerProcess, exit: Exit, state: State): void {
+  const { options } = state;
+  state.processes.delete(worker);
+  options.onGone(worker);
+  if (worker !== state.current) return;
+  serve(null, state);
+  if (state.isStopped) return;
+  options.log.error({ worker: options.number, pid: worker.pid, ...exit }, "worker ended unexpectedly");
+  void recover(performance.now() - worker.startedAt, state);
+}
+
+/** Tries until somebody serves, ever less often. */
+async function recover(ranMs: number, state: State): Promise<void> {
+  const { backoff, inTurn, options } = state;
+  let waitMs = backoff.after(ranMs);
+  while (state.current === null && !state.isStopped) {
+    await state.pause.wait(waitMs);
+    const result = await inTurn(async () => (state.current === null ? await startOne(state) : null));
+    if (result === null) return;
+    if (result.isDone) return options.onRestart("crash");
+    logFailure(result, state);
+    waitMs = backoff.after(0);
+  }
+}
+
+function logFailure(result: Result, { options: { log, number }, isStopped }: State): void {
+  if (result.isDone || isStopped) return;
+  for (const issue of result.issues) log.error({ worker: number, ...issue }, "worker cannot start");
+  if (result.issues.length === 0) log.error({ worker: number, reason: result.message }, "worker cannot start");
+}
+
+async function replace(reason: RestartReason, state: State): Promise<Result> {
+  const { before, result } = await state.inTurn(async () => {
+    const before = state.current;
+    return { before, result: await startOne(state) };
+  });
+  if (!result.isDone) {
+    logFailure(result, state);
+    return result;
+  }
+  state.options.onRestart(reason);
+  // It drains outside the turn: meanwhile the new one may need a replacement.
+  if (before !== null && state.processes.has(before)) await drain(before, { isRelieved: true }, state);
+  return result;
+}
+
+async function drain(
+  worker: WorkerProcess,
+  manner: { readonly isRelieved: boolean },
+  { options }: State,
+): Promise<void> {
+  worker.drain(manner);
+  const timer = setTimeout(() => {
+    options.log.error({ worker: options.number, pid: worker.pid }, "worker did not end in time and is killed");
+    worker.kill();
+  }, options.drainBoundMs());
+  await worker.exited;
+  clearTimeout(timer);
+}
+
+function stopOne(worker: WorkerProcess, state: State): Promise<unknown> {
+  if (worker.isServing) return drain(worker, { isRelieved: false }, state);
+  // One that drains goes on; one that only starts has nothing to end.
+  if (!worker.isLeaving) worker.kill();
+  return worker.exited;
+}

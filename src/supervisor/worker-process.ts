@@ -1,0 +1,143 @@
+import { createInbox, failure, type Inbox, type Result } from "./inbox.ts";
+import { createLineJoin } from "./line-join.ts";
+import { parseFromWorker, type ToWorker } from "./message.ts";
+import type { MetricSource } from "./metrics.ts";
+import type { SlotSocket } from "./sockets.ts";
+
+/** Reading a configuration and importing plugins may take seconds each; beyond this, it will not come. */
+const START_TIMEOUT_MS = 60_000;
+const RELOAD_TIMEOUT_MS = 60_000;
+/** Who a worker's child lends the worker's standard output to could keep it open for ever. */
+const OUTPUT_TIMEOUT_MS = 1000;
+/** The first descriptor that a child gets beside input, output and errors. */
+const FIRST_FD = 3;
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+export interface WorkerOptions {
+  readonly slot: number;
+  /** The program and its arguments that become a worker. */
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly configPath: string | null;
+  /** Lent: the worker gets duplicates. */
+  readonly sockets: readonly SlotSocket[];
+  /** Takes whole lines of the worker's standard output, valid during the call. */
+  readonly onOutput: (lines: Uint8Array) => void;
+  /** Hears of a line that the worker left unfinished. */
+  readonly onTornLine: () => void;
+}
+
+/** A worker process, from its start to its end. */
+export interface WorkerProcess extends MetricSource {
+  readonly pid: number;
+  readonly startedAt: number;
+  /** Keys of the sockets that it accepts on when it is ready. */
+  readonly keys: ReadonlySet<string>;
+  /** Resolves when it accepts, or will not. */
+  readonly started: Promise<Result>;
+  /** Resolves when the process is gone and what it wrote was read. */
+  readonly exited: Promise<Exit>;
+  /** True from its readiness on, until it drains or ends. */
+  readonly isServing: boolean;
+  /** True when it was told to drain, or is gone. */
+  readonly isLeaving: boolean;
+  reload(): Promise<Result>;
+  reopenLogs(): void;
+  /** Ends it gracefully, by the bounds of its configuration. `isRelieved`: another accepts on its sockets. */
+  drain(manner: { readonly isRelieved: boolean }): void;
+  kill(): void;
+}
+
+async function readLines(stream: ReadableStream<Uint8Array>, options: WorkerOptions): Promise<void> {
+  const join = createLineJoin(options.onOutput);
+  for await (const bytes of stream) join.add(bytes);
+  if (join.end()) options.onTornLine();
+}
+
+async function within(work: Promise<unknown>, ms: number): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, ms);
+  await Promise.race([work, late.promise]);
+  clearTimeout(timer);
+}
+
+function spawn(options: WorkerOptions, inbox: Inbox, onDisconnect: () => void) {
+  const fds = options.sockets.map(({ fd }) => fd);
+  return Bun.spawn([...options.command], {
+    cwd: options.cwd,
+    env: { ...options.env },
+    stdio: ["ignore", "pipe", "inherit", ...fds],
+    // The default form takes fifteen times as long for large messages.
+    serialization: "json",
+    onDisconnect,
+    ipc(received) {
+      const message = parseFromWorker(received);
+      if (message !== null) inbox.take(message);
+    },
+  });
+}
+
+/** Starts a worker. Throws when the program cannot be run. */
+export function startWorker(options: WorkerOptions): WorkerProcess {
+  const inbox = createInbox(() => child.disconnect());
+  let isConnected = true;
+  const child = spawn(options, inbox, () => {
+    isConnected = false;
+  });
+  let isLeaving = false;
+  let isReady = false;
+  const send = (message: ToWorker): void => {
+    // Its end may be known to the system and not yet to us.
+    if (isConnected) child.send(message);
+  };
+  const { slot, configPath } = options;
+  const sockets = options.sockets.map(({ key, port }, at) => ({ key, port, fd: FIRST_FD + at }));
+  send({ type: "start", slot, configPath, sockets });
+  const reading = readLines(child.stdout, options);
+  const exited = child.exited.then(async (): Promise<Exit> => {
+    isLeaving = true;
+    inbox.close("it ended before it was ready");
+    await within(reading, OUTPUT_TIMEOUT_MS);
+    return { code: child.exitCode, signal: child.signalCode === null ? null : String(child.signalCode) };
+  });
+  const timer = setTimeout(() => {
+    inbox.close(`it was not ready within ${START_TIMEOUT_MS / 1000} s`);
+    child.kill("SIGKILL");
+  }, START_TIMEOUT_MS);
+  const started = inbox.started.finally(() => clearTimeout(timer));
+  const readied = started.then(({ isDone }) => {
+    isReady = isDone;
+  });
+  return {
+    pid: child.pid,
+    startedAt: performance.now(),
+    keys: new Set(options.sockets.map(({ key }) => key)),
+    started: readied.then(() => started),
+    exited,
+    get isServing() {
+      return isReady && !isLeaving;
+    },
+    get isLeaving() {
+      return isLeaving;
+    },
+    get lastMetrics() {
+      return inbox.lastMetrics;
+    },
+    metrics: (timeoutMs) => inbox.metrics.wait(timeoutMs, (id) => send({ type: "metrics", id })),
+    async reload() {
+      const answer = await inbox.reloads.wait(RELOAD_TIMEOUT_MS, (id) => send({ type: "reload", id }));
+      return answer ?? failure("it did not answer");
+    },
+    reopenLogs: () => send({ type: "reopen_logs" }),
+    drain({ isRelieved }) {
+      isLeaving = true;
+      send({ type: "drain", isRelieved });
+    },
+    kill: () => child.kill("SIGKILL"),
+  };
+}

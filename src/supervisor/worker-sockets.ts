@@ -1,0 +1,26 @@
+import { closeSync } from "node:fs";
+import type { Supervised } from "../gateway/gateway.ts";
+import type { HandedSocket } from "../gateway/listeners.ts";
+import { duplicateFd } from "./libc.ts";
+import { type SlotSocket, socketKey } from "./sockets.ts";
+
+/** The sockets that a worker was given. */
+export interface WorkerSockets extends Supervised {
+  /** Lets go of them: what no listener holds is not listened on by this process any more. */
+  close(): void;
+}
+
+/** Takes over these descriptors; every listener gets a duplicate, as one that closes may be opened anew by a reload. */
+export function createWorkerSockets(sockets: readonly SlotSocket[]): WorkerSockets {
+  const byKey = new Map(sockets.map((socket) => [socket.key, socket]));
+  return {
+    socketFor(listener): HandedSocket | null {
+      const socket = byKey.get(socketKey(listener));
+      return socket === undefined ? null : { fd: duplicateFd(socket.fd), port: socket.port };
+    },
+    close() {
+      for (const { fd } of byKey.values()) closeSync(fd);
+      byKey.clear();
+    },
+  };
+}

@@ -1,0 +1,152 @@
+import type { Logger } from "pino";
+import type { OpenCatalog } from "../config/catalog.ts";
+import { ConfigError, type ConfigIssue } from "../errors.ts";
+import { createGateway, type Gateway } from "../gateway/gateway.ts";
+import { createMemoryRegistry, type MemoryRegistry } from "../registry/memory.ts";
+import { LAST_METRICS, type ToWorker } from "./message.ts";
+import type { WorkerChannel } from "./worker-channel.ts";
+import { createWorkerSockets, type WorkerSockets } from "./worker-sockets.ts";
+
+/** Larger messages would hold up requests while they are made. */
+const PIECE_CHARACTERS = 64 * 1024;
+
+export interface WorkerContext {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly version: string;
+  readonly openCatalog: OpenCatalog;
+  /** The application's log of the worker in this slot. */
+  readonly logFor: (slot: number) => Logger;
+}
+
+type Start = Extract<ToWorker, { readonly type: "start" }>;
+
+interface Worker {
+  readonly gateway: Gateway;
+  readonly sockets: WorkerSockets;
+  readonly log: Logger;
+  readonly channel: WorkerChannel;
+}
+
+/**
+ * Serves as one of several processes, until the supervisor tells it to drain, or is gone, or SIGTERM comes. Resolves
+ * with whether it served.
+ */
+export async function runWorker(channel: WorkerChannel, context: WorkerContext): Promise<boolean> {
+  const drain = Promise.withResolvers<{ readonly isRelieved: boolean }>();
+  const start = Promise.withResolvers<Start>();
+  const alone = { isRelieved: false };
+  const signals = listenToSignals(() => drain.resolve(alone));
+  const early: ToWorker[] = [];
+  let handle = (message: ToWorker): void => void early.push(message);
+  channel.onMessage((message) => {
+    if (message.type === "start") start.resolve(message);
+    else if (message.type === "drain") drain.resolve(message);
+    else handle(message);
+  });
+  void channel.closed.then(() => drain.resolve(alone));
+  const registry = createMemoryRegistry();
+  try {
+    const first = await Promise.race([start.promise, drain.promise]);
+    if (!("slot" in first)) return false;
+    const worker = await startServing(first, { channel, context, registry });
+    if (worker === null) return false;
+    handle = (message) => void answer(message, worker);
+    early.forEach(handle);
+    await drainWorker(worker, await drain.promise);
+    return true;
+  } finally {
+    signals.close();
+    registry.close();
+  }
+}
+
+/** A terminal passes interrupts and hang-ups to all its processes: the supervisor decides what they mean. */
+function listenToSignals(onTerminate: () => void) {
+  const ignored = ["SIGINT", "SIGHUP", "SIGUSR2"] as const;
+  const ignore = (): void => {};
+  for (const name of ignored) process.on(name, ignore);
+  process.on("SIGTERM", onTerminate);
+  return {
+    close() {
+      for (const name of ignored) process.off(name, ignore);
+      process.off("SIGTERM", onTerminate);
+    },
+  };
+}
+
+async function startServing(
+  { slot, configPath, sockets: handed }: Start,
+  { channel, context, registry }: StartDeps,
+): Promise<Worker | null> {
+  const sockets = createWorkerSockets(handed);
+  const log = context.logFor(slot);
+  const { env, cwd, version, openCatalog } = context;
+  try {
+    const options = { configPath, env, cwd, version, openCatalog, log, registry, supervised: sockets };
+    const gateway = await createGateway(options);
+    channel.send({ type: "ready", version: gateway.snapshot()?.version ?? "" });
+    return { gateway, sockets, log, channel };
+  } catch (error) {
+    sockets.close();
+    channel.send({ type: "fatal", ...reasonOf(error) });
+    // A channel closed from here would lose what was just sent.
+    await channel.closed;
+    return null;
+  }
+}
+
+interface StartDeps {
+  readonly channel: WorkerChannel;
+  readonly context: WorkerContext;
+  readonly registry: MemoryRegistry;
+}
+
+function reasonOf(error: unknown): { readonly issues: ConfigIssue[]; readonly message: string } {
+  const issues = error instanceof ConfigError ? [...error.issues] : [];
+  return { issues, message: error instanceof Error ? error.message : String(error) };
+}
+
+async function answer(message: ToWorker, worker: Worker): Promise<void> {
+  if (message.type === "reload") await reload(message.id, worker);
+  else if (message.type === "metrics") await sendMetrics(message.id, worker);
+  else if (message.type === "reopen_logs") reopenLogs(worker);
+}
+
+async function reload(id: number, { gateway, channel }: Worker): Promise<void> {
+  try {
+    const result = await gateway.reload();
+    if (result.isLive) channel.send({ type: "reloaded", id, version: result.version });
+    else channel.send({ type: "refused", id, ...reasonOf(result.error) });
+  } catch (error) {
+    channel.send({ type: "refused", id, ...reasonOf(error) });
+  }
+}
+
+async function sendMetrics(id: number, { gateway, channel }: Pick<Worker, "gateway" | "channel">): Promise<void> {
+  const text = await gateway.metrics.render();
+  for (let at = 0; at < text.length; at += PIECE_CHARACTERS) {
+    channel.send({ type: "metrics_part", id, text: text.slice(at, at + PIECE_CHARACTERS) });
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  channel.send({ type: "metrics_end", id });
+}
+
+function reopenLogs({ gateway, log }: Worker): void {
+  try {
+    gateway.reopenLogs();
+  } catch (error) {
+    log.error({ err: error }, "the access log cannot be opened anew");
+  }
+}
+
+async function drainWorker(worker: Worker, manner: { readonly isRelieved: boolean }): Promise<void> {
+  const { gateway, sockets, log, channel } = worker;
+  const { delayMs, timeoutMs } = gateway.shutdown;
+  log.info({ delayMs, timeoutMs }, channel.isOpen ? "worker drains" : "worker drains: its supervisor is gone");
+  sockets.close();
+  await gateway.drain(manner);
+  await sendMetrics(LAST_METRICS, worker);
+  channel.send({ type: "drained" });
+  await channel.closed;
+}

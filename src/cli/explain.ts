@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { passesBytes } from "../config/byte-route.ts";
 import { ruleOf } from "../config/compile.ts";
 import { loadConfig } from "../config/source.ts";
 import type { Config, ListenerConfig, RouteConfig } from "../config/types.ts";
@@ -7,7 +8,9 @@ import { hostMatches } from "../route/hostname.ts";
 import type { RouteRequest } from "../route/match.ts";
 import { redactTarget } from "../telemetry/redaction.ts";
 import { HeaderList } from "../wire/header-list.ts";
-import { type Command, EXIT, UsageError } from "./command.ts";
+import { type Command, type CommandContext, EXIT, UsageError } from "./command.ts";
+import { bytesAnswer, bytesText } from "./explain-bytes.ts";
+import { endpointsOf, REGISTERED } from "./explain-endpoints.ts";
 import { pluginText } from "./routes.ts";
 
 export const explain: Command = {
@@ -31,8 +34,10 @@ export const explain: Command = {
       env: context.env,
       cwd: context.cwd,
       openCatalog: context.openCatalog,
+      readCertificate: "skipped",
     });
     const listener = listenerOf(config, values.listener);
+    if (passesBytes(listener.protocol)) return explainBytes(positionals, values, { config, listener, context });
     const request = requestOf(positionals, values.header, listener.name);
     const answer = answerTo(request, config, listener);
     context.out(values.json ? JSON.stringify(answer, null, 2) : textOf(answer, request));
@@ -41,9 +46,26 @@ export const explain: Command = {
   },
 };
 
-/** The listener of this name, the first without one. */
+interface Asked {
+  readonly config: Config;
+  readonly listener: ListenerConfig;
+  readonly context: CommandContext;
+}
+
+type Values = { readonly header: readonly string[]; readonly json: boolean };
+
+/** Of what is asked only the host counts: the rest passes unread. */
+function explainBytes(asked: readonly string[], values: Values, { config, listener, context }: Asked): number {
+  const { host } = requestOf(asked, values.header, listener.name);
+  const answer = bytesAnswer(host, config, listener);
+  context.out(values.json ? JSON.stringify(answer, null, 2) : bytesText(answer));
+  return EXIT.done;
+}
+
+/** The listener of this name; without one the first that speaks HTTP, or the first of all. */
 function listenerOf({ listeners }: Config, name: string | undefined): ListenerConfig {
-  const found = name === undefined ? listeners[0] : listeners.find((listener) => listener.name === name);
+  const first = listeners.find(({ protocol }) => !passesBytes(protocol)) ?? listeners[0];
+  const found = name === undefined ? first : listeners.find((listener) => listener.name === name);
   if (found !== undefined) return found;
   const names = listeners.map((listener) => listener.name).join(", ");
   throw new UsageError(`there is no listener ${JSON.stringify(name ?? "")}; there is ${names || "none"}`);
@@ -143,12 +165,6 @@ function describe(explanation: Explanation<RouteConfig>, config: Config): Omit<A
   };
 }
 
-/** Addresses that the files name; null where only a running gateway knows. */
-function endpointsOf(name: string, config: Config): readonly string[] | null {
-  const options = config.services.find((service) => service.name === name)?.options;
-  return options?.discover === "static" ? options.endpoints.map(({ url }) => url) : null;
-}
-
 function textOf(answer: Answer, request: RouteRequest): string {
   const target = Buffer.from(redactTarget(request.target), "latin1").toString();
   const lines = [`${request.method} ${request.host || "(no host)"}${target}`];
@@ -165,8 +181,6 @@ function refusalLines({ refusal, wouldBe }: Answer): string[] {
   const line = `refused with 400 ambiguous_path: ${refusal}`;
   return wouldBe === null ? [line] : [line, `route ${wouldBe} would take it, if its paths allowed that`];
 }
-
-const REGISTERED = "endpoints register themselves (discover: memory); a running gateway knows them";
 
 function winnerLines(answer: Answer): string[] {
   const lines = [`route    ${answer.route}`, `path     ${answer.path}`];

@@ -21,6 +21,7 @@ export const routes: Command = {
       env: context.env,
       cwd: context.cwd,
       openCatalog: context.openCatalog,
+      readCertificate: "skipped",
     });
     const rows = config.routes.map(describeRoute);
     context.out(values.json ? JSON.stringify(rows, null, 2) : routeTable(rows));
@@ -42,11 +43,16 @@ function describeRoute(route: RouteConfig): RouteRow {
   return {
     name: route.name,
     hostnames: route.hostnames.length === 0 ? ["*"] : route.hostnames,
-    matches: route.matches.map(matchText),
+    matches: route.isPassthrough ? [bytesText(route)] : route.matches.map(matchText),
     plugins: route.plugins.map(pluginText),
     backends: route.backends.map(({ service, weight }) => ({ service, weight })),
     source: `${route.source.file}:${route.source.line ?? 1}`,
   };
+}
+
+/** What a route takes that passes bytes: nothing is read by which it could choose. */
+function bytesText({ listeners }: RouteConfig): string {
+  return `bytes of ${(listeners ?? []).join(", ")}`;
 }
 
 /** A use of a plugin, by its name. */

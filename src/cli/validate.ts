@@ -18,7 +18,8 @@ export const validate: Command = {
     const files = await sortedOut(values.config ?? null, positionals, context.cwd);
     const { env, cwd, openCatalog } = context;
     try {
-      const { config } = await loadConfig({ ...files, env, cwd, openCatalog });
+      const { config, warnings } = await loadConfig({ ...files, env, cwd, openCatalog, readCertificate: "skipped" });
+      for (const issue of warnings) context.out(`warning: ${formatIssue(issue)}`);
       context.out(`valid: ${config.routes.length} routes, ${config.services.length} services`);
       return EXIT.done;
     } catch (error) {

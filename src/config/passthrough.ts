@@ -2,6 +2,7 @@ import { GatewayError } from "../errors.ts";
 import type { Service } from "../service/service.ts";
 import type { Split } from "../traffic/split.ts";
 import type { Passage, PassageObserver } from "../wire/l4/passage.ts";
+import { passesBytes } from "./byte-route.ts";
 import type { SnapshotUse } from "./snapshot-use.ts";
 import type { ListenerConfig, RouteConfig } from "./types.ts";
 
@@ -41,22 +42,24 @@ export class CompiledPassthrough implements PassageObserver {
 }
 
 /** Finds the route of a passage: by its listener's name, and the name that its ClientHello asks for. */
-export type PassthroughIndex = (listener: string, sni: string | null) => CompiledPassthrough | null;
+export type PassthroughIndex<Target = CompiledPassthrough> = (listener: string, sni: string | null) => Target | null;
 
 /** The routes of one listener by hostname: exact ones, and wildcards by what stands behind their `*.`. */
-interface Names {
-  readonly exact: Map<string, CompiledPassthrough>;
-  readonly wildcard: Map<string, CompiledPassthrough>;
-  any: CompiledPassthrough | null;
+interface Names<Target> {
+  readonly exact: Map<string, Target>;
+  readonly wildcard: Map<string, Target>;
+  any: Target | null;
 }
 
 /** An exact name wins over wildcards, of which the longest wins, and these over routes for every name; then file order. */
-export function passthroughIndex(
+export function passthroughIndex<Target>(
   listeners: readonly ListenerConfig[],
-  routes: readonly (readonly [RouteConfig, CompiledPassthrough])[],
-): PassthroughIndex {
+  routes: readonly (readonly [RouteConfig, Target])[],
+): PassthroughIndex<Target> {
   const byListener = new Map(
-    listeners.filter(passesBytes).map((listener) => [listener.name, namesOf(listener, routes)]),
+    listeners
+      .filter(({ protocol }) => passesBytes(protocol))
+      .map((listener) => [listener.name, namesOf(listener, routes)]),
   );
   return (listener, sni) => {
     const names = byListener.get(listener);
@@ -64,15 +67,11 @@ export function passthroughIndex(
   };
 }
 
-function passesBytes({ protocol }: ListenerConfig): boolean {
-  return protocol === "tcp" || protocol === "tls_passthrough";
-}
-
-function namesOf(
+function namesOf<Target>(
   { name, protocol }: ListenerConfig,
-  routes: readonly (readonly [RouteConfig, CompiledPassthrough])[],
-): Names {
-  const names: Names = { exact: new Map(), wildcard: new Map(), any: null };
+  routes: readonly (readonly [RouteConfig, Target])[],
+): Names<Target> {
+  const names: Names<Target> = { exact: new Map(), wildcard: new Map(), any: null };
   for (const [{ hostnames, listeners }, target] of routes) {
     if (listeners !== null && !listeners.includes(name)) continue;
     // Nothing says which name a plain connection is for.
@@ -82,7 +81,7 @@ function namesOf(
   return names;
 }
 
-function add(names: Names, hostname: string, target: CompiledPassthrough): void {
+function add<Target>(names: Names<Target>, hostname: string, target: Target): void {
   if (hostname === "*") {
     names.any ??= target;
     return;
@@ -92,7 +91,7 @@ function add(names: Names, hostname: string, target: CompiledPassthrough): void 
   if (!map.has(key)) map.set(key, target);
 }
 
-function find({ exact, wildcard, any }: Names, sni: string | null): CompiledPassthrough | null {
+function find<Target>({ exact, wildcard, any }: Names<Target>, sni: string | null): Target | null {
   if (sni === null) return any;
   const own = exact.get(sni);
   if (own !== undefined) return own;

@@ -128,7 +128,7 @@ export class Tunnel extends Timer {
   }
 
   #touch(): void {
-    this.#options.wheel.arm(this, this.#options.idleMs);
+    if (!this.#isClosed) this.#options.wheel.arm(this, this.#options.idleMs);
   }
 
   #other(end: TunnelEnd): TunnelEnd {
@@ -138,7 +138,8 @@ export class Tunnel extends Timer {
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#options.wheel.disarm(this);
+    // Left in the wheel it would keep both connections in memory until its slot comes up.
+    this.#options.wheel.remove(this);
     this.#options.onClosed();
   }
 }

@@ -1,5 +1,6 @@
 import type { EndpointSpec } from "../registry/registry.ts";
 import type { Pool } from "../wire/endpoint-pool.ts";
+import { H2Pool } from "../wire/h2/upstream-pool.ts";
 import { PassagePool } from "../wire/l4/passage-pool.ts";
 import { UpstreamPool } from "../wire/pool.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
@@ -52,7 +53,8 @@ export function createEndpoint(spec: EndpointSpec, options: ServiceOptions, deps
   const { connectMs, idleMs } = options.timeouts;
   const { maxConnections } = options;
   const place = { hostname, port, connectMs, maxConnections, wheel: deps.wheel };
-  const pool = new UpstreamPool({ ...place, idleMs, tls: isSecure ? deps.tls() : null });
+  const AnyPool = options.protocol === "http1" ? UpstreamPool : H2Pool;
+  const pool = new AnyPool({ ...place, idleMs, tls: isSecure ? deps.tls() : null });
   const passages = new PassagePool(place);
   const { id, url, weight } = spec;
   return { id, url, weight, authority: new URL(url).host, pool, passages };

@@ -5,7 +5,7 @@ import type { Pool, PoolOptions } from "./endpoint-pool.ts";
 import type { ParsedResponse } from "./parse-response.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
 import { Upstream, type UpstreamOwner } from "./upstream.ts";
-import { WaitingQueue } from "./waiting.ts";
+import { QUEUE_LIMIT, WaitingQueue } from "./waiting.ts";
 
 /** The HTTP/1.1 connections to one endpoint. Reuses the newest first, and counts what is in flight. */
 export class UpstreamPool implements Pool, UpstreamOwner {
@@ -22,7 +22,11 @@ export class UpstreamPool implements Pool, UpstreamOwner {
   constructor(options: PoolOptions) {
     this.#options = options;
     this.wheel = options.wheel;
-    this.#waiting = new WaitingQueue(options.wheel, (attempt, error) => this.#fail(attempt, error));
+    this.#waiting = new WaitingQueue({
+      wheel: options.wheel,
+      limit: QUEUE_LIMIT,
+      fail: (attempt, error) => this.#fail(attempt, error),
+    });
     this.#dialing = new Dialing(options, () => this.#connectNext());
   }
 

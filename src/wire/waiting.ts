@@ -3,20 +3,25 @@ import type { Attempt } from "./attempt.ts";
 import { Timer, type TimerWheel } from "./timer-wheel.ts";
 
 /** Attempts that wait for a connection when there may be no more of them. */
-const QUEUE_LIMIT = 1024;
+export const QUEUE_LIMIT = 1024;
 
 const SENT_NOTHING = { sent: "nothing" } as const;
 
+export interface WaitingOptions {
+  readonly wheel: TimerWheel;
+  /** So many may wait at once. */
+  readonly limit: number;
+  /** Hears of those that gave up, whose client left, or that found the queue full. */
+  readonly fail: (attempt: Attempt, error: GatewayError) => void;
+}
+
 /** Attempts that wait for a connection, the oldest first. Each waits as long as it would wait for a response. */
 export class WaitingQueue {
-  readonly #wheel: TimerWheel;
-  readonly #fail: (attempt: Attempt, error: GatewayError) => void;
+  readonly #options: WaitingOptions;
   readonly #queue: Waiting[] = [];
 
-  /** `fail` hears of those that gave up, whose client left, or that found the queue full. */
-  constructor(wheel: TimerWheel, fail: (attempt: Attempt, error: GatewayError) => void) {
-    this.#wheel = wheel;
-    this.#fail = fail;
+  constructor(options: WaitingOptions) {
+    this.#options = options;
   }
 
   get size(): number {
@@ -24,23 +29,26 @@ export class WaitingQueue {
   }
 
   add(attempt: Attempt): void {
-    if (this.#queue.length >= QUEUE_LIMIT) {
-      this.#fail(attempt, new GatewayError("overloaded", "Too many requests wait for this endpoint.", SENT_NOTHING));
+    if (this.#queue.length >= this.#options.limit) {
+      this.#options.fail(
+        attempt,
+        new GatewayError("overloaded", "Too many requests wait for this endpoint.", SENT_NOTHING),
+      );
       return;
     }
     const waiting: Waiting = new Waiting(attempt, (error) => this.#giveUp(waiting, error));
     this.#queue.push(waiting);
     attempt.exchange.onGone = waiting.giveUp;
-    this.#wheel.arm(waiting, attempt.timeouts.responseMs);
+    this.#options.wheel.arm(waiting, attempt.timeouts.responseMs);
   }
 
   /** Takes out the oldest whose client is still there, or null. */
   next(): Attempt | null {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
       // Left in the wheel it would keep the whole exchange alive until its time.
-      this.#wheel.remove(next);
+      this.#options.wheel.remove(next);
       if (!next.attempt.exchange.isDone) return next.attempt;
-      this.#fail(next.attempt, clientLeft());
+      this.#options.fail(next.attempt, clientLeft());
     }
     return null;
   }
@@ -49,8 +57,8 @@ export class WaitingQueue {
     const at = this.#queue.indexOf(waiting);
     if (at < 0) return;
     this.#queue.splice(at, 1);
-    this.#wheel.remove(waiting);
-    this.#fail(waiting.attempt, error);
+    this.#options.wheel.remove(waiting);
+    this.#options.fail(waiting.attempt, error);
   }
 }
 

@@ -23,6 +23,7 @@ const LINGER_BYTES = 1024 * 1024;
 /** So long a peer may open streams after it was first told to go elsewhere, if it answers no ping. */
 const DRAIN_MS = 1000;
 const DRAIN_PING = Buffer.from("torii go", "latin1");
+const LIFE_PING = Buffer.from("torii hi", "latin1");
 /** What we write to a peer that does not read is bounded: from there on we do not read from it either. */
 const BLOCKED_BYTES = 64 * 1024;
 /** A new stream may be accompanied by so many frames that carry nothing themselves. */
@@ -173,6 +174,11 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
     if (this.streams.size === 0) this.#tellLast();
     else this.drain();
     this.#settle();
+  }
+
+  /** Asks the peer for a sign of life: whatever it sends next is one. */
+  ping(): void {
+    if (this.#state === "open") this.#writer.ping(LIFE_PING, false);
   }
 
   /** Breaks off, with a reset where the runtime can. */
@@ -335,8 +341,7 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
 
   // What streams ask for
 
-  sendFields(stream: H2Stream, isEnd: boolean): void {
-    const block = this.encoder.end();
+  sendBlock(stream: H2Stream, block: Uint8Array, isEnd: boolean): void {
     if (stream.isClosed || this.#state !== "open") return;
     this.#writer.headers(stream.id, block, isEnd);
     if (isEnd) this.#localEnded(stream);
@@ -360,6 +365,11 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
     this.streams.remember(stream.id);
     if (this.#state === "open") this.#writer.reset(stream.id, code);
     this.#close(stream);
+  }
+
+  resetMalformed(stream: H2Stream): void {
+    this.reset(stream, H2_CODE.protocol_error);
+    this.#budget.spendReset();
   }
 
   // The life of a stream
@@ -434,7 +444,7 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
   #sendTrailers(stream: H2Stream, trailers: HeaderList): void {
     this.encoder.begin();
     encodeList(this.encoder, trailers);
-    this.sendFields(stream, true);
+    this.sendBlock(stream, this.encoder.end(), true);
   }
 
   #widenSend(stream: H2Stream, bytes: number): void {

@@ -1,0 +1,178 @@
+import type { Socket } from "bun";
+import type { Attempt } from "../attempt.ts";
+import { now } from "../event.ts";
+import type { SocketOwner } from "../socket-events.ts";
+import { Timer, type TimerWheel } from "../timer-wheel.ts";
+import { H2Session, type SessionOwner } from "./session.ts";
+import type { H2Stream } from "./stream.ts";
+import { UpstreamStream, type UpstreamStreamOwner } from "./upstream-stream.ts";
+
+/** Streams at once on one connection, however many more its peer would take. */
+const STREAMS_LIMIT = 1000;
+/** Bound on the fields of a response. */
+const HEADER_LIST_BYTES = 64 * 1024;
+/** After so much silence a peer is asked whether it is still there, before it is given a request. */
+const SILENCE_MS = 10_000;
+
+/** Where a connection belongs. */
+export interface UpstreamSessionOwner {
+  /** Attempts may be begun, or more of them. */
+  ready(session: UpstreamSession): void;
+  /** No attempt may be begun any more. May be called more than once. */
+  going(session: UpstreamSession): void;
+  /** It breaks with attempts under way: others like it may have gone stale with it. */
+  broke(session: UpstreamSession): void;
+  closed(session: UpstreamSession): void;
+  /** An attempt ended, one way or the other. */
+  settled(): void;
+}
+
+export interface UpstreamSessionOptions {
+  readonly scheme: "http" | "https";
+  /** Patience for the peer's settings, and for its answer to a ping. */
+  readonly connectMs: number;
+  readonly idleMs: number;
+  readonly wheel: TimerWheel;
+}
+
+/** An HTTP/2 connection to an endpoint: carries many attempts at once. */
+export class UpstreamSession extends Timer implements SocketOwner, SessionOwner, UpstreamStreamOwner {
+  readonly scheme: "http" | "https";
+  isReused = false;
+  /** True while the peer is asked for a sign of life. */
+  isProbing = false;
+  readonly #wire: H2Session;
+  readonly #owner: UpstreamSessionOwner;
+  readonly #options: UpstreamSessionOptions;
+  #heardAt = now();
+  #isDoubtful = false;
+  #hasEnded = false;
+
+  constructor(socket: Socket<unknown>, owner: UpstreamSessionOwner, options: UpstreamSessionOptions) {
+    super();
+    this.scheme = options.scheme;
+    this.#owner = owner;
+    this.#options = options;
+    this.#wire = new H2Session(socket, {
+      role: "client",
+      owner: this,
+      limits: { headerListBytes: HEADER_LIST_BYTES, maxStreams: 0, headMs: options.connectMs, idleMs: options.idleMs },
+      wheel: options.wheel,
+    });
+  }
+
+  /** Sends what comes first. Call once, when the socket is open. */
+  begin(): void {
+    this.#wire.begin();
+  }
+
+  /** True once the peer's settings came: until then nothing was sent that it could have acted upon. */
+  get hasBegun(): boolean {
+    return this.#wire.hasSettings;
+  }
+
+  /** How many attempts the peer takes at once. */
+  get capacity(): number {
+    return Math.min(this.#wire.peer.maxStreams, STREAMS_LIMIT);
+  }
+
+  get isIdle(): boolean {
+    return this.hasBegun && this.#wire.streams.size === 0;
+  }
+
+  /** Says whether an attempt may be begun now. Asks the peer for a sign of life where that is in doubt. */
+  canTake(): boolean {
+    const { size } = this.#wire.streams;
+    if (this.isProbing || this.#hasEnded || !this.hasBegun || !this.#wire.canOpen || size >= STREAMS_LIMIT)
+      return false;
+    if (!this.#isDoubtful && now() - this.#heardAt < SILENCE_MS) return true;
+    this.isProbing = true;
+    this.#wire.ping();
+    this.#options.wheel.arm(this, this.#options.connectMs);
+    return false;
+  }
+
+  /** The peer gives a sign of life before the next attempt. */
+  doubt(): void {
+    this.#isDoubtful = true;
+  }
+
+  /** Sends an attempt's request, `canTake` being true. */
+  take(attempt: Attempt): void {
+    const stream = new UpstreamStream(this.#wire, attempt, this);
+    this.#wire.open(stream);
+    stream.begin();
+  }
+
+  /** Takes no more attempts; closes when those under way have ended. */
+  close(): void {
+    this.#wire.close();
+  }
+
+  /** No sign of life came. */
+  override fire(): void {
+    this.#wire.terminate();
+  }
+
+  // What the socket tells
+
+  onData(bytes: Buffer): void {
+    this.#heardAt = now();
+    this.#isDoubtful = false;
+    const wasProbing = this.isProbing;
+    if (wasProbing) {
+      this.isProbing = false;
+      this.#options.wheel.disarm(this);
+    }
+    this.#wire.onData(bytes);
+    if (wasProbing) this.#owner.ready(this);
+  }
+
+  onDrain(): void {
+    this.#wire.onDrain();
+  }
+
+  onEnd(): void {
+    this.#hasEnded = true;
+    this.going();
+    if (this.#wire.streams.size > 0) this.#owner.broke(this);
+    this.#wire.onEnd();
+  }
+
+  onClose(isReset: boolean): void {
+    this.#hasEnded = true;
+    this.#options.wheel.remove(this);
+    this.going();
+    if (this.#wire.streams.size > 0) this.#owner.broke(this);
+    this.#wire.onClose(isReset);
+  }
+
+  // SessionOwner
+
+  accept(): H2Stream {
+    throw new Error("a server opened a stream, which the session refuses");
+  }
+
+  settingsCame(): void {
+    this.#owner.ready(this);
+  }
+
+  going(): void {
+    this.#owner.going(this);
+  }
+
+  streamClosed(): void {
+    this.isReused = true;
+    this.#owner.ready(this);
+  }
+
+  closed(): void {
+    this.#owner.closed(this);
+  }
+
+  // UpstreamStreamOwner
+
+  settled(): void {
+    this.#owner.settled();
+  }
+}

@@ -1,0 +1,242 @@
+import { GatewayError, type Sent } from "../../errors.ts";
+import type { Attempt } from "../attempt.ts";
+import type { BodySink } from "../body.ts";
+import { now } from "../event.ts";
+import type { Exchange } from "../exchange.ts";
+import type { HeaderList } from "../header-list.ts";
+import { isBodiless } from "../parse-response.ts";
+import { ReceivedBody } from "../received-body.ts";
+import { H2_CODE } from "./frame.ts";
+import { H2Stream, type StreamBreak, type StreamCarrier } from "./stream.ts";
+import { StreamBody, type StreamBodyOwner } from "./stream-body.ts";
+import type { FieldSection } from "./stream-fields.ts";
+import { encodeRequestHead } from "./upstream-head.ts";
+import { announcedLength, responseHead } from "./upstream-response.ts";
+
+/** Interim responses of one request are passed on up to so many. */
+const INTERIM_LIMIT = 20;
+
+/** Where a stream belongs. */
+export interface UpstreamStreamOwner {
+  readonly scheme: "http" | "https";
+  /** True when its connection has carried another attempt before, and may have gone stale since. */
+  readonly isReused: boolean;
+  /** The attempt ended, one way or the other. */
+  settled(): void;
+}
+
+/** `waiting`: for a response's head; `body`: in its body; `over`: the attempt has ended. */
+type State = "waiting" | "body" | "over";
+
+/** One attempt on an HTTP/2 connection: its request, and the response that comes of it. */
+export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwner {
+  readonly #owner: UpstreamStreamOwner;
+  readonly #attempt: Attempt;
+  readonly #isReused: boolean;
+  #state: State = "waiting";
+  #isRequestSent = false;
+  #body: StreamBody | null = null;
+  #interim = 0;
+
+  constructor(carrier: StreamCarrier, attempt: Attempt, owner: UpstreamStreamOwner) {
+    super(carrier);
+    this.#attempt = attempt;
+    this.#owner = owner;
+    this.#isReused = owner.isReused;
+  }
+
+  /** Sends the request. The stream was just opened. */
+  begin(): void {
+    const { exchange } = this.#attempt;
+    exchange.onGone = (reason) => this.#abort(reason);
+    const { body } = exchange;
+    const isOwn = body instanceof ReceivedBody;
+    const expectsContinue = isOwn && exchange.expectsContinue && !body.isComplete;
+    const length = body === null ? emptyLength(exchange) : body.length;
+    const { scheme } = this.#owner;
+    encodeRequestHead(this.carrier.encoder, exchange, { scheme, length, expectsContinue, protocol: null });
+    this.carrier.sendFields(this, body === null);
+    if (body === null) return;
+    if (isOwn) body.awaitsUpstreamContinue = expectsContinue;
+    body.pipe(this);
+  }
+
+  // The request's body
+
+  write(bytes: Uint8Array): boolean {
+    return this.#state === "over" || this.carrier.sendData(this, bytes, false);
+  }
+
+  end(trailers: HeaderList | null): void {
+    if (this.#state !== "over") this.carrier.sendEnd(this, trailers);
+  }
+
+  /** The request's body broke off: what the endpoint has of it must not pass for a whole one. */
+  fail(error: GatewayError): void {
+    this.#abort(error);
+  }
+
+  sendReady(): void {
+    if (this.#state === "over") return;
+    if (this.#state === "body") this.#armBody();
+    else this.carrier.wheel.disarm(this);
+    this.#attempt.exchange.body?.resume();
+  }
+
+  sendEnded(): void {
+    this.#isRequestSent = true;
+    if (this.#state === "waiting") this.carrier.wheel.arm(this, this.#attempt.timeouts.responseMs);
+  }
+
+  sendWaits(): void {
+    if (this.#state !== "over") this.carrier.wheel.arm(this, this.#attempt.timeouts.idleMs);
+  }
+
+  // The response
+
+  headCame(section: FieldSection): void {
+    if (this.#state !== "waiting") return;
+    if (section.responseFault !== null || section.isTooLarge) this.#malformed(section);
+    else if (section.status === 101) this.#protocolError("The upstream sent a 101, which HTTP/2 does not have.");
+    else if (section.status < 200) this.#inform(section);
+    else this.#respond(section);
+  }
+
+  #malformed(section: FieldSection): void {
+    const what = section.isTooLarge ? "is too large" : "is malformed";
+    this.#protocolError(`The upstream's response head ${what}.`);
+  }
+
+  #inform(section: FieldSection): void {
+    const { exchange } = this.#attempt;
+    if (++this.#interim > INTERIM_LIMIT) this.#protocolError("The upstream sent too many interim responses.");
+    // A 100 that nobody asked for is nothing to the client (RFC 9110 15.2.1).
+    else if (section.status !== 100 || exchange.expectsContinue) exchange.inform(responseHead(section));
+  }
+
+  #respond(section: FieldSection): void {
+    const { exchange, receiver } = this.#attempt;
+    const isEmpty = isBodiless(section.status, exchange.upstreamMethod);
+    const length = announcedLength(section.regular);
+    if (Number.isNaN(length) || (this.isRemoteEnded && length > 0 && !isEmpty)) {
+      this.#protocolError("The upstream's response has an invalid Content-Length.");
+      return;
+    }
+    this.expectedBytes = isEmpty ? 0 : length;
+    exchange.respondedAt = now();
+    exchange.upstreamStatus = section.status;
+    const head = responseHead(section);
+    if (this.isRemoteEnded || isEmpty) {
+      this.#settle();
+      // The end of the stream, in a frame of its own, is still to come.
+      if (!this.isRemoteEnded && !this.isClosed) this.#armBody();
+      receiver.onResponse(exchange, { head, body: null });
+      return;
+    }
+    this.#state = "body";
+    const body = new StreamBody(this, this, length < 0 ? null : length);
+    this.#body = body;
+    this.#armBody();
+    receiver.onResponse(exchange, { head, body });
+  }
+
+  dataCame(bytes: Uint8Array): void {
+    const body = this.#body;
+    if (body === null) {
+      this.carrier.credit(this, bytes.length);
+      return;
+    }
+    this.#armBody();
+    body.feed(bytes);
+  }
+
+  endCame(trailers: HeaderList | null): void {
+    const body = this.#body;
+    this.#settle();
+    body?.finish(trailers !== null && trailers.size > 0 ? trailers : null);
+  }
+
+  broken(cause: StreamBreak): void {
+    if (cause.reason === "refused") this.#fail("upstream_reset", "The upstream did not take the request.", "nothing");
+    else if (cause.reason === "protocol") this.#protocolError("The upstream's response is malformed.");
+    else if (cause.reason === "closed") {
+      this.#fail("upstream_reset", "The upstream closed the connection.", this.#isReused ? "reused" : "fresh");
+    } else if (cause.code === H2_CODE.http_1_1_required) this.#protocolError("The upstream asks for HTTP/1.1.");
+    else this.#fail("upstream_reset", "The upstream reset the request.", "fresh");
+  }
+
+  override fire(): void {
+    if (this.#state === "over") this.carrier.reset(this, H2_CODE.cancel);
+    const isWaiting = this.#state === "waiting";
+    const detail = isWaiting ? "The upstream did not answer in time." : "The upstream fell silent in its response.";
+    this.#fail("upstream_timeout", detail, "fresh");
+  }
+
+  // StreamBodyOwner
+
+  sendContinue(): void {}
+
+  bodyCancelled(): void {
+    this.#settle();
+    this.carrier.reset(this, H2_CODE.cancel);
+  }
+
+  bodyPaused(isPaused: boolean): void {
+    // A client that reads slowly is not the endpoint's silence.
+    if (this.#state === "body") this.carrier.wheel.arm(this, isPaused ? 0 : this.#attempt.timeouts.idleMs);
+  }
+
+  // The end of the attempt
+
+  #armBody(): void {
+    const { idleMs } = this.#attempt.timeouts;
+    if (idleMs > 0 && !this.isSendBlocked) this.carrier.wheel.arm(this, idleMs);
+  }
+
+  #settle(): void {
+    if (this.#state === "over") return;
+    this.#state = "over";
+    this.#body = null;
+    const { exchange } = this.#attempt;
+    exchange.onGone = null;
+    this.carrier.wheel.disarm(this);
+    // An answer to a part of the request: nobody wants the rest.
+    if (!this.#isRequestSent) {
+      exchange.body?.cancel();
+      this.carrier.reset(this, H2_CODE.cancel);
+    }
+    this.#owner.settled();
+  }
+
+  /** `sent` counts while nothing of the final response came; what is in its body cannot be sent again. */
+  #fail(code: "upstream_timeout" | "upstream_reset" | "upstream_protocol", detail: string, sent: Sent): void {
+    if (this.#state === "over") return;
+    const { exchange, receiver } = this.#attempt;
+    const isWaiting = this.#state === "waiting";
+    const body = this.#body;
+    const error = new GatewayError(code, detail, { sent: isWaiting && this.#interim === 0 ? sent : "fresh" });
+    this.#settle();
+    this.carrier.reset(this, H2_CODE.cancel);
+    if (isWaiting) receiver.onFailure(exchange, error);
+    else body?.fail(error);
+  }
+
+  #protocolError(detail: string): void {
+    this.#fail("upstream_protocol", detail, "fresh");
+  }
+
+  /** The client is gone, or what it sends is void: the endpoint is told by a reset, and is not to blame. */
+  #abort(error: GatewayError): void {
+    if (this.#state === "over") return;
+    const { exchange, receiver } = this.#attempt;
+    const isWaiting = this.#state === "waiting";
+    this.#settle();
+    this.carrier.reset(this, H2_CODE.cancel);
+    if (isWaiting) receiver.onFailure(exchange, error);
+  }
+}
+
+/** A method that expects content says so even without any (RFC 9110 8.6). */
+export function emptyLength({ upstreamMethod }: Exchange): number | null {
+  return upstreamMethod === "POST" || upstreamMethod === "PUT" || upstreamMethod === "PATCH" ? 0 : null;
+}

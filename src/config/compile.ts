@@ -151,6 +151,7 @@ function compileRoute(route: RouteConfig, { policies, chains, services, use, dep
   }));
   return new CompiledRoute({
     name: route.name,
+    priority: route.priority,
     chain: own,
     backends,
     split: createSplit(route.backends, deps.random),

@@ -13,7 +13,7 @@ import type { Exchange, ExchangeObserver } from "../wire/exchange.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import type { PassthroughIndex } from "./passthrough.ts";
 import type { SnapshotUse } from "./snapshot-use.ts";
-import type { Config } from "./types.ts";
+import type { Config, RoutePriority } from "./types.ts";
 
 /** One configuration, compiled and frozen. A request or a passage reads it once and keeps it to its end. */
 export interface Snapshot {
@@ -37,6 +37,7 @@ export interface CompiledBackend {
 
 export interface CompiledRouteParts {
   readonly name: string;
+  readonly priority: RoutePriority;
   /** For a route without backends, whose plugins answer. */
   readonly chain: Chain | null;
   readonly backends: readonly CompiledBackend[];
@@ -50,6 +51,7 @@ export interface CompiledRouteParts {
 /** A route as requests meet it. */
 export class CompiledRoute implements ExchangeObserver {
   readonly name: string;
+  readonly priority: RoutePriority;
   readonly #parts: CompiledRouteParts;
   // What every request needs stands here itself: with many routes each object on the way is a miss of the cache.
   readonly #policy: ForwardPolicy;
@@ -60,6 +62,7 @@ export class CompiledRoute implements ExchangeObserver {
 
   constructor(parts: CompiledRouteParts) {
     this.name = parts.name;
+    this.priority = parts.priority;
     this.#parts = parts;
     this.#policy = parts.policy;
     this.#slot = parts.slot;
@@ -70,9 +73,7 @@ export class CompiledRoute implements ExchangeObserver {
 
   /** Serves a request from here to its end: plugins, then a backend. Never throws. */
   serve(exchange: Exchange): void {
-    exchange.route = this.name;
-    exchange.observer = this;
-    this.#use.begin();
+    this.#take(exchange);
     const backend = this.#only ?? this.#choose();
     exchange.slot = backend?.slot ?? null;
     const chain = backend === null ? this.#parts.chain : backend.chain;
@@ -85,6 +86,12 @@ export class CompiledRoute implements ExchangeObserver {
     chain.serve(exchange, (asked, receiver) => this.#forward(asked, backend, receiver));
   }
 
+  /** Refuses a request before any work is done for it; it counts as this route's. Never throws. */
+  refuse(exchange: Exchange, error: GatewayError): void {
+    this.#take(exchange);
+    exchange.refuse(error);
+  }
+
   exchangeDone(exchange: Exchange): void {
     if (exchange.deadline !== null) this.#parts.wheel.remove(exchange.deadline);
     this.#slot.observe(exchange.method, exchange.status, (exchange.endedAt - exchange.startedAt) / 1000);
@@ -93,6 +100,12 @@ export class CompiledRoute implements ExchangeObserver {
       exchange.slot.observe(exchange.upstreamMethod, exchange.upstreamStatus, (endedAt - exchange.forwardedAt) / 1000);
     }
     this.#use.end();
+  }
+
+  #take(exchange: Exchange): void {
+    exchange.route = this.name;
+    exchange.observer = this;
+    this.#use.begin();
   }
 
   #choose(): CompiledBackend | null {

@@ -1,5 +1,6 @@
 import type { Socket } from "bun";
 import { GatewayError, toGatewayError } from "../errors.ts";
+import { type DownstreamState, LINGER_BYTES, LINGER_MS } from "./downstream-state.ts";
 import { now } from "./event.ts";
 import type { Body, ClientInfo, Exchange, Responder, ResponseHead } from "./exchange.ts";
 import { HeadReader } from "./head-reader.ts";
@@ -17,16 +18,6 @@ import type { Tunnel, TunnelEnd } from "./tunnel.ts";
 import { openTunnel, Upgrade } from "./upgrade.ts";
 import { asBuffer, NOTHING } from "./view.ts";
 
-/** So long, and for so many bytes, a closing connection is read on: the client gets to read the answer. */
-const LINGER_MS = 2000;
-const LINGER_BYTES = 1024 * 1024;
-
-/**
- * `idle`: between requests; `head`: part of a head came; `busy`: an exchange is under way; `lingering`: all is said,
- * the client may still be sending; `tunnel`: the connection is no longer ours to read; `closed`.
- */
-type State = "idle" | "head" | "busy" | "lingering" | "tunnel" | "closed";
-
 /** A client's connection: reads requests one after the other, writes their responses in order. */
 export class Downstream
   extends Timer
@@ -39,7 +30,7 @@ export class Downstream
   readonly #client: ClientInfo;
   readonly #reader: HeadReader;
   readonly #gate: ReadGate;
-  #state: State = "idle";
+  #state: DownstreamState = "idle";
   #exchange: Exchange | null = null;
   #body: RequestBody | null = null;
   #writer: ResponseWriter | null = null;
@@ -371,6 +362,12 @@ export class Downstream
   close(): void {
     if (this.#state === "idle") this.#socket.end();
     else this.#closesAfter = true;
+  }
+
+  closeIdle(since: number): void {
+    const { idleTimeoutMs, headerTimeoutMs } = this.#context.limits;
+    const idleAt = this.dueAt - (this.#served > 0 ? idleTimeoutMs : headerTimeoutMs);
+    if (this.#state === "idle" && idleAt <= since) this.#socket.end();
   }
 
   goAway(): void {

@@ -166,6 +166,8 @@ export class PassthroughConnection extends TunnelSocket implements Passage, Serv
 
   close(): void {}
 
+  closeIdle(): void {}
+
   goAway(): void {}
 
   override terminate(): void {

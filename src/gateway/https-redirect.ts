@@ -1,0 +1,34 @@
+import { STATUS_CODES } from "node:http";
+import type { ListenerConfig } from "../config/types.ts";
+import { GatewayError } from "../errors.ts";
+import type { Exchange } from "../wire/exchange.ts";
+import { headerList } from "../wire/header-list.ts";
+
+/** Where certificate authorities ask for proof in the clear (RFC 8555 8.3): a route may answer there. */
+const CHALLENGES = "/.well-known/acme-challenge/";
+
+/** Ports that listeners redirect every request to, by the listener's name; null when none does. */
+export function httpsRedirects(listeners: readonly ListenerConfig[]): ReadonlyMap<string, number> | null {
+  const ports = listeners.flatMap(({ name, httpsRedirectPort: port }) =>
+    port === null ? [] : [[name, port] as const],
+  );
+  return ports.length === 0 ? null : new Map(ports);
+}
+
+/** True for a path that is routed in spite of a redirect, where a route takes it. */
+export function isChallenge({ target }: Exchange): boolean {
+  return target.startsWith(CHALLENGES);
+}
+
+/**
+ * Sends the client to the same target under `https`. GET and HEAD get a 301, which every client knows; a 308 keeps
+ * other methods as they are. Throws a GatewayError for a request that names no host.
+ */
+export function redirectToHttps(exchange: Exchange, port: number): void {
+  const { host, method, target } = exchange;
+  if (host === "") throw new GatewayError("bad_request", "The request names no host to go to by https.");
+  const status = method === "GET" || method === "HEAD" ? 301 : 308;
+  const location = `https://${host}${port === 443 ? "" : `:${port}`}${target}`;
+  const head = { status, reason: STATUS_CODES[status] ?? "", headers: headerList([["Location", location]]) };
+  exchange.respond(head, null);
+}

@@ -1,4 +1,5 @@
-import type { X509Certificate } from "node:crypto";
+import { X509Certificate } from "node:crypto";
+import { fingerprintOf } from "./certificate-facts.ts";
 import type { CertificateConfig, Config } from "./types.ts";
 
 const DAY_MS = 86_400_000;
@@ -42,7 +43,15 @@ export function shownCertificates({ listeners }: Pick<Config, "listeners">): rea
   );
 }
 
-/** Fingerprints of the certificates in force: they may expire there and not be refused for it in a reload. */
-export function fingerprintsOf(config: Pick<Config, "listeners">): ReadonlySet<string> {
-  return new Set(shownCertificates(config).map(({ certificate }) => certificate.fingerprint));
+function clientFingerprints({ services }: Pick<Config, "services">): readonly string[] {
+  return services.flatMap(({ options: { tls } }) => {
+    const pem = tls?.certPem ?? null;
+    return pem === null ? [] : [fingerprintOf(new X509Certificate(pem))];
+  });
+}
+
+/** Fingerprints of all certificates of a configuration: in force, they may expire and not be refused in a reload. */
+export function fingerprintsOf(config: Pick<Config, "listeners" | "services">): ReadonlySet<string> {
+  const own = shownCertificates(config).map(({ certificate }) => certificate.fingerprint);
+  return new Set([...own, ...clientFingerprints(config)]);
 }

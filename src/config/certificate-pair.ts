@@ -96,9 +96,14 @@ function mismatch(certificates: readonly X509Certificate[], key: KeyObject, orig
   if (certificates[0]?.checkPrivateKey(key) === true) return null;
   const [certOrigin, keyOrigin] = origins;
   const other = certificates.findIndex((certificate) => certificate.checkPrivateKey(key));
-  return other < 0
-    ? `${keyOrigin} does not belong to ${certOrigin}; give the key that the certificate was issued for`
-    : `${keyOrigin} belongs to certificate ${other + 1} of ${certOrigin}; put that one first, then its issuers`;
+  if (other < 0) {
+    const who =
+      keyOrigin === certOrigin
+        ? "the key does not belong to the certificate"
+        : `${keyOrigin} does not belong to ${certOrigin}`;
+    return `${who}; give the key that the certificate was issued for`;
+  }
+  return `${keyOrigin} belongs to certificate ${other + 1} of ${certOrigin}; put that one first, then its issuers`;
 }
 
 function warnSoon(leaf: X509Certificate, { origin, spot }: Pick<PemAt, "origin" | "spot">, vetting: Vetting): void {

@@ -1,7 +1,7 @@
 /** What stands in place of a secret wherever configuration is shown. */
 export const MASK = "***";
 
-const SECRET_FIELD = /^(.*[-_])?(token|key|secret|password|authorization|cookie|credential)s?$/i;
+const SECRET_FIELD = /^(.*[-_])?(token|key|secret|password|authorization|cookie|credential)s?$|^keyPem$/i;
 const SECRET_TAIL = /[a-z0-9](Token|Key|Secret|Password)s?$/;
 const PUBLIC_FIELD = /public-?key|^key(Name|Id)$/i;
 

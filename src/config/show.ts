@@ -1,5 +1,6 @@
 import { stringify } from "yaml";
 import { isSecretField, MASK, maskSecrets } from "./mask.ts";
+import { isInlinePem } from "./pem.ts";
 import type { Loaded } from "./source.ts";
 
 function isPlace(value: object): value is { readonly file: string; readonly line: number | null } {
@@ -7,7 +8,10 @@ function isPlace(value: object): value is { readonly file: string; readonly line
 }
 
 function shownText(key: string, text: string, secrets: readonly string[]): string {
-  return isSecretField(key) && text !== "" ? MASK : maskSecrets(text, secrets);
+  if (isSecretField(key) && text !== "") return MASK;
+  const masked = maskSecrets(text, secrets);
+  // What it says is shown beside it, in words.
+  return isInlinePem(masked) ? `PEM of ${masked.length} bytes` : masked;
 }
 
 function shownScalar(value: unknown, secrets: readonly string[]): unknown {

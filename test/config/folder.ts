@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -6,6 +7,18 @@ import { ConfigError } from "../../src/errors.ts";
 import { catalog } from "./catalog.ts";
 
 export type Files = Readonly<Record<string, string>>;
+
+const CERTIFICATES = join(import.meta.dir, "certificates");
+
+/** The certificates of this folder's `make.sh`, as files in `certs/`. */
+export const CERTS: Files = Object.fromEntries(
+  readdirSync(CERTIFICATES)
+    .filter((name) => /\.(pem|key)$/.test(name))
+    .map((name) => [`certs/${name}`, readFileSync(join(CERTIFICATES, name), "utf8")]),
+);
+
+/** A moment at which those are valid that are meant to be. */
+export const NOW_AT = Date.parse("2026-06-01T00:00:00Z");
 
 /** Writes files, by path, into a folder. */
 export async function writeFiles(folder: string, files: Files): Promise<void> {

@@ -1,0 +1,106 @@
+import { Cluster, Redis, type RedisOptions } from "ioredis";
+import { type RedisServer, type RedisTarget, redisServer } from "./redis-target.ts";
+
+/** What calls go over: one server's client, or a Cluster's. */
+export type RedisClient = Redis | Cluster;
+
+export interface RedisClientOptions {
+  readonly target: RedisTarget;
+  /** A connection on which an answer is due and nothing comes for so long is given up and made anew. */
+  readonly silenceMs: number;
+  /** Milliseconds before the attempt of that number, from 1 on. */
+  readonly delayMs: (attempt: number) => number;
+}
+
+const CONNECT_TIMEOUT_MS = 2000;
+const CLUSTER_RETRY_MS = 50;
+
+function commonOptions(silenceMs: number) {
+  return {
+    connectionName: "torii",
+    protocol: 2,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    socketTimeout: silenceMs,
+    // What was in flight when the connection was lost may have run: only its caller can say whether to repeat it.
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    autoResubscribe: false,
+    // A master that became a replica: the connection must find the new one.
+    reconnectOnError: (error) => error.message.startsWith("READONLY"),
+  } satisfies RedisOptions;
+}
+
+interface SentinelTarget {
+  readonly sentinels: readonly string[];
+  readonly name: string;
+  readonly password: string | null;
+}
+
+function sentinelOptions({ sentinels, name, password }: SentinelTarget, delayMs: (attempt: number) => number) {
+  const servers = sentinels.map(redisServer);
+  const [first] = servers;
+  return {
+    sentinels: servers.map(({ host, port }) => ({ host, port })),
+    name,
+    sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
+    sentinelRetryStrategy: delayMs,
+    failoverDetector: true,
+    ...(password === null ? {} : { password }),
+    ...(first?.username === undefined ? {} : { sentinelUsername: first.username }),
+    ...(first?.password === undefined ? {} : { sentinelPassword: first.password }),
+    ...(first?.tls === undefined ? {} : { tls: first.tls, sentinelTLS: first.tls, enableTLSForSentinelMode: true }),
+  } satisfies RedisOptions;
+}
+
+/** What all servers of a Cluster have in common, as the first that is named has it. */
+function credentials({ username, password, tls }: RedisServer): Partial<RedisServer> {
+  return {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+}
+
+function clusterServers(texts: readonly string[]): { readonly servers: RedisServer[]; readonly common: object } {
+  const servers = texts.map(redisServer);
+  const [first] = servers;
+  return { servers, common: first === undefined ? {} : credentials(first) };
+}
+
+/**
+ * A client for calls, which connects at once and reconnects for ever. It queues nothing while it is not connected.
+ * `disconnect` it in the end. Whoever makes it listens to its `error` events.
+ */
+export function createRedisClient({ target, silenceMs, delayMs }: RedisClientOptions): RedisClient {
+  const common = { ...commonOptions(silenceMs), enableOfflineQueue: false, retryStrategy: delayMs };
+  if ("url" in target) return new Redis({ ...common, ...redisServer(target.url) });
+  if ("sentinels" in target) return new Redis({ ...common, ...sentinelOptions(target, delayMs) });
+  const { servers, common: shared } = clusterServers(target.cluster);
+  return new Cluster(servers, {
+    enableOfflineQueue: false,
+    clusterRetryStrategy: delayMs,
+    retryDelayOnFailover: CLUSTER_RETRY_MS,
+    retryDelayOnClusterDown: CLUSTER_RETRY_MS,
+    retryDelayOnTryAgain: CLUSTER_RETRY_MS,
+    slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
+    redisOptions: { ...commonOptions(silenceMs), ...shared },
+  });
+}
+
+/**
+ * A client for subscriptions, which makes one attempt and reports its `end`. Of a Cluster any server will do, as each
+ * passes every message on: the attempts go through those that the other client knows and those that were named.
+ */
+export function createSubscriberClient(options: RedisClientOptions, calls: RedisClient, attempt: number): Redis {
+  const { target, silenceMs, delayMs } = options;
+  const common = { ...commonOptions(silenceMs), retryStrategy: null };
+  if ("url" in target) return new Redis({ ...common, ...redisServer(target.url) });
+  if ("sentinels" in target) {
+    return new Redis({ ...common, ...sentinelOptions(target, delayMs), sentinelRetryStrategy: () => null });
+  }
+  const { servers, common: shared } = clusterServers(target.cluster);
+  const known = calls instanceof Cluster ? calls.nodes().map(({ options: { host, port } }) => ({ host, port })) : [];
+  const all = [...known, ...servers];
+  const { host, port } = all[attempt % all.length] ?? {};
+  return new Redis({ ...common, ...shared, ...(host === undefined || port === undefined ? {} : { host, port }) });
+}

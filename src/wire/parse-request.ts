@@ -88,11 +88,16 @@ function parseRequestLine(text: string, end: number, head: ParsedRequest, uriByt
   head.method = text.slice(0, space);
   head.minor = minor;
   if (minor === 0) head.protocol = "HTTP/1.0";
-  if (!KNOWN_METHODS.has(head.method)) checkMethod(head.method);
+  checkMethod(head.method);
   const target = text.slice(space + 1, end - 9);
+  checkTarget(target, uriBytes);
+  head.target = target;
+}
+
+/** Throws `uri_too_long`, or `bad_request` for what may not stand in any target. */
+export function checkTarget(target: string, uriBytes: number): void {
   if (target.length > uriBytes) throw new GatewayError("uri_too_long", `The target is over ${uriBytes} bytes.`);
   if (!TARGET.test(target)) throw bad("The request target holds white space, a control character or a fragment.");
-  head.target = target;
 }
 
 function lineError(line: string): GatewayError {
@@ -102,7 +107,9 @@ function lineError(line: string): GatewayError {
   return bad("The request line is malformed.");
 }
 
-function checkMethod(method: string): void {
+/** Throws `bad_request` for what is no method, `method_not_allowed` for those that are not served. */
+export function checkMethod(method: string): void {
+  if (KNOWN_METHODS.has(method)) return;
   if (fieldName(method) === null) throw bad("The method is not a token.");
   if (method === "CONNECT" || method === "TRACE") {
     throw new GatewayError("method_not_allowed", `${method} is not served.`);
@@ -202,8 +209,11 @@ const AUTHORITY = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{0,5})?$/;
 const HOSTS = new Map<string, string>();
 const HOSTS_LIMIT = 4096;
 
-/** Lower-case host of an authority, without port and last dot; valid ones are remembered, within bounds. */
-function hostOf(authority: string): string {
+/**
+ * Lower-case host of an authority, without port and last dot; valid ones are remembered, within bounds. Throws
+ * `bad_request` for others.
+ */
+export function hostOf(authority: string): string {
   const known = HOSTS.get(authority);
   if (known !== undefined) return known;
   // What no URL can be made of (a port over 65535, four numbers that are no address) is no authority to anybody.

@@ -19,7 +19,8 @@ export interface ResponseFraming {
   readonly own?: OwnFields | null;
 }
 
-const DROPPED = new Set([
+/** Response fields that concern one connection only, and the framing, which each connection writes itself. */
+export const DROPPED_FIELDS: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
   "proxy-connection",
@@ -47,8 +48,8 @@ export function responseText(exchange: Exchange, head: ResponseHead, framing: Re
 }
 
 function fieldsText({ headers }: ResponseHead, own: OwnFields | null | undefined): string {
-  if (own === undefined || own === null) return headers.textWithout(DROPPED);
-  return headers.textWithout(own.without(DROPPED)) + own.text;
+  if (own === undefined || own === null) return headers.textWithout(DROPPED_FIELDS);
+  return headers.textWithout(own.without(DROPPED_FIELDS)) + own.text;
 }
 
 function framingText(exchange: Exchange, status: number, framing: ResponseFraming): string {
@@ -62,7 +63,7 @@ function framingText(exchange: Exchange, status: number, framing: ResponseFramin
 /** The head of an interim response, or of a 101 with its Connection and Upgrade and the listener's own fields. */
 export function interimText(head: ResponseHead, own: OwnFields | null = null): string {
   const { headers, reason, status } = head;
-  if (status !== 101) return `HTTP/1.1 ${status} ${reason}\r\n${headers.textWithout(DROPPED)}\r\n`;
+  if (status !== 101) return `HTTP/1.1 ${status} ${reason}\r\n${headers.textWithout(DROPPED_FIELDS)}\r\n`;
   const fields = fieldsText(head, own);
   return `HTTP/1.1 101 ${reason}\r\n${fields}Upgrade: ${headers.get("upgrade") ?? ""}\r\nConnection: Upgrade\r\n\r\n`;
 }

@@ -1,4 +1,5 @@
 import type { Socket } from "bun";
+import { now } from "../event.ts";
 import type { HeaderList } from "../header-list.ts";
 import { Outlet } from "../outlet.ts";
 import type { SocketOwner } from "../socket-events.ts";
@@ -90,6 +91,8 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
   #isPeerGoing = false;
   #isReadPaused = false;
   #lingered = 0;
+  /** When the last stream ended, or the connection began. */
+  #idleAt = now();
   /** The stream of the DATA frame under way, null when nobody wants it; and what of the frame is not passed on. */
   #dataStream: H2Stream | null = null;
   #dataRest = 0;
@@ -179,6 +182,11 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
   /** Asks the peer for a sign of life: whatever it sends next is one. */
   ping(): void {
     if (this.#state === "open") this.#writer.ping(LIFE_PING, false);
+  }
+
+  /** Closes when no stream has been open since an instant of `now()`. */
+  closeIdle(since: number): void {
+    if (this.streams.size === 0 && this.#idleAt <= since) this.close();
   }
 
   /** Breaks off, with a reset where the runtime can. */
@@ -341,6 +349,10 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
 
   // What streams ask for
 
+  sendFields(stream: H2Stream, isEnd: boolean): void {
+    this.sendBlock(stream, this.encoder.end(), isEnd);
+  }
+
   sendBlock(stream: H2Stream, block: Uint8Array, isEnd: boolean): void {
     if (stream.isClosed || this.#state !== "open") return;
     this.#writer.headers(stream.id, block, isEnd);
@@ -444,7 +456,7 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
   #sendTrailers(stream: H2Stream, trailers: HeaderList): void {
     this.encoder.begin();
     encodeList(this.encoder, trailers);
-    this.sendBlock(stream, this.encoder.end(), true);
+    this.sendFields(stream, true);
   }
 
   #widenSend(stream: H2Stream, bytes: number): void {
@@ -479,6 +491,7 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
     this.streams.delete(stream);
     this.#options.owner.streamClosed(stream);
     if (this.streams.size > 0) return;
+    this.#idleAt = now();
     this.#finishIfDone();
     this.#settle();
   }

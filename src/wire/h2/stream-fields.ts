@@ -54,6 +54,8 @@ export class FieldSection {
   fault: string | null = null;
   /** True when it is over the bound of a list: what is behind the bound is not here. */
   isTooLarge = false;
+  /** What was made of it by the one who reads it, for when the very same comes again. */
+  made: object | null = null;
 
   /** Why it cannot begin a request, or null. */
   get requestFault(): string | null {

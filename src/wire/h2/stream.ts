@@ -21,6 +21,8 @@ export interface StreamCarrier {
   readonly encoder: HpackEncoder;
   /** Ends the encoder's block and sends it as HEADERS. */
   sendFields(stream: H2Stream, isEnd: boolean): void;
+  /** Sends such a block, made before: its bytes must still mean the same (see `HpackEncoder.generation`). */
+  sendBlock(stream: H2Stream, block: Uint8Array, isEnd: boolean): void;
   /** Sends bytes, or keeps a copy until they may leave. False asks for no more until `sendReady`. */
   sendData(stream: H2Stream, bytes: Uint8Array, isEnd: boolean): boolean;
   /** Ends the stream behind all that was sent before. */
@@ -28,6 +30,8 @@ export interface StreamCarrier {
   /** Gives the peer so many bytes of its windows back. */
   credit(stream: H2Stream, bytes: number): void;
   reset(stream: H2Stream, code: number): void;
+  /** What came breaks the rules of a message: resets the stream and counts it against the peer. In hooks only. */
+  resetMalformed(stream: H2Stream): void;
 }
 
 /**

@@ -1,0 +1,78 @@
+import type { Tunnel, TunnelEnd, TunnelOutlet } from "../tunnel.ts";
+import { H2_CODE } from "./frame.ts";
+import type { H2Stream } from "./stream.ts";
+
+/** A stream as one end of a tunnel (RFC 8441): its DATA are the bytes, its ends the half-closes. */
+export class StreamTunnelEnd implements TunnelEnd, TunnelOutlet {
+  readonly outlet: TunnelOutlet = this;
+  tunnel: Tunnel | null = null;
+  isEnded = false;
+  readonly #stream: H2Stream;
+  #isPaused = false;
+  #hasCame = false;
+  #held: Uint8Array[] = [];
+
+  constructor(stream: H2Stream) {
+    this.#stream = stream;
+  }
+
+  get isBlocked(): boolean {
+    return this.#stream.isSendBlocked;
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.#stream.carrier.sendData(this.#stream, bytes, false);
+  }
+
+  drain(): boolean {
+    return !this.#stream.isSendBlocked;
+  }
+
+  end(): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    this.#stream.carrier.sendEnd(this.#stream, null);
+  }
+
+  /** Bytes of the stream; kept while there is no tunnel yet, or its other end takes none. */
+  dataCame(bytes: Uint8Array): void {
+    if (this.tunnel === null || this.#isPaused) {
+      this.#held.push(bytes.slice());
+      return;
+    }
+    this.tunnel.data(this, bytes);
+    this.#stream.carrier.credit(this.#stream, bytes.length);
+  }
+
+  /** The peer sends no more. */
+  endCame(): void {
+    this.#hasCame = true;
+    if (this.#held.length === 0) this.tunnel?.ended(this);
+  }
+
+  /** Gives what had come before there was a tunnel. */
+  begin(): void {
+    this.#give();
+  }
+
+  setPaused(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+    if (!isPaused) this.#give();
+  }
+
+  terminate(): void {
+    this.#stream.carrier.reset(this.#stream, H2_CODE.cancel);
+  }
+
+  #give(): void {
+    const { tunnel } = this;
+    if (tunnel === null) return;
+    while (!this.#isPaused) {
+      const piece = this.#held.shift();
+      if (piece === undefined) break;
+      tunnel.data(this, piece);
+      this.#stream.carrier.credit(this.#stream, piece.length);
+    }
+    if (this.#hasCame && this.#held.length === 0) tunnel.ended(this);
+  }
+}

@@ -27,6 +27,8 @@ export interface TunnelTally {
 export interface TunnelEnd {
   readonly outlet: TunnelOutlet;
   tunnel: Tunnel | null;
+  /** The tunnel is there: what came before may be given to it. */
+  opened?(): void;
   setPaused(isPaused: boolean): void;
   /** Closes at once, with a reset where the runtime can. */
   terminate(): void;

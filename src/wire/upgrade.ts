@@ -50,5 +50,6 @@ export function openTunnel(down: TunnelEnd, upgrade: Upgrade, { exchange, contex
     onClosed,
   });
   if (upgrade.first.length > 0) tunnel.data(upgrade.end, upgrade.first);
+  upgrade.end.opened?.();
   if (isGoing) tunnel.goAway();
 }

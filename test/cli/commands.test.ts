@@ -53,6 +53,18 @@ describe("torii validate", () => {
     expect(await torii(["validate"], SHOP)).toEqual({ code: 0, out: "valid: 4 routes, 2 services", err: "" });
   });
 
+  test("prints a warning as one, and ends with 0 all the same", async () => {
+    const { code, out } = await torii(["validate"], {
+      "torii.yaml":
+        "redis: redis://127.0.0.1\nlisteners:\n  - { name: a, port: 1, tls: { certificates: [{ store: shop }] } }\n",
+    });
+    expect(code).toBe(0);
+    expect(out.split("\n")).toEqual([
+      "warning: torii.yaml:3:56 listeners[0].tls.certificates[0].store: store shop was not looked at: only a running gateway reads it",
+      "valid: 0 routes, 0 services",
+    ]);
+  });
+
   test("prints every fault at its place, counts them, and ends with 1", async () => {
     const { code, out, err } = await torii(["validate"], {
       "torii.yaml": "listenrs: []\n",

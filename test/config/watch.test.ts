@@ -269,6 +269,22 @@ describe("a watch", () => {
     expect(errors).toHaveLength(2);
   });
 
+  test("takes a new path for known when it did not change since it was read", async () => {
+    await put("a.yaml", "a");
+    await put("b.yaml", "b");
+    const { watch, calls } = await watched(["a.yaml"]);
+    watch.follow([join(folder, "a.yaml"), join(folder, "b.yaml")], Date.now() + 60_000);
+    await watch.look();
+    expect(calls()).toBe(0);
+    await put("b.yaml", "c");
+    await watch.look();
+    expect(calls()).toBe(1);
+    await put("d.yaml", "d");
+    watch.follow([join(folder, "a.yaml"), join(folder, "d.yaml")], Date.now() - 60_000);
+    await watch.look();
+    expect(calls()).toBe(2);
+  });
+
   test("follows other paths, and takes a new one for changed", async () => {
     await put("a.yaml", "a");
     await put("b.yaml", "b");

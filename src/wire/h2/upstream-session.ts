@@ -1,9 +1,11 @@
 import type { Socket } from "bun";
+import { GatewayError } from "../../errors.ts";
 import type { Attempt } from "../attempt.ts";
 import { now } from "../event.ts";
 import type { SocketOwner } from "../socket-events.ts";
 import { Timer, type TimerWheel } from "../timer-wheel.ts";
-import { H2Session, type SessionOwner } from "./session.ts";
+import { H2Session } from "./session.ts";
+import type { SessionOwner } from "./session-options.ts";
 import type { H2Stream } from "./stream.ts";
 import { UpstreamStream, type UpstreamStreamOwner } from "./upstream-stream.ts";
 
@@ -13,6 +15,8 @@ const STREAMS_LIMIT = 1000;
 const HEADER_LIST_BYTES = 64 * 1024;
 /** After so much silence a peer is asked whether it is still there, before it is given a request. */
 const SILENCE_MS = 10_000;
+
+const NO_TUNNEL = "The upstream takes no WebSockets over HTTP/2.";
 
 /** Where a connection belongs. */
 export interface UpstreamSessionOwner {
@@ -99,6 +103,12 @@ export class UpstreamSession extends Timer implements SocketOwner, SessionOwner,
 
   /** Sends an attempt's request, `canTake` being true. */
   take(attempt: Attempt): void {
+    const { exchange, receiver } = attempt;
+    if (exchange.upgrade === "websocket" && !this.#wire.peer.allowsConnect) {
+      this.#owner.settled();
+      receiver.onFailure(exchange, new GatewayError("upstream_protocol", NO_TUNNEL, { sent: "nothing" }));
+      return;
+    }
     const stream = new UpstreamStream(this.#wire, attempt, this);
     this.#wire.open(stream);
     stream.begin();

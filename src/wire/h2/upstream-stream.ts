@@ -6,12 +6,15 @@ import type { Exchange } from "../exchange.ts";
 import type { HeaderList } from "../header-list.ts";
 import { isBodiless } from "../parse-response.ts";
 import { ReceivedBody } from "../received-body.ts";
+import { Upgrade } from "../upgrade.ts";
+import { NOTHING } from "../view.ts";
 import { H2_CODE } from "./frame.ts";
 import { H2Stream, type StreamBreak, type StreamCarrier } from "./stream.ts";
 import { StreamBody, type StreamBodyOwner } from "./stream-body.ts";
 import type { FieldSection } from "./stream-fields.ts";
 import { encodeRequestHead } from "./upstream-head.ts";
 import { announcedLength, responseHead } from "./upstream-response.ts";
+import { switchedHead, UpstreamTunnelEnd } from "./upstream-tunnel.ts";
 
 /** Interim responses of one request are passed on up to so many. */
 const INTERIM_LIMIT = 20;
@@ -25,8 +28,8 @@ export interface UpstreamStreamOwner {
   settled(): void;
 }
 
-/** `waiting`: for a response's head; `body`: in its body; `over`: the attempt has ended. */
-type State = "waiting" | "body" | "over";
+/** `waiting`: for a response's head; `body`: in its body; `tunnel`: a WebSocket; `over`: the attempt has ended. */
+type State = "waiting" | "body" | "tunnel" | "over";
 
 /** One attempt on an HTTP/2 connection: its request, and the response that comes of it. */
 export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwner {
@@ -36,6 +39,7 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
   #state: State = "waiting";
   #isRequestSent = false;
   #body: StreamBody | null = null;
+  #tunnelEnd: UpstreamTunnelEnd | null = null;
   #interim = 0;
 
   constructor(carrier: StreamCarrier, attempt: Attempt, owner: UpstreamStreamOwner) {
@@ -49,6 +53,18 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
   begin(): void {
     const { exchange } = this.#attempt;
     exchange.onGone = (reason) => this.#abort(reason);
+    if (exchange.upgrade === "websocket") this.#beginTunnel(exchange);
+    else this.#beginRequest(exchange);
+  }
+
+  #beginTunnel(exchange: Exchange): void {
+    const facts = { scheme: this.#owner.scheme, length: null, expectsContinue: false, protocol: "websocket" };
+    encodeRequestHead(this.carrier.encoder, exchange, facts);
+    this.carrier.sendFields(this, false);
+    this.carrier.wheel.arm(this, this.#attempt.timeouts.responseMs);
+  }
+
+  #beginRequest(exchange: Exchange): void {
     const { body } = exchange;
     const isOwn = body instanceof ReceivedBody;
     const expectsContinue = isOwn && exchange.expectsContinue && !body.isComplete;
@@ -78,6 +94,10 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
 
   sendReady(): void {
     if (this.#state === "over") return;
+    if (this.#tunnelEnd !== null) {
+      this.#tunnelEnd.tunnel?.drained(this.#tunnelEnd);
+      return;
+    }
     if (this.#state === "body") this.#armBody();
     else this.carrier.wheel.disarm(this);
     this.#attempt.exchange.body?.resume();
@@ -86,10 +106,13 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
   sendEnded(): void {
     this.#isRequestSent = true;
     if (this.#state === "waiting") this.carrier.wheel.arm(this, this.#attempt.timeouts.responseMs);
+    else if (this.#state === "tunnel" && this.isRemoteEnded) this.#settle();
   }
 
   sendWaits(): void {
-    if (this.#state !== "over") this.carrier.wheel.arm(this, this.#attempt.timeouts.idleMs);
+    // A tunnel has a time of its own.
+    if (this.#state === "waiting" || this.#state === "body")
+      this.carrier.wheel.arm(this, this.#attempt.timeouts.idleMs);
   }
 
   // The response
@@ -116,6 +139,10 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
 
   #respond(section: FieldSection): void {
     const { exchange, receiver } = this.#attempt;
+    if (exchange.upgrade === "websocket" && section.status < 300) {
+      this.#switch(section);
+      return;
+    }
     const isEmpty = isBodiless(section.status, exchange.upstreamMethod);
     const length = announcedLength(section.regular);
     if (Number.isNaN(length) || (this.isRemoteEnded && length > 0 && !isEmpty)) {
@@ -140,7 +167,28 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
     receiver.onResponse(exchange, { head, body });
   }
 
+  /** The stream is a WebSocket from now on (RFC 8441 5). */
+  #switch(section: FieldSection): void {
+    const { exchange, receiver, timeouts } = this.#attempt;
+    exchange.respondedAt = now();
+    exchange.upstreamStatus = section.status;
+    const end = new UpstreamTunnelEnd(this, () => this.#settle());
+    this.#tunnelEnd = end;
+    this.#state = "tunnel";
+    this.carrier.wheel.disarm(this);
+    exchange.onGone = () => end.terminate();
+    if (this.isRemoteEnded) end.endCame();
+    receiver.onResponse(exchange, {
+      head: switchedHead(section, exchange),
+      body: new Upgrade(end, NOTHING, timeouts.idleMs),
+    });
+  }
+
   dataCame(bytes: Uint8Array): void {
+    if (this.#tunnelEnd !== null) {
+      this.#tunnelEnd.dataCame(bytes);
+      return;
+    }
     const body = this.#body;
     if (body === null) {
       this.carrier.credit(this, bytes.length);
@@ -151,13 +199,22 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
   }
 
   endCame(trailers: HeaderList | null): void {
+    if (this.#tunnelEnd !== null) {
+      this.#tunnelEnd.endCame();
+      if (this.isLocalEnded) this.#settle();
+      return;
+    }
     const body = this.#body;
     this.#settle();
     body?.finish(trailers !== null && trailers.size > 0 ? trailers : null);
   }
 
   broken(cause: StreamBreak): void {
-    if (cause.reason === "refused") this.#fail("upstream_reset", "The upstream did not take the request.", "nothing");
+    if (this.#tunnelEnd !== null) {
+      this.#settle();
+      this.#tunnelEnd.tunnel?.closed(this.#tunnelEnd, true);
+    } else if (cause.reason === "refused")
+      this.#fail("upstream_reset", "The upstream did not take the request.", "nothing");
     else if (cause.reason === "protocol") this.#protocolError("The upstream's response is malformed.");
     else if (cause.reason === "closed") {
       this.#fail("upstream_reset", "The upstream closed the connection.", this.#isReused ? "reused" : "fresh");

@@ -3,7 +3,8 @@ import type { ClientInfo } from "../exchange.ts";
 import type { ListenerContext, ServerConnection } from "../listener-context.ts";
 import { ResponseHeads } from "./downstream-response.ts";
 import { type DownstreamParts, DownstreamStream } from "./downstream-stream.ts";
-import { H2Session, type SessionLimits, type SessionOwner } from "./session.ts";
+import { H2Session } from "./session.ts";
+import type { SessionLimits, SessionOwner } from "./session-options.ts";
 
 /** Requests that a client may have under way on one connection. */
 const STREAMS_LIMIT = 128;

@@ -1,4 +1,4 @@
-import { FLAG, FRAME, H2_CODE } from "./frame.ts";
+import { FLAG, FRAME, H2_CODE, PREFACE } from "./frame.ts";
 import { type FrameHandler, FrameReader, readUint31, readUint32 } from "./frame-reader.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import { HpackError } from "./hpack-error.ts";
@@ -16,7 +16,7 @@ const BLOCK_EXTRA_BYTES = 16 * 1024;
 export interface SessionEvents {
   settingsCame(bytes: Uint8Array, from: number, to: number): void;
   pingCame(payload: Uint8Array, isAck: boolean): void;
-  goAwayCame(lastStreamId: number, code: number): void;
+  goAwayCame(lastStreamId: number): void;
   /** `streamId`: 0 for the connection. */
   windowCame(streamId: number, bytes: number): void;
   resetCame(streamId: number, code: number): void;
@@ -32,6 +32,8 @@ export interface SessionInputDeps {
   readonly budget: SessionBudget;
   /** Most that the fields of one section may count (RFC 9113 10.5.1). */
   readonly maxListBytes: number;
+  /** True for a server's: its client's preface comes first (RFC 9113 3.4). */
+  readonly awaitsPreface: boolean;
 }
 
 /** Reads what comes on a connection: frames in their order, field blocks put together and decoded. */
@@ -42,6 +44,8 @@ export class SessionInput implements FrameHandler {
   readonly #collector = new FieldCollector();
   readonly #decoder: HpackDecoder<FieldSection>;
   readonly #blockBytes: number;
+  /** Bytes of the preface that have come; all of them when there is none to come. */
+  #prefaced: number;
   /** How many frames and field blocks came whole. */
   count = 0;
   #hasSettings = false;
@@ -51,7 +55,8 @@ export class SessionInput implements FrameHandler {
   #block: Uint8Array[] = [];
   #blockLength = 0;
 
-  constructor({ events, budget, maxListBytes }: SessionInputDeps) {
+  constructor({ events, budget, maxListBytes, awaitsPreface }: SessionInputDeps) {
+    this.#prefaced = awaitsPreface ? 0 : PREFACE.length;
     this.#events = events;
     this.#budget = budget;
     this.#decoder = new HpackDecoder({ sink: this.#collector, maxTableBytes: TABLE_BYTES, maxListBytes });
@@ -70,7 +75,8 @@ export class SessionInput implements FrameHandler {
 
   /** Takes bytes from the socket. Throws SessionError. */
   feed(bytes: Buffer): void {
-    this.#reader.feed(bytes);
+    const rest = this.#prefaced < PREFACE.length ? this.#takePreface(bytes) : bytes;
+    if (rest.length > 0) this.#reader.feed(rest);
   }
 
   /** Reads no more. */
@@ -127,7 +133,7 @@ export class SessionInput implements FrameHandler {
         this.#events.pingCame(bytes.subarray(from, to), (flags & FLAG.ack) !== 0);
         break;
       case FRAME.goaway:
-        this.#events.goAwayCame(readUint31(bytes, from), readUint32(bytes, from + 4));
+        this.#events.goAwayCame(readUint31(bytes, from));
         break;
       case FRAME.push_promise:
         throw protocolError("Nothing may be pushed here.");
@@ -139,6 +145,15 @@ export class SessionInput implements FrameHandler {
         // Unknown types are ignored (RFC 9113 4.1), but not for ever.
         this.#budget.spend();
     }
+  }
+
+  #takePreface(bytes: Buffer): Buffer {
+    const came = Math.min(bytes.length, PREFACE.length - this.#prefaced);
+    if (bytes.compare(PREFACE, this.#prefaced, this.#prefaced + came, 0, came) !== 0) {
+      throw protocolError("The connection begins with no preface of HTTP/2.");
+    }
+    this.#prefaced += came;
+    return bytes.subarray(came);
   }
 
   #settings(bytes: Buffer, from: number, to: number): void {

@@ -1,8 +1,9 @@
 import type { HeaderList } from "../header-list.ts";
 import type { Outlet } from "../outlet.ts";
-import { DEFAULT_WINDOW_BYTES, MAX_31_BITS } from "./frame.ts";
+import { DEFAULT_WINDOW_BYTES, H2_CODE, MAX_31_BITS } from "./frame.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import type { SessionBudget } from "./session-budget.ts";
+import { SessionError } from "./session-error.ts";
 import type { H2Stream } from "./stream.ts";
 
 /** A frame that a window cut shorter than this is no use to anybody. */
@@ -35,10 +36,10 @@ export class SessionTurns {
     this.#deps = deps;
   }
 
-  /** False when the window would grow beyond its bound. */
-  widen(bytes: number): boolean {
+  /** The connection's window opened. Throws SessionError when it grew beyond its bound. */
+  widen(bytes: number): void {
     this.window += bytes;
-    return this.window <= MAX_31_BITS;
+    if (this.window > MAX_31_BITS) throw new SessionError(H2_CODE.flow_control_error, "The window is too large.");
   }
 
   /** Sends bytes, or keeps a copy. False when something waits, or the outlet does. */
@@ -69,8 +70,10 @@ export class SessionTurns {
     }
   }
 
-  /** The stream's own window opened, or all of them did. */
-  wake(stream: H2Stream): void {
+  /** The stream's own window changed by so much. Throws SessionError when it grew beyond its bound. */
+  widenStream(stream: H2Stream, bytes: number): void {
+    stream.sendWindow += bytes;
+    if (stream.sendWindow > MAX_31_BITS) throw new SessionError(H2_CODE.flow_control_error, "A window is too large.");
     if (stream.queue.length > 0 && stream.sendWindow > 0) this.#enqueue(stream);
   }
 

@@ -3,26 +3,25 @@ import { now } from "../event.ts";
 import type { HeaderList } from "../header-list.ts";
 import { Outlet } from "../outlet.ts";
 import type { SocketOwner } from "../socket-events.ts";
-import { Timer, type TimerWheel } from "../timer-wheel.ts";
-import { H2_CODE, MAX_31_BITS, PREFACE } from "./frame.ts";
+import type { TimerWheel } from "../timer-wheel.ts";
+import { H2_CODE, MAX_31_BITS } from "./frame.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { HpackEncoder } from "./hpack-encoder.ts";
 import { SessionBudget } from "./session-budget.ts";
+import { SessionClock, type Wait } from "./session-clock.ts";
 import { SessionCredit } from "./session-credit.ts";
-import { protocolError, SessionError } from "./session-error.ts";
-import { type SessionEvents, SessionInput } from "./session-input.ts";
+import { SessionError } from "./session-error.ts";
+import { SessionInput } from "./session-input.ts";
+import type { SessionOptions } from "./session-options.ts";
+import { type ReceiverHost, SessionReceiver } from "./session-receiver.ts";
 import { SessionStreams } from "./session-streams.ts";
 import { SessionTurns } from "./session-turns.ts";
 import { PeerSettings, SETTING } from "./settings.ts";
-import type { H2Stream, StreamBreak, StreamCarrier } from "./stream.ts";
+import type { H2Stream, StreamCarrier } from "./stream.ts";
 import { encodeList } from "./stream-encode.ts";
-import type { FieldSection } from "./stream-fields.ts";
 
-/** So long, and for so many bytes, a closing connection is read on: the peer gets to read why. */
-const LINGER_MS = 2000;
+/** For so many bytes a closing connection is read on: the peer gets to read why. */
 const LINGER_BYTES = 1024 * 1024;
-/** So long a peer may open streams after it was first told to go elsewhere, if it answers no ping. */
-const DRAIN_MS = 1000;
 const DRAIN_PING = Buffer.from("torii go", "latin1");
 const LIFE_PING = Buffer.from("torii hi", "latin1");
 /** What we write to a peer that does not read is bounded: from there on we do not read from it either. */
@@ -30,45 +29,11 @@ const BLOCKED_BYTES = 64 * 1024;
 /** A new stream may be accompanied by so many frames that carry nothing themselves. */
 const EARNED_FRAMES = 8;
 
-export interface SessionLimits {
-  /** Most that the fields of one section may count: SETTINGS_MAX_HEADER_LIST_SIZE. */
-  readonly headerListBytes: number;
-  /** Streams that the peer may have open at once; 0 for a client, which takes none. */
-  readonly maxStreams: number;
-  /** From a connection's, frame's or field block's first byte to its last; 0 for none. */
-  readonly headMs: number;
-  /** Silence while no stream is open, or of a peer that reads nothing; 0 for none. */
-  readonly idleMs: number;
-}
-
-/** Whoever a session belongs to. */
-export interface SessionOwner {
-  /** A server's: the stream that a request with a new id becomes; its `headCame` is called next. */
-  accept(): H2Stream;
-  /** The peer's settings came: how many streams it takes may have changed. */
-  settingsCame(): void;
-  /** No more streams may be opened: either side is going, or the connection failed. May be called more than once. */
-  going(): void;
-  /** A stream is over in whatever way, and another may have its place. */
-  streamClosed(stream: H2Stream): void;
-  /** The socket is gone. Every stream was told before. */
-  closed(): void;
-}
-
-export interface SessionOptions {
-  readonly role: "client" | "server";
-  readonly owner: SessionOwner;
-  readonly limits: SessionLimits;
-  readonly wheel: TimerWheel;
-}
-
 /** `open`; `lingering`: all is said, the peer may still be reading; `closed`: the socket is gone. */
 type State = "open" | "lingering" | "closed";
-/** What the one timer of a session waits for. */
-type Wait = "none" | "head" | "idle" | "blocked" | "drain" | "linger";
 
 /** One HTTP/2 connection, either end of it (RFC 9113): frames, settings, windows, and the streams' lives. */
-export class H2Session extends Timer implements SocketOwner, SessionEvents, StreamCarrier {
+export class H2Session implements SocketOwner, ReceiverHost, StreamCarrier {
   readonly outlet: Outlet;
   readonly wheel: TimerWheel;
   readonly encoder = new HpackEncoder();
@@ -81,10 +46,9 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
   readonly #input: SessionInput;
   readonly #turns: SessionTurns;
   readonly #credit: SessionCredit;
+  readonly #receiver: SessionReceiver;
+  readonly #clock: SessionClock;
   #state: State = "open";
-  #wait: Wait = "none";
-  /** Bytes of the client's preface that have come; all of them when there is none to come. */
-  #prefaced: number;
   /** `asked`: the peer knows that it should go; `told`: it knows which stream was the last. */
   #drain: "none" | "asked" | "told" = "none";
   #closesAfter = false;
@@ -93,27 +57,17 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
   #lingered = 0;
   /** When the last stream ended, or the connection began. */
   #idleAt = now();
-  /** The stream of the DATA frame under way, null when nobody wants it; and what of the frame is not passed on. */
-  #dataStream: H2Stream | null = null;
-  #dataRest = 0;
-  /** Which frame was under way when its time began. */
-  #partialCount = 0;
 
   constructor(socket: Socket<unknown>, options: SessionOptions) {
-    super();
     this.#socket = socket;
     this.#options = options;
     this.wheel = options.wheel;
+    this.#clock = new SessionClock(options.wheel, options.limits, (wait) => this.#due(wait));
     this.outlet = new Outlet(socket);
     this.peer = new PeerSettings(options.role === "client");
     this.#writer = new FrameWriter(this.outlet);
     this.#credit = new SessionCredit(this.#writer);
     this.streams = new SessionStreams(options.role);
-    this.#input = new SessionInput({
-      events: this,
-      budget: this.#budget,
-      maxListBytes: options.limits.headerListBytes,
-    });
     this.#turns = new SessionTurns({
       outlet: this.outlet,
       writer: this.#writer,
@@ -121,7 +75,21 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
       sentAll: (stream) => this.#localEnded(stream),
       sendTrailers: (stream, trailers) => this.#sendTrailers(stream, trailers),
     });
-    this.#prefaced = options.role === "server" ? 0 : PREFACE.length;
+    this.#receiver = new SessionReceiver({
+      host: this,
+      options,
+      streams: this.streams,
+      writer: this.#writer,
+      budget: this.#budget,
+      credit: this.#credit,
+      turns: this.#turns,
+    });
+    this.#input = new SessionInput({
+      events: this.#receiver,
+      budget: this.#budget,
+      maxListBytes: options.limits.headerListBytes,
+      awaitsPreface: options.role === "server",
+    });
   }
 
   /** Sends what comes first on a connection. Call once, when the socket is open. */
@@ -151,6 +119,10 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
     return this.#state === "open" && !isGoing && streams.hasIds && streams.size < this.peer.maxStreams;
   }
 
+  get takesStreams(): boolean {
+    return this.#drain !== "told";
+  }
+
   /** True once the peer's settings came. */
   get hasSettings(): boolean {
     return this.#input.hasSettings;
@@ -159,7 +131,7 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
   /** Opens a client's stream, `canOpen` being true; its HEADERS must be the next thing that is sent. */
   open(stream: H2Stream): void {
     this.streams.openNext(stream);
-    this.#enroll(stream);
+    this.enroll(stream);
   }
 
   /** Tells the peer to go elsewhere with what it asks next, without breaking anything off; closes when all ended. */
@@ -203,8 +175,7 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
       return;
     }
     try {
-      const rest = this.#prefaced < PREFACE.length ? this.#takePreface(bytes) : bytes;
-      if (rest.length > 0) this.#input.feed(rest);
+      this.#input.feed(bytes);
     } catch (error) {
       this.#fail(error instanceof SessionError ? error : new SessionError(H2_CODE.internal_error, ""));
       if (!(error instanceof SessionError)) throw error;
@@ -219,7 +190,7 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
       this.#pauseReading(false);
       this.#turns.run();
     }
-    this.#wait = "none";
+    this.#clock.restart();
     this.#settle();
   }
 
@@ -233,17 +204,15 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
   onClose(_isReset: boolean): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.wheel.remove(this);
+    this.#clock.stop();
     this.#breakAll("closed", H2_CODE.cancel);
     this.#options.owner.closed();
   }
 
-  override fire(): void {
-    const wait = this.#wait;
-    this.#wait = "none";
-    if (wait === "head")
+  #due(wait: Wait): void {
+    if (wait === "head") {
       this.#fail(new SessionError(H2_CODE.enhance_your_calm, "A frame or field block took too long."));
-    else if (wait === "drain" || wait === "idle") this.#tellLast();
+    } else if (wait === "drain" || wait === "idle") this.#tellLast();
     else if (wait === "linger") this.#socket.end();
     else this.terminate();
     this.#settle();
@@ -259,7 +228,7 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
     this.#writer.maxFrameBytes = peer.maxFrameBytes;
     if (peer.headerTableBytes !== tableBytes) this.encoder.setMaxTableBytes(peer.headerTableBytes);
     const more = peer.windowBytes - windowBytes;
-    if (more !== 0) for (const stream of this.streams.all()) this.#widenSend(stream, more);
+    if (more !== 0) for (const stream of this.streams.all()) this.#turns.widenStream(stream, more);
     this.#options.owner.settingsCame();
   }
 
@@ -268,83 +237,15 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
     else if (this.#drain === "asked" && DRAIN_PING.equals(payload)) this.#tellLast();
   }
 
-  goAwayCame(lastStreamId: number, _code: number): void {
+  goAwayCame(lastStreamId: number): void {
     this.#isPeerGoing = true;
     if (this.#options.role === "client") {
       for (const stream of this.streams.all()) {
-        if (stream.id > lastStreamId) this.#break(stream, { reason: "refused", code: H2_CODE.refused_stream });
+        if (stream.id > lastStreamId) this.#receiver.break(stream, { reason: "refused", code: H2_CODE.refused_stream });
       }
     }
     this.#options.owner.going();
     this.#finishIfDone();
-  }
-
-  windowCame(streamId: number, bytes: number): void {
-    if (streamId === 0) {
-      if (bytes === 0) throw protocolError("A window was opened by nothing.");
-      if (!this.#turns.widen(bytes)) throw new SessionError(H2_CODE.flow_control_error, "The window is too large.");
-      return;
-    }
-    const stream = this.streams.get(streamId);
-    if (stream === null) {
-      if (this.streams.state(streamId) === "idle") throw protocolError("A window of a stream that is not open.");
-    } else if (bytes === 0) this.#breakRule(stream, H2_CODE.protocol_error);
-    else if (stream.sendWindow + bytes > MAX_31_BITS) this.#breakRule(stream, H2_CODE.flow_control_error);
-    else this.#widenSend(stream, bytes);
-  }
-
-  resetCame(streamId: number, code: number): void {
-    const stream = this.streams.get(streamId);
-    if (stream === null) {
-      if (this.streams.state(streamId) === "idle") throw protocolError("A stream was reset that is not open.");
-      this.#budget.spend();
-      return;
-    }
-    this.#break(stream, { reason: code === H2_CODE.refused_stream ? "refused" : "reset", code });
-    this.#budget.spendReset();
-  }
-
-  sectionCame(streamId: number, section: FieldSection, isEnd: boolean): void {
-    const stream = this.streams.get(streamId);
-    if (stream === null) this.#headOfNone(streamId, section, isEnd);
-    else if (stream.isRemoteEnded) this.#breakRule(stream, H2_CODE.stream_closed);
-    else if (!stream.hasHead) this.#head(stream, section, isEnd);
-    else if (!isEnd || section.trailersFault !== null || section.isTooLarge) this.#breakRule(stream);
-    else this.#remoteEnded(stream, section.regular.list());
-  }
-
-  dataBegan(streamId: number, length: number): void {
-    this.#credit.charge(length);
-    const stream = this.streams.get(streamId);
-    this.#dataStream = stream;
-    this.#dataRest = length;
-    if (stream === null) this.#dataOfNone(streamId);
-    else if (stream.isRemoteEnded) this.#breakRule(stream, H2_CODE.stream_closed);
-    else if (!stream.hasHead) this.#breakRule(stream);
-    else if (!this.#credit.chargeStream(stream, length)) this.#breakRule(stream, H2_CODE.flow_control_error);
-  }
-
-  dataCame(bytes: Uint8Array): void {
-    const stream = this.#dataStream;
-    if (stream === null || stream.isClosed) return;
-    if (stream.expectedBytes >= 0) {
-      stream.expectedBytes -= bytes.length;
-      if (stream.expectedBytes < 0) {
-        this.#breakRule(stream);
-        return;
-      }
-    }
-    this.#dataRest -= bytes.length;
-    stream.dataCame(bytes);
-  }
-
-  dataEnded(isEnd: boolean): void {
-    const stream = this.#dataStream;
-    this.#dataStream = null;
-    // Padding, and what nobody wanted.
-    if (this.#dataRest > 0) this.#credit.give(stream, this.#dataRest);
-    if (stream === null || stream.isClosed) return;
-    if (isEnd) this.#remoteEnded(stream, null);
   }
 
   // What streams ask for
@@ -376,7 +277,7 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
     if (stream.isClosed) return;
     this.streams.remember(stream.id);
     if (this.#state === "open") this.#writer.reset(stream.id, code);
-    this.#close(stream);
+    this.streamOver(stream);
   }
 
   resetMalformed(stream: H2Stream): void {
@@ -386,70 +287,17 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
 
   // The life of a stream
 
-  #enroll(stream: H2Stream): void {
+  enroll(stream: H2Stream): void {
     stream.sendWindow = this.peer.windowBytes;
     this.#credit.enroll(stream);
     this.#budget.earn(EARNED_FRAMES);
     if (this.streams.size === 1) this.#settle();
   }
 
-  /** HEADERS on an id that no open stream has: a server's next request, or a mistake. */
-  #headOfNone(id: number, section: FieldSection, isEnd: boolean): void {
-    const state = this.streams.state(id);
-    if (state === "reset") return;
-    if (state === "over") throw new SessionError(H2_CODE.stream_closed, "HEADERS came on a closed stream.");
-    if (state === "skipped" || this.#options.role === "client" || id % 2 === 0) {
-      throw protocolError("HEADERS came with an id that cannot be used.");
-    }
-    const { limits, owner } = this.#options;
-    if (this.#drain === "told" || this.streams.size >= limits.maxStreams) {
-      this.#budget.spend();
-      this.streams.use(id);
-      this.streams.remember(id);
-      this.#writer.reset(id, H2_CODE.refused_stream);
-      return;
-    }
-    const stream = owner.accept();
-    this.streams.open(stream, id);
-    this.#enroll(stream);
-    this.#head(stream, section, isEnd);
-  }
-
-  #head(stream: H2Stream, section: FieldSection, isEnd: boolean): void {
-    const isFinal = this.#options.role === "server" || section.status >= 200 || section.responseFault !== null;
-    if (!isFinal && isEnd) {
-      this.#breakRule(stream);
-      return;
-    }
-    stream.hasHead = isFinal;
-    stream.isRemoteEnded = isEnd;
-    stream.headCame(section);
-    if (isEnd && stream.isLocalEnded) this.#close(stream);
-  }
-
-  #dataOfNone(id: number): void {
-    const state = this.streams.state(id);
-    if (state === "reset") return;
-    if (state !== "over") throw protocolError("DATA came on a stream that is not open.");
-    this.#budget.spend();
-    this.streams.remember(id);
-    this.#writer.reset(id, H2_CODE.stream_closed);
-  }
-
-  #remoteEnded(stream: H2Stream, trailers: HeaderList | null): void {
-    if (stream.expectedBytes > 0) {
-      this.#breakRule(stream);
-      return;
-    }
-    stream.isRemoteEnded = true;
-    stream.endCame(trailers);
-    if (stream.isLocalEnded) this.#close(stream);
-  }
-
   #localEnded(stream: H2Stream): void {
     stream.isLocalEnded = true;
     this.#budget.earnReset();
-    if (stream.isRemoteEnded) this.#close(stream);
+    if (stream.isRemoteEnded) this.streamOver(stream);
     stream.sendEnded();
   }
 
@@ -459,30 +307,11 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
     this.sendFields(stream, true);
   }
 
-  #widenSend(stream: H2Stream, bytes: number): void {
-    stream.sendWindow += bytes;
-    if (stream.sendWindow > MAX_31_BITS) throw new SessionError(H2_CODE.flow_control_error, "A window is too large.");
-    this.#turns.wake(stream);
-  }
-
-  /** The peer broke a rule of a stream: it is reset. */
-  #breakRule(stream: H2Stream, code: number = H2_CODE.protocol_error): void {
-    this.streams.remember(stream.id);
-    this.#writer.reset(stream.id, code);
-    this.#break(stream, { reason: "protocol", code });
-    this.#budget.spendReset();
-  }
-
-  #break(stream: H2Stream, cause: StreamBreak): void {
-    this.#close(stream);
-    stream.broken(cause);
-  }
-
   #breakAll(reason: "closed", code: number): void {
-    for (const stream of this.streams.all()) this.#break(stream, { reason, code });
+    for (const stream of this.streams.all()) this.#receiver.break(stream, { reason, code });
   }
 
-  #close(stream: H2Stream): void {
+  streamOver(stream: H2Stream): void {
     if (stream.isClosed) return;
     stream.isClosed = true;
     stream.queue.length = 0;
@@ -497,15 +326,6 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
   }
 
   // The life of the connection
-
-  #takePreface(bytes: Buffer): Buffer {
-    const came = Math.min(bytes.length, PREFACE.length - this.#prefaced);
-    if (bytes.compare(PREFACE, this.#prefaced, this.#prefaced + came, 0, came) !== 0) {
-      throw protocolError("The connection begins with no preface of HTTP/2.");
-    }
-    this.#prefaced += came;
-    return bytes.subarray(came);
-  }
 
   /** Says which stream was the last that is looked at. */
   #tellLast(): void {
@@ -556,12 +376,7 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
   #settle(): void {
     if (this.#state === "closed") return;
     if (this.#writer.blockedBytes > BLOCKED_BYTES) this.#pauseReading(true);
-    const wait = this.#toWaitFor;
-    const isSame = wait === this.#wait && (wait !== "head" || this.#input.count === this.#partialCount);
-    if (isSame) return;
-    this.#wait = wait;
-    this.#partialCount = this.#input.count;
-    this.wheel.arm(this, this.#waitMs(wait));
+    this.#clock.waitFor(this.#toWaitFor, this.#input.count);
   }
 
   get #toWaitFor(): Wait {
@@ -570,12 +385,5 @@ export class H2Session extends Timer implements SocketOwner, SessionEvents, Stre
     if (!this.#input.hasSettings || this.#input.isPartial) return "head";
     if (this.#drain === "asked") return "drain";
     return this.streams.size === 0 ? "idle" : "none";
-  }
-
-  #waitMs(wait: Wait): number {
-    if (wait === "linger") return LINGER_MS;
-    if (wait === "drain") return DRAIN_MS;
-    if (wait === "head") return this.#options.limits.headMs;
-    return wait === "none" ? 0 : this.#options.limits.idleMs;
   }
 }

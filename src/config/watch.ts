@@ -45,8 +45,11 @@ function isChanged(before: Marks, now: Marks): boolean {
   return false;
 }
 
-async function isChangedSince(paths: readonly string[], at: number): Promise<boolean> {
-  return (await Promise.all(paths.map(latestChangeAt))).some((changedAt) => changedAt >= at);
+/** The marks of those paths that have not changed since; contents first, or a change between the looks would be lost. */
+async function marksSince(paths: readonly string[], since: number): Promise<Marks> {
+  const marks = await marksOf(paths);
+  const changes = await Promise.all([...marks.keys()].map(latestChangeAt));
+  return new Map([...marks].filter((_, at) => (changes[at] ?? 0) < since));
 }
 
 /** Calls `act` when `delayMs` have passed since the last `soon`, or ten times that since the first. */
@@ -106,9 +109,7 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigWatch> {
   /** Takes what new paths hold for known, but for what changed since it was read. */
   async function adopt(next: readonly string[], since: number): Promise<void> {
     const added = next.filter((path) => !marks.has(path));
-    const settled: string[] = [];
-    for (const path of added) if (!(await isChangedSince([path], since))) settled.push(path);
-    marks = new Map([...marks, ...(await marksOf(settled))]);
+    marks = new Map([...marks, ...(await marksSince(added, since))]);
   }
 
   function stop(): void {
@@ -118,8 +119,8 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigWatch> {
   }
 
   await folders.update(paths);
-  if (readAt === undefined || !(await isChangedSince(paths, readAt))) marks = await marksOf(paths);
-  else debounce.soon();
+  marks = await (readAt === undefined ? marksOf(paths) : marksSince(paths, readAt));
+  if (paths.some((path) => !marks.has(path))) debounce.soon();
   const poll = setInterval(() => void look(), options.pollMs ?? POLL_MS);
   if (signal.aborted) stop();
   else signal.addEventListener("abort", stop, { once: true });

@@ -148,6 +148,12 @@ export class H2Connection {
     return this.peer.send(frame(TYPE.goaway, 0, 0, uint32(lastStreamId, code)));
   }
 
+  /** Waits until the other side has read all that was sent before. */
+  async settled(): Promise<void> {
+    await this.peer.send(frame(TYPE.ping, 0, 0, Buffer.from("settled?")));
+    await this.next(TYPE.ping);
+  }
+
   window(streamId: number, bytes: number): Promise<void> {
     return this.peer.send(frame(TYPE.window, 0, streamId, uint32(bytes)));
   }

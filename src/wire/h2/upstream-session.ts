@@ -1,7 +1,6 @@
 import type { Socket } from "bun";
 import { GatewayError } from "../../errors.ts";
 import type { Attempt } from "../attempt.ts";
-import { now } from "../event.ts";
 import type { SocketOwner } from "../socket-events.ts";
 import { Timer, type TimerWheel } from "../timer-wheel.ts";
 import { H2Session } from "./session.ts";
@@ -48,7 +47,6 @@ export class UpstreamSession extends Timer implements SocketOwner, SessionOwner,
   readonly #wire: H2Session;
   readonly #owner: UpstreamSessionOwner;
   readonly #options: UpstreamSessionOptions;
-  #heardAt = now();
   #isDoubtful = false;
   #hasEnded = false;
 
@@ -89,7 +87,7 @@ export class UpstreamSession extends Timer implements SocketOwner, SessionOwner,
     const { size } = this.#wire.streams;
     if (this.isProbing || this.#hasEnded || !this.hasBegun || !this.#wire.canOpen || size >= STREAMS_LIMIT)
       return false;
-    if (!this.#isDoubtful && now() - this.#heardAt < SILENCE_MS) return true;
+    if (!this.#isDoubtful) return true;
     this.isProbing = true;
     this.#wire.ping();
     this.#options.wheel.arm(this, this.#options.connectMs);
@@ -119,21 +117,19 @@ export class UpstreamSession extends Timer implements SocketOwner, SessionOwner,
     this.#wire.close();
   }
 
-  /** No sign of life came. */
+  /** The peer was silent for long, or gave no sign of life when it was asked for one. */
   override fire(): void {
-    this.#wire.terminate();
+    if (this.isProbing) this.#wire.terminate();
+    else this.#isDoubtful = true;
   }
 
   // What the socket tells
 
   onData(bytes: Buffer): void {
-    this.#heardAt = now();
-    this.#isDoubtful = false;
     const wasProbing = this.isProbing;
-    if (wasProbing) {
-      this.isProbing = false;
-      this.#options.wheel.disarm(this);
-    }
+    this.#isDoubtful = false;
+    this.isProbing = false;
+    this.#options.wheel.arm(this, SILENCE_MS);
     this.#wire.onData(bytes);
     if (wasProbing) this.#owner.ready(this);
   }

@@ -9,7 +9,7 @@ export interface Signals {
   readonly stopped: Promise<void>;
   /** Calls it for every SIGHUP, and at once for one that came before. */
   onHangUp(handler: () => Promise<void>): void;
-  /** Calls it for every SIGUSR2. */
+  /** Calls it for every SIGUSR2, and at once for one that came before. */
   onRestart(handler: () => Promise<void>): void;
   /** Calls it before a second signal ends the process. */
   onForce(handler: () => void): void;
@@ -20,10 +20,9 @@ export interface Signals {
 export function listenToSignals(): Signals {
   const stop = Promise.withResolvers<void>();
   let firstAt = 0;
-  let hangUp: (() => Promise<void>) | null = null;
-  let restart: (() => Promise<void>) | null = null;
+  const hangUp = createHandler();
+  const restart = createHandler();
   let force = (): void => {};
-  let hasHungUp = false;
   const onStop = (signal: NodeJS.Signals) => {
     const now = performance.now();
     const isEcho = signal === "SIGINT" && now - firstAt <= ONE_SIGNAL_MS;
@@ -34,32 +33,38 @@ export function listenToSignals(): Signals {
     }
     stop.resolve();
   };
-  const onHangUp = () => {
-    hasHungUp = true;
-    void hangUp?.();
-  };
-  const onRestart = () => void restart?.();
   const handlers = [
     ["SIGTERM", onStop],
     ["SIGINT", onStop],
-    ["SIGHUP", onHangUp],
-    ["SIGUSR2", onRestart],
+    ["SIGHUP", hangUp.signal],
+    ["SIGUSR2", restart.signal],
   ] as const;
   for (const [name, handler] of handlers) process.on(name, handler);
   return {
     stopped: stop.promise,
-    onHangUp(handler) {
-      hangUp = handler;
-      if (hasHungUp) void handler();
-    },
-    onRestart(handler) {
-      restart = handler;
-    },
+    onHangUp: hangUp.set,
+    onRestart: restart.set,
     onForce(handler) {
       force = handler;
     },
     close() {
       for (const [name, handler] of handlers) process.off(name, handler);
+    },
+  };
+}
+
+/** A handler that may come after its signal. */
+function createHandler() {
+  let handler: (() => Promise<void>) | null = null;
+  let hasCome = false;
+  return {
+    signal(): void {
+      hasCome = true;
+      void handler?.();
+    },
+    set(given: () => Promise<void>): void {
+      handler = given;
+      if (hasCome) void given();
     },
   };
 }

@@ -10,7 +10,7 @@ import { startWorker, type WorkerOptions, type WorkerProcess } from "./worker-pr
 const END_MS = 5000;
 
 export interface CrewOptions {
-  readonly worker: Pick<WorkerOptions, "command" | "env" | "cwd" | "configPath" | "onOutput" | "onTornLine">;
+  readonly worker: Omit<WorkerOptions, "slot" | "sockets">;
   readonly sockets: Sockets;
   readonly log: Logger;
   /** The bounds of a drain, asked at each. */
@@ -47,12 +47,21 @@ export function createCrew(options: CrewOptions): Crew {
     isSteered = sockets.steer((number, key) => slots[number - 1]?.current?.keys.has(key) ?? false);
   }
 
+  function spawn(slot: number): WorkerProcess {
+    return startWorker({ ...options.worker, slot, sockets: sockets.forSlot(slot) });
+  }
+
+  function drainBoundMs(): number {
+    const { delayMs, timeoutMs } = options.shutdown();
+    return delayMs + timeoutMs + END_MS;
+  }
+
   function newSlot(number: number): Slot {
     return createSlot({
       number,
       log: options.log,
-      spawn: () => startWorker({ ...options.worker, slot: number, sockets: sockets.forSlot(number) }),
-      drainBoundMs: () => options.shutdown().delayMs + options.shutdown().timeoutMs + END_MS,
+      spawn: () => spawn(number),
+      drainBoundMs,
       onChange: steer,
       onRestart: options.onRestart,
       onGone: options.onGone,

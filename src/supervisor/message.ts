@@ -8,6 +8,8 @@ const toWorker = z.discriminatedUnion("type", [
     type: z.literal("start"),
     slot: z.int().min(1),
     configPath: z.string().nullable(),
+    /** Fingerprints of certificates that other workers serve with: they may have expired since. */
+    certificatesInForce: z.array(z.string()),
     sockets: z.array(socket),
   }),
   z.strictObject({ type: z.literal("reload"), id: z.int() }),

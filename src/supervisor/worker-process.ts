@@ -24,6 +24,8 @@ export interface WorkerOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly configPath: string | null;
+  /** Fingerprints of certificates that are in force already, asked for at each start. */
+  readonly certificatesInForce: () => ReadonlySet<string>;
   /** Lent: the worker gets duplicates. */
   readonly sockets: readonly SlotSocket[];
   /** Takes whole lines of the worker's standard output, valid during the call. */
@@ -97,7 +99,8 @@ export function startWorker(options: WorkerOptions): WorkerProcess {
   };
   const { slot, configPath } = options;
   const sockets = options.sockets.map(({ key, port }, at) => ({ key, port, fd: FIRST_FD + at }));
-  send({ type: "start", slot, configPath, sockets });
+  const certificatesInForce = [...options.certificatesInForce()];
+  send({ type: "start", slot, configPath, certificatesInForce, sockets });
   const reading = readLines(child.stdout, options);
   const exited = child.exited.then(async (): Promise<Exit> => {
     isLeaving = true;

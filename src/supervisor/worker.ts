@@ -76,14 +76,15 @@ function listenToSignals(onTerminate: () => void) {
 }
 
 async function startServing(
-  { slot, configPath, sockets: handed }: Start,
+  { slot, configPath, certificatesInForce, sockets: handed }: Start,
   { channel, context, registry }: StartDeps,
 ): Promise<Worker | null> {
   const sockets = createWorkerSockets(handed);
   const log = context.logFor(slot);
   const { env, cwd, version, openCatalog } = context;
   try {
-    const options = { configPath, env, cwd, version, openCatalog, log, registry, supervised: sockets };
+    const inForce = { certificatesInForce: new Set(certificatesInForce) };
+    const options = { configPath, env, cwd, version, openCatalog, log, registry, supervised: sockets, ...inForce };
     const gateway = await createGateway(options);
     channel.send({ type: "ready", version: gateway.snapshot()?.version ?? "" });
     return { gateway, sockets, log, channel };

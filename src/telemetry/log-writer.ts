@@ -102,10 +102,7 @@ export function createLogWriter(options: LogWriterOptions): LogWriter {
   let waiting: (() => void)[] = [];
   let isClosed = false;
   let isGivenUp = false;
-
-  function drop(lines: number): void {
-    if (lines > 0) options.onDrop?.(lines);
-  }
+  const drop = (lines: number) => void (lines > 0 && options.onDrop?.(lines));
 
   async function putBatch(): Promise<void> {
     // Who waits now waits for what has gathered by now, not for what busy clients add meanwhile.

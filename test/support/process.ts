@@ -8,9 +8,11 @@ export interface ToriiProcess extends AsyncDisposable {
   readonly pid: number;
   /** Standard output and error so far. */
   readonly output: () => string;
+  /** Standard output so far. */
+  readonly stdout: () => string;
   /** Waits for output that matches; rejects with what there is when the process ends or the time is over. */
   says(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>;
-  signal(name: "SIGTERM" | "SIGINT" | "SIGHUP"): void;
+  signal(name: "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGUSR2" | "SIGKILL"): void;
   readonly exited: Promise<number>;
 }
 
@@ -36,7 +38,12 @@ export function startTorii(
   const add = (more: string) => {
     text += more;
   };
-  const reading = Promise.all([collect(child.stdout, add), collect(child.stderr, add)]);
+  let stdout = "";
+  const addStdout = (more: string) => {
+    stdout += more;
+    add(more);
+  };
+  const reading = Promise.all([collect(child.stdout, addStdout), collect(child.stderr, add)]);
   const exited = child.exited.then(async (code) => {
     await reading;
     return code;
@@ -44,6 +51,7 @@ export function startTorii(
   return {
     pid: child.pid,
     output: () => text,
+    stdout: () => stdout,
     async says(pattern, timeoutMs = 10_000) {
       await eventually(() => pattern.test(text) || child.exitCode !== null, `output like ${pattern}`, timeoutMs).catch(
         () => {},

@@ -1,0 +1,81 @@
+import type { Logger } from "pino";
+import type { ReadyReason } from "../admin/status.ts";
+import type { OpenCatalog } from "../config/catalog.ts";
+import { fingerprintsOf } from "../config/certificate-dates.ts";
+import type { Loaded } from "../config/source.ts";
+import { createStatusPart } from "../gateway/side-servers.ts";
+import { createLogWriter, type LogWriter } from "../telemetry/log-writer.ts";
+import { type Crew, createCrew } from "./crew.ts";
+import { createSupervisorMetrics, type SupervisorMetrics } from "./metrics.ts";
+import { createSockets, type Sockets } from "./sockets.ts";
+
+export interface SupervisorOptions {
+  readonly configPath: string | null;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly version: string;
+  readonly log: Logger;
+  readonly openCatalog: OpenCatalog;
+  /** The first configuration. */
+  readonly loaded: Loaded;
+  /** The program and its arguments that become a worker. */
+  readonly command: readonly string[];
+  /** Where workers' standard output goes; 1 unless given. */
+  readonly outputFd?: number;
+}
+
+/** What a supervisor is made of. */
+export interface SupervisorParts {
+  readonly options: SupervisorOptions;
+  readonly metrics: SupervisorMetrics;
+  readonly output: LogWriter;
+  readonly sockets: Sockets;
+  readonly crew: Crew;
+  readonly status: ReturnType<typeof createStatusPart>;
+  readonly state: SupervisorState;
+}
+
+export interface SupervisorState {
+  /** What is in force. */
+  loaded: Loaded;
+  isStarted: boolean;
+  isDraining: boolean;
+}
+
+/** Nothing is open yet; no worker runs. */
+export function createParts(options: SupervisorOptions): SupervisorParts {
+  const { env, cwd, configPath, command, log } = options;
+  const state: SupervisorState = { loaded: options.loaded, isStarted: false, isDraining: false };
+  const metrics: SupervisorMetrics = createSupervisorMetrics({
+    version: options.version,
+    sources: () => crew.processes(),
+  });
+  const onDrop = (lines: number) => metrics.own.events.accessLogDropped(lines);
+  const output = createLogWriter({ target: options.outputFd ?? 1, onDrop });
+  const sockets = createSockets();
+  const crew: Crew = createCrew({
+    worker: {
+      command,
+      env,
+      cwd,
+      configPath,
+      certificatesInForce: () => fingerprintsOf(state.loaded.config),
+      onOutput: output.writeBytes,
+      onTornLine: () => onDrop(1),
+    },
+    sockets,
+    log,
+    shutdown: () => state.loaded.config.shutdown,
+    onRestart: metrics.restarted,
+    onGone: metrics.gone,
+  });
+  const readyState = () => ({ isStarted: state.isStarted, reasons: readyReasons(state, crew) });
+  const status = createStatusPart({ readyState, metrics }, configPath ?? "torii.yaml");
+  return { options, metrics, output, sockets, crew, status, state };
+}
+
+function readyReasons({ isStarted, isDraining }: SupervisorState, crew: Crew): readonly ReadyReason[] {
+  if (!isStarted) return [{ code: "starting", detail: "No configuration is live yet." }];
+  if (isDraining) return [{ code: "draining", detail: "The gateway is shutting down." }];
+  return crew.isServing ? [] : [{ code: "worker_missing", detail: "Connections wait for a worker that restarts." }];
+}

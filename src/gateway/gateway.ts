@@ -16,9 +16,11 @@ import { createServices, type Services } from "../service/services.ts";
 import type { AccessLog } from "../telemetry/access-log.ts";
 import { createIds } from "../telemetry/id.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
+import { AcceptGate } from "../wire/accept-gate.ts";
 import { TimerWheel } from "../wire/timer-wheel.ts";
 import { type CertificateWatch, createCertificateWatch } from "./certificate-watch.ts";
 import { createListeners, type DrainManner, type HandedSocket, type Listeners } from "./listeners.ts";
+import { createOverload, type Overload } from "./overload.ts";
 import { type Prepared, prepareAll } from "./prepared.ts";
 import { createRequestPath, type RequestPath } from "./request-path.ts";
 import { createAccessLogPart, createStatusPart, NO_STATUS, type SidePart } from "./side-servers.ts";
@@ -81,6 +83,8 @@ export interface Gateway {
 }
 
 const WATCH_DEBOUNCE_MS = 100;
+/** Under pressure, connections go that have waited so long for a next request. */
+const IDLE_UNDER_PRESSURE_MS = 1000;
 
 interface Parts {
   readonly options: GatewayOptions;
@@ -89,6 +93,7 @@ interface Parts {
   readonly path: RequestPath;
   readonly wheel: TimerWheel;
   readonly listeners: Listeners;
+  readonly overload: Overload;
   readonly status: SidePart<StatusServer>;
   readonly accessLog: SidePart<AccessLog>;
   readonly certificates: CertificateWatch;
@@ -125,7 +130,7 @@ function createParts(options: GatewayOptions): Parts {
     type: "gauge",
     read: () => services.list().map((service) => ({ labels: [service.name], value: openConnections(service) })),
   });
-  const path = createRequestPath({ metrics, log: options.log });
+  const { path, listeners, overload } = createTraffic(options, { metrics, wheel });
   const state = { isStarted: false, isDraining: false };
   const readyState = () => ({ isStarted: state.isStarted, reasons: readyReasons(state) });
   const file = options.configPath ?? "torii.yaml";
@@ -134,10 +139,11 @@ function createParts(options: GatewayOptions): Parts {
     metrics,
     services,
     path,
+    listeners,
+    overload,
     state,
     wheel,
     certificates: createCertificateWatch({ metrics, log: options.log, config: () => path.current?.config ?? null }),
-    listeners: createListeners({ ...options.supervised, wheel, newId: createIds(), hooks: path.hooks }),
     status: options.supervised === undefined ? createStatusPart({ readyState, metrics }, file) : NO_STATUS,
     accessLog: createAccessLogPart({
       cwd: options.cwd ?? process.cwd(),
@@ -149,6 +155,17 @@ function createParts(options: GatewayOptions): Parts {
       },
     }),
   };
+}
+
+/** What requests meet: the sockets, the path from there to a route, and what keeps too many out. */
+function createTraffic(options: GatewayOptions, { metrics, wheel }: Pick<Parts, "metrics" | "wheel">) {
+  const gate = new AcceptGate();
+  const { log, random = Math.random } = options;
+  const closeIdle = () => listeners.closeIdle(IDLE_UNDER_PRESSURE_MS);
+  const overload = createOverload({ gate, closeIdle, metrics, log, random });
+  const path = createRequestPath({ metrics, log, shedder: overload.shedder });
+  const listeners = createListeners({ ...options.supervised, gate, wheel, newId: createIds(), hooks: path.hooks });
+  return { path, listeners, overload };
 }
 
 function openConnections(service: Service): number {
@@ -180,7 +197,7 @@ function readyReasons(state: Parts["state"]): readonly ReadyReason[] {
 
 /** Puts a configuration in the old one's place, whole; when any part of it cannot be had, nothing has changed. */
 async function goLive(loaded: Loaded, parts: Parts): Promise<Snapshot> {
-  const { accessLog, listeners, metrics, options, path, state, status } = parts;
+  const { accessLog, listeners, metrics, options, overload, path, state, status } = parts;
   const snapshot = await build(loaded, parts);
   let prepared: Prepared;
   try {
@@ -191,16 +208,20 @@ async function goLive(loaded: Loaded, parts: Parts): Promise<Snapshot> {
   }
   const old = path.swap(snapshot);
   prepared.commit();
+  overload.update(loaded.config);
   old?.use.retire();
   state.isStarted = true;
   metrics.events.configReloaded("success");
-  for (const issue of loaded.warnings) options.log.warn({ ...issue }, "configuration warning");
+  // With several processes the one above them says it, once.
+  const warnings = options.supervised === undefined ? loaded.warnings : [];
+  for (const issue of warnings) options.log.warn({ ...issue }, "configuration warning");
   options.log.info({ version: snapshot.version, routes: snapshot.config.routes.length }, "configuration is live");
   return snapshot;
 }
 
-async function closeParts({ accessLog, certificates, listeners, services, status }: Parts): Promise<void> {
+async function closeParts({ accessLog, certificates, listeners, overload, services, status }: Parts): Promise<void> {
   certificates.close();
+  overload.close();
   listeners.terminate();
   await status.close();
   services.close();
@@ -238,6 +259,8 @@ async function startReloading(parts: Parts, first: Loaded): Promise<Reloading> {
       if (stopped.signal.aborted) throw new ConfigError([CLOSING]);
       next = await load(options, fingerprintsOf(loaded.config));
       const snapshot = await goLive(next, parts);
+      if (options.supervised === undefined && next.config.workers !== loaded.config.workers)
+        options.log.warn({ workers: next.config.workers }, "the number of workers changes at the next start");
       loaded = next;
       watch?.follow(next.watched, next.readAt);
       return { isLive: true, version: snapshot.version, routes: snapshot.config.routes.length };

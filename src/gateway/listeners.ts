@@ -1,22 +1,22 @@
 import type { Config, ListenerConfig, ShutdownConfig } from "../config/types.ts";
 import { ConfigError } from "../errors.ts";
-import { AcceptGate } from "../wire/accept-gate.ts";
+import type { AcceptGate } from "../wire/accept-gate.ts";
 import { addressMatcher } from "../wire/address.ts";
 import { createListener, type Listener } from "../wire/listener.ts";
 import type { ListenerHooks } from "../wire/listener-context.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import type { Prepared } from "./prepared.ts";
-import { responseFields } from "./response-fields.ts";
+import { type PlannedSocket, planSockets, policiesOf } from "./socket-plan.ts";
 
 /** The sockets that the gateway accepts on, kept across reloads while their addresses stay. */
 export interface Listeners {
   /** Opens what this configuration adds; the rest happens with `commit`. Throws a ConfigError for a taken address. */
   prepare(config: Config): Prepared;
   addresses(): ReadonlyMap<string, { readonly address: string; readonly port: number }>;
-  /** Counts the connections of all listeners. */
-  readonly gate: AcceptGate;
   /** Tells clients to go, then accepts no more, then waits for the last request, all within the bounds. */
   drain(shutdown: ShutdownConfig, manner?: DrainManner): Promise<void>;
+  /** Closes connections on which nothing has been under way for so long. */
+  closeIdle(forMs: number): void;
   /** Closes everything at once. */
   terminate(): void;
 }
@@ -40,19 +40,19 @@ export interface ListenersDeps {
   readonly wheel: TimerWheel;
   readonly newId: () => string;
   readonly hooks: ListenerHooks;
+  /** Counts the connections of all listeners. */
+  readonly gate: AcceptGate;
 }
 
 /** Connections that were accepted just before the drain have not asked yet: closing them at once would fail them. */
 const RELIEVED_DELAY_MS = 250;
 
-interface Open {
-  readonly config: ListenerConfig;
+interface Open extends PlannedSocket {
   readonly listener: Listener;
 }
 
 /** No listener yet. */
 export function createListeners({ socketFor, ...deps }: ListenersDeps): Listeners {
-  const gate = new AcceptGate();
   let open: readonly Open[] = [];
   // Closed by a reload, with requests still under way.
   const leaving = new Set<Listener>();
@@ -64,18 +64,17 @@ export function createListeners({ socketFor, ...deps }: ListenersDeps): Listener
     return handed;
   }
 
-  function openOne(config: ListenerConfig, { limits, trustedProxies }: Config): Open {
+  function openOne(planned: PlannedSocket, { limits, trustedProxies }: Config): Open {
+    const { config, entries } = planned;
     const listener = createListener({
-      name: config.name,
       address: config.address,
       ...place(config),
+      entries,
       limits,
       isTrusted: addressMatcher(trustedProxies),
-      own: responseFields(config),
-      gate,
       ...deps,
     });
-    return { config, listener };
+    return { ...planned, listener };
   }
 
   function leave({ listener }: Open): void {
@@ -91,29 +90,20 @@ export function createListeners({ socketFor, ...deps }: ListenersDeps): Listener
   }
 
   return {
-    gate,
     prepare(config) {
       const opened: Open[] = [];
-      const next: Open[] = [];
-      for (const wanted of config.listeners) {
-        const same = open.find((one) => isSame(one.config, wanted));
-        if (same !== undefined) next.push({ config: wanted, listener: same.listener });
-        else {
-          const made = tryOpen(wanted, () => openOne(wanted, config), opened);
-          opened.push(made);
-          next.push(made);
-        }
-      }
+      const next = planSockets(config.listeners, policiesOf(open)).map((planned): Open => {
+        const same = open.find(({ key }) => key === planned.key);
+        if (same !== undefined) return { ...planned, listener: same.listener };
+        const made = tryOpen(planned.config, () => openOne(planned, config), opened);
+        opened.push(made);
+        return made;
+      });
       return {
         commit() {
-          const isTrusted = addressMatcher(config.trustedProxies);
-          for (const one of next)
-            one.listener.update({
-              name: one.config.name,
-              limits: config.limits,
-              isTrusted,
-              own: responseFields(one.config),
-            });
+          const { limits, trustedProxies } = config;
+          const isTrusted = addressMatcher(trustedProxies);
+          for (const { listener, entries } of next) listener.update({ entries, limits, isTrusted });
           const stays = new Set(next.map(({ listener }) => listener));
           for (const one of open) if (!stays.has(one.listener)) leave(one);
           open = next;
@@ -123,7 +113,7 @@ export function createListeners({ socketFor, ...deps }: ListenersDeps): Listener
         },
       };
     },
-    addresses: () => new Map(open.map(({ listener: { name, address, port } }) => [name, { address, port }] as const)),
+    addresses: () => new Map(open.flatMap(addressesOf)),
     async drain({ delayMs, timeoutMs }, manner) {
       for (const listener of all()) listener.drain();
       if (manner?.isRelieved) for (const listener of all()) listener.stopAccepting();
@@ -131,14 +121,17 @@ export function createListeners({ socketFor, ...deps }: ListenersDeps): Listener
       for (const listener of all()) listener.goAway();
       await within(Promise.all(all().map((listener) => listener.stop())), timeoutMs);
     },
+    closeIdle(forMs) {
+      for (const listener of all()) listener.closeIdle(forMs);
+    },
     terminate() {
       for (const listener of all()) listener.terminate();
     },
   };
 }
 
-function isSame(a: ListenerConfig, b: ListenerConfig): boolean {
-  return a.address === b.address && a.port === b.port && (a.port !== 0 || a.name === b.name);
+function addressesOf({ entries, listener: { address, port } }: Open) {
+  return entries.map(({ name }) => [name, { address, port }] as const);
 }
 
 function tryOpen(config: ListenerConfig, openIt: () => Open, opened: readonly Open[]): Open {

@@ -8,7 +8,9 @@ import type { Exchange } from "../wire/exchange.ts";
 import { isLoop } from "../wire/forwarding.ts";
 import { headerList } from "../wire/header-list.ts";
 import type { ListenerHooks, Refusal } from "../wire/listener-context.ts";
+import { httpsRedirects, isChallenge, redirectToHttps } from "./https-redirect.ts";
 import { createPassagePath } from "./passage-path.ts";
+import type { Shedder } from "./shedder.ts";
 
 /** What happens to a request between the wire and its route, and after its last byte. */
 export interface RequestPath {
@@ -24,17 +26,26 @@ export interface RequestPath {
 export interface RequestPathDeps {
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly shedder: Shedder;
+}
+
+/** What requests read of a configuration, and what they are shed by. */
+interface Live {
+  readonly snapshot: Snapshot;
+  /** Ports of `https` by the names of listeners that only redirect to them; null where none does. */
+  readonly redirects: ReadonlyMap<string, number> | null;
+  readonly shedder: Shedder;
 }
 
 /** The request path. Owns the one variable that a reload changes. */
-export function createRequestPath({ metrics, log }: RequestPathDeps): RequestPath {
-  let current: Snapshot | null = null;
+export function createRequestPath({ metrics, log, shedder }: RequestPathDeps): RequestPath {
+  let current: Live | null = null;
   let accessLog: AccessLog | null = null;
   const { events } = metrics;
   const unrouted = metrics.routeSlot(null);
 
   const hooks: ListenerHooks = {
-    ...createPassagePath({ metrics, current: () => current, accessLog: () => accessLog }),
+    ...createPassagePath({ metrics, current: () => current?.snapshot ?? null, accessLog: () => accessLog }),
     onRequest(exchange) {
       events.exchangeStarted();
       try {
@@ -66,6 +77,7 @@ export function createRequestPath({ metrics, log }: RequestPathDeps): RequestPat
       else if (event === "closed") events.connectionClosed();
       else events.connectionRefused(event);
     },
+    onHandshake: events.handshakeEnded,
   };
 
   return {
@@ -77,25 +89,45 @@ export function createRequestPath({ metrics, log }: RequestPathDeps): RequestPat
       accessLog = log;
     },
     get current() {
-      return current;
+      return current?.snapshot ?? null;
     },
     swap(snapshot) {
       const before = current;
-      current = snapshot;
-      return before;
+      current = { snapshot, redirects: httpsRedirects(snapshot.config.listeners), shedder };
+      return before?.snapshot ?? null;
     },
   };
 }
 
-function route(exchange: Exchange, snapshot: Snapshot | null): void {
-  if (snapshot === null) throw new GatewayError("overloaded", "The gateway is starting.", { retryAfter: 1 });
+function route(exchange: Exchange, live: Live | null): void {
+  if (live === null) throw new GatewayError("overloaded", "The gateway is starting.", { retryAfter: 1 });
+  if (live.redirects !== null && redirects(exchange, live)) return;
   if (exchange.method === "OPTIONS" && answersOptions(exchange)) return;
   if (isLoop(exchange.headers)) throw new GatewayError("loop_detected", "The request goes round in a circle.");
-  const found = snapshot.serves(exchange.listener, exchange.host) ? snapshot.index.find(exchange) : null;
+  const found = find(exchange, live.snapshot);
   if (found === null) throw new GatewayError("route_not_found", "No route takes this request.");
+  const { target } = found;
+  if (live.shedder.level > 0 && live.shedder.sheds(target.priority)) {
+    const retryAfter = live.shedder.retryAfter();
+    target.refuse(exchange, new GatewayError("overloaded", "The gateway has too much to do.", { retryAfter }));
+    return;
+  }
   exchange.prefix = found.prefix;
   exchange.params = found.params;
-  found.target.serve(exchange);
+  target.serve(exchange);
+}
+
+function find(exchange: Exchange, { serves, index }: Snapshot) {
+  return serves(exchange.listener, exchange.host) ? index.find(exchange) : null;
+}
+
+/** Sends the client to https where its listener only does that; true when it did. */
+function redirects(exchange: Exchange, { redirects: ports, snapshot }: Live): boolean {
+  const port = ports?.get(exchange.listener);
+  if (port === undefined || exchange.target === "*") return false;
+  if (isChallenge(exchange) && find(exchange, snapshot) !== null) return false;
+  redirectToHttps(exchange, port);
+  return true;
 }
 
 /** OPTIONS to the gateway itself, and one whose Max-Forwards ends here, are not forwarded (RFC 9110 7.6.2, 9.3.7). */

@@ -2,13 +2,30 @@ import type { ErrorCode } from "../errors.ts";
 import type { CounterFamily, FamilyOptions, GaugeFamily } from "./family.ts";
 
 /** Why a connection was not taken. */
-export type ConnectionRefusal = "limit" | "client_limit";
+export type ConnectionRefusal =
+  | "limit"
+  | "client_limit"
+  | "proxy_untrusted"
+  | "proxy_malformed"
+  | "proxy_timeout"
+  | "tls_plain_http"
+  | "tls_malformed"
+  | "tls_unrecognized_name"
+  | "tls_timeout";
+
+/** How a TLS handshake ended; without a version it failed. */
+export interface HandshakeFacts {
+  readonly listener: string;
+  readonly version: string | null;
+  readonly result: string;
+}
 
 /** What happens in the gateway and is counted; each call is one addition. */
 export interface GatewayEvents {
   connectionOpened(): void;
   connectionClosed(): void;
   connectionRefused(reason: ConnectionRefusal): void;
+  handshakeEnded(handshake: HandshakeFacts): void;
   /** A request that was refused before it became an exchange. */
   requestRefused(code: ErrorCode): void;
   exchangeStarted(): void;
@@ -31,7 +48,14 @@ function connectionEvents({ counter, gauge }: Families) {
     help: "Client connections that were closed at once, by reason.",
     labels: ["reason"],
   });
+  const handshakes = counter({
+    name: "torii_tls_handshakes_total",
+    help: "TLS handshakes with clients: full and resumed, or why they failed.",
+    labels: ["listener", "version", "result"],
+  });
   return {
+    handshakeEnded: ({ listener, version, result }: HandshakeFacts) =>
+      handshakes.of(listener, version ?? "", result).add(),
     connectionOpened: () => {
       open.add(1);
       total.add();

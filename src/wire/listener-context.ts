@@ -35,10 +35,37 @@ export interface ListenerHooks extends PassageHooks {
   onDone(exchange: Exchange): void;
   onRefused(refusal: Refusal): void;
   onConnection(event: ConnectionEvent): void;
+  /** A TLS handshake has ended, well or not. */
+  onHandshake(handshake: HandshakeEvent): void;
 }
 
-/** `limit`: refused for the number of all connections; `client_limit`: for that of its client's. Both open first. */
-export type ConnectionEvent = "opened" | "closed" | "limit" | "client_limit";
+/**
+ * Why a connection may not stay. `limit`: for the number of all connections, `client_limit`: of its client's;
+ * `proxy_…`: its PROXY protocol header is not to be trusted, malformed, or did not come; `tls_…`: it speaks HTTP in the
+ * clear, no TLS at all, asks for a name that nobody serves, or did not go on.
+ */
+export type ConnectionRefusal =
+  | "limit"
+  | "client_limit"
+  | "proxy_untrusted"
+  | "proxy_malformed"
+  | "proxy_timeout"
+  | "tls_plain_http"
+  | "tls_malformed"
+  | "tls_unrecognized_name"
+  | "tls_timeout";
+
+export type ConnectionEvent = "opened" | "closed" | ConnectionRefusal;
+
+/** How a handshake ended; `certificate`: that of the client is missing, or not good enough. */
+export type HandshakeResult = "full" | "resumed" | "protocol" | "certificate" | "reset" | "timeout";
+
+export interface HandshakeEvent {
+  readonly listener: string;
+  readonly result: HandshakeResult;
+  /** Null when it failed. */
+  readonly version: "TLSv1.2" | "TLSv1.3" | null;
+}
 
 /** A client's connection, whatever is spoken on it. */
 export interface ServerConnection extends SocketOwner {
@@ -46,6 +73,8 @@ export interface ServerConnection extends SocketOwner {
   drain(): void;
   /** Takes no more requests; closes when what is under way has ended, at once where nothing is. */
   close(): void;
+  /** Closes if nothing has been under way since an instant of `now()`; nothing otherwise. */
+  closeIdle(since: number): void;
   /** Ends WebSockets by their closing handshake; everything else goes on. */
   goAway(): void;
   /** Breaks off, with a reset where the runtime can. */

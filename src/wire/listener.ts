@@ -1,17 +1,20 @@
-import type { Socket, SocketHandler, TCPSocketListener } from "bun";
+import type { SocketHandler, TCPSocketListener } from "bun";
 import { GatewayError } from "../errors.ts";
 import type { AcceptGate } from "./accept-gate.ts";
 import { type Acceptor, createAcceptor, type ListenAt } from "./acceptor.ts";
+import { Connections } from "./connections.ts";
 import { Downstream } from "./downstream.ts";
-import { inEvent } from "./event.ts";
+import { EntryContexts, type ListenerSettings } from "./entry-contexts.ts";
+import { inEvent, now } from "./event.ts";
 import type { ClientInfo } from "./exchange.ts";
-import type { ListenerContext, ListenerHooks, WireLimits } from "./listener-context.ts";
-import type { OwnFields } from "./own-fields.ts";
+import { type ConnectionSocket, socketOf } from "./handover.ts";
+import { Intake, type IntakeHost } from "./intake.ts";
+import type { ConnectionRefusal, ListenerContext, ListenerHooks, ServerConnection } from "./listener-context.ts";
+import { type EntryTable, entryTable, type OpenEntry } from "./listener-entry.ts";
 import { socketEvents } from "./socket-events.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
 
-export interface ListenerOptions {
-  readonly name: string;
+export interface ListenerOptions extends ListenerSettings {
   readonly address: string;
   /** 0 for any free one. */
   readonly port: number;
@@ -20,24 +23,21 @@ export interface ListenerOptions {
    * opens its own. The port must then be the real one: the runtime does not tell it.
    */
   readonly fd?: number | null;
-  readonly limits: WireLimits;
-  readonly isTrusted: (address: string) => boolean;
   readonly wheel: TimerWheel;
   readonly newId: () => string;
   readonly hooks: ListenerHooks;
-  /** Fields that stand in every response; null and left out for none. */
-  readonly own?: OwnFields | null;
   /** Counts the connections of all listeners together: the limit on them is the gateway's. */
   readonly gate: AcceptGate;
 }
 
-export type ListenerSettings = Pick<ListenerOptions, "name" | "limits" | "isTrusted" | "own">;
-
+/** One socket that is accepted on. */
 export interface Listener {
-  readonly name: string;
   readonly address: string;
   readonly port: number;
-  /** Puts another name, other limits and other fields in force, for connections, heads and responses to come. */
+  /**
+   * Puts other entries in force for connections to come, and other limits for open ones as well. Connections of an
+   * entry that is gone, or that now lets other clients in, end with what is under way on them.
+   */
   update(settings: ListenerSettings): void;
   /** Responses say `Connection: close` from now on; connections are still accepted. */
   drain(): void;
@@ -45,6 +45,8 @@ export interface Listener {
   stopAccepting(): void;
   /** Accepts no more, closes idle connections; resolves when the last connection is gone. */
   stop(): Promise<void>;
+  /** Closes connections on which nothing has been under way for so long. */
+  closeIdle(forMs: number): void;
   /** Ends WebSockets by their closing handshake, with 1001; everything else goes on. */
   goAway(): void;
   /** Closes everything at once. */
@@ -53,130 +55,142 @@ export interface Listener {
 
 /** Listens on one address. Throws what the runtime throws when the address is taken or forbidden. */
 export function createListener(options: ListenerOptions): Listener {
-  /** Open connections and their clients' addresses. */
-  const connections = new Map<Downstream, string>();
-  const turnedAway = new Set<Downstream>();
-  const { gate } = options;
-  let onEmpty: (() => void) | null = null;
-  const context: ListenerContext<Downstream> = {
-    name: options.name,
-    scheme: "http",
-    limits: options.limits,
-    isTrusted: options.isTrusted,
-    wheel: options.wheel,
-    newId: options.newId,
-    hooks: options.hooks,
-    isDraining: false,
-    own: options.own ?? null,
-    isGoing: false,
-    closed(connection) {
-      if (turnedAway.delete(connection)) gate.turnedAway--;
-      else gate.leave(connections.get(connection) ?? "");
-      connections.delete(connection);
-      gate.settle(context.limits.connections);
-      options.hooks.onConnection("closed");
-      if (connections.size === 0) onEmpty?.();
-    },
-  };
-  const acceptor = listen(options, context, { connections, turnedAway });
+  const { gate, hooks, wheel, newId } = options;
+  const connections = new Connections(gate, hooks);
+  const contexts = new EntryContexts({ wheel, newId, hooks, connections });
+  let table = entryTable(contexts.open(options));
+  const acceptor = listen(options, connections, () => table);
   gate.add(acceptor);
+
   function stopAccepting(): void {
     gate.remove(acceptor);
     acceptor.stop();
   }
+
   return {
-    get name() {
-      return context.name;
-    },
     address: options.address,
     port: acceptor.port,
-    update({ name, limits, isTrusted, own }) {
-      context.name = name;
-      context.limits = limits;
-      context.isTrusted = isTrusted;
-      context.own = own ?? null;
+    update(settings) {
+      table = entryTable(contexts.open(settings));
     },
     drain() {
-      context.isDraining = true;
+      contexts.drain();
+      for (const connection of connections.list()) connection.drain();
     },
     stopAccepting,
     stop() {
-      context.isDraining = true;
+      contexts.drain();
       stopAccepting();
-      const gone = new Promise<void>((resolve) => {
-        if (connections.size === 0) resolve();
-        else onEmpty = resolve;
-      });
-      for (const connection of connections.keys()) connection.close();
+      const gone = connections.emptied();
+      for (const connection of connections.list()) connection.close();
       return gone;
     },
+    closeIdle(forMs) {
+      const since = now() - forMs;
+      for (const connection of connections.list()) connection.closeIdle(since);
+    },
     goAway() {
-      context.isGoing = true;
-      for (const connection of connections.keys()) connection.goAway();
+      contexts.goAway();
+      for (const connection of connections.list()) connection.goAway();
     },
     terminate() {
       // Resets first: stopping would end them cleanly, and a body that runs to the close would pass for whole.
-      for (const connection of connections.keys()) connection.terminate();
+      for (const connection of connections.list()) connection.terminate();
       stopAccepting();
     },
   };
 }
 
-function listen(
-  options: ListenerOptions,
-  context: ListenerContext<Downstream>,
-  { connections, turnedAway }: { readonly connections: Map<Downstream, string>; readonly turnedAway: Set<Downstream> },
-): Acceptor {
-  const { gate } = options;
+function listen(options: ListenerOptions, connections: Connections, table: () => EntryTable): Acceptor {
+  const { gate, hooks } = options;
 
-  function accept(socket: Socket<Downstream>, client: ClientInfo): void {
-    const { limits } = context;
-    const reason = gate.enter(client.peer, limits.connections, limits.connectionsPerClient);
-    if (reason !== null && !gate.canTurnAway) {
-      dismiss(socket, client, reason);
+  const host: IntakeHost = {
+    recount(intake, { peer }) {
+      const { limits } = table().first.context;
+      const reason = gate.enter(peer, Number.POSITIVE_INFINITY, limits.connectionsPerClient);
+      connections.recount(intake, peer);
+      return reason;
+    },
+    replaced: (before, after, { context }) => connections.replace(before, after, context),
+  };
+
+  function accept(socket: ConnectionSocket, client: ClientInfo): void {
+    const entries = table();
+    const { first, expectsProxyProtocol } = entries;
+    const { limits } = first.context;
+    if (expectsProxyProtocol && !client.isTrusted) {
+      turnAwaySilently(socket, "proxy_untrusted");
       return;
     }
-    const connection = new Downstream(socket, context, client);
-    socket.data = connection;
-    connections.set(connection, client.peer);
+    // Behind a proxy the client is not known yet.
+    const ownLimit = expectsProxyProtocol ? null : limits.connectionsPerClient;
+    const reason = gate.enter(client.peer, limits.connections, ownLimit);
+    if (reason !== null && (entries.speech !== "http" || !gate.canTurnAway)) {
+      gate.leave(client.peer);
+      turnAwaySilently(socket, reason);
+      return;
+    }
     socket.setNoDelay(true);
-    context.hooks.onConnection("opened");
-    if (reason === null) {
-      gate.settle(limits.connections);
+    if (reason !== null) turnAway(socket, client, { first, reason });
+    else admit(socket, client, entries);
+    gate.settle(limits.connections);
+  }
+
+  function admit(socket: ConnectionSocket, client: ClientInfo, entries: EntryTable): void {
+    const { context } = entries.first;
+    if (beginsWithRequest(entries)) {
+      const connection = new Downstream(socketOf(socket), context, client);
+      socket.data = connection;
+      connections.add(connection, context, client.peer);
       return;
     }
-    // It takes nobody's place while it is told why it cannot stay.
-    turnedAway.add(connection);
-    gate.turnedAway++;
-    gate.leave(client.peer);
-    context.hooks.onConnection(reason);
-    gate.settle(limits.connections);
+    const intake = new Intake(socket, { host, table: entries, client });
+    socket.data = intake;
+    connections.add(intake, context, client.peer);
+    intake.begin();
+  }
+
+  /** It takes nobody's place while it is told why it cannot stay. */
+  function turnAway(socket: ConnectionSocket, client: ClientInfo, { first, reason }: TurnedAway): void {
+    const connection = new Downstream(socketOf(socket), first.context, client);
+    socket.data = connection;
+    connections.add(connection, first.context, client.peer);
+    connections.turnAway(connection);
+    hooks.onConnection(reason);
     connection.refuseConnection(new GatewayError("overloaded", "There are too many connections.", { retryAfter: 1 }));
   }
 
-  /** So many are being told why they cannot stay that this one is not. */
-  function dismiss(socket: Socket<Downstream>, client: ClientInfo, reason: "limit" | "client_limit"): void {
-    gate.leave(client.peer);
-    context.hooks.onConnection(reason);
+  function turnAwaySilently(socket: ConnectionSocket, reason: ConnectionRefusal): void {
+    hooks.onConnection(reason);
     socket.terminate();
   }
 
   const handlers = {
-    open(socket: Socket<Downstream>) {
-      const client = clientOf(socket, context);
+    open(socket: ConnectionSocket) {
+      const client = clientOf(socket, table().first.context);
       if (client === null) socket.terminate();
       else inEvent(socket, () => accept(socket, client));
     },
-    ...socketEvents<Downstream>(),
+    ...socketEvents<ServerConnection>(),
   };
   const { fd, address: hostname, port } = options;
   const at: ListenAt = fd === undefined || fd === null ? { hostname, port } : { fd };
   return createAcceptor((where) => bunListen(where, handlers), at);
 }
 
-function bunListen(at: ListenAt, handlers: SocketHandler<Downstream>): TCPSocketListener<Downstream> {
+interface TurnedAway {
+  readonly first: OpenEntry;
+  readonly reason: ConnectionRefusal;
+}
+
+/** Nothing is to be found out first, so that no intake is needed. */
+function beginsWithRequest({ first, speech, expectsProxyProtocol }: EntryTable): boolean {
+  return speech === "http" && !first.hasHttp2 && !expectsProxyProtocol;
+}
+
+function bunListen(at: ListenAt, handlers: SocketHandler<ServerConnection>): TCPSocketListener<ServerConnection> {
   // The types know no descriptor: the runtime accepts on it then, without address and port.
-  return Bun.listen<Downstream>({ ...(at as Address), allowHalfOpen: true, socket: handlers });
+  return Bun.listen<ServerConnection>({ ...(at as Address), allowHalfOpen: true, socket: handlers });
 }
 
 interface Address {
@@ -185,12 +199,15 @@ interface Address {
 }
 
 /** Who is at the other end; null when the connection was reset before it could be looked at. */
-function clientOf(socket: Socket<Downstream>, context: ListenerContext<Downstream>): ClientInfo | null {
+function clientOf(
+  socket: ConnectionSocket,
+  { isTrusted }: Pick<ListenerContext<ServerConnection>, "isTrusted">,
+): ClientInfo | null {
   // The types promise an address, but the runtime has none for a socket that is gone already.
   const address: string | undefined = socket.remoteAddress;
   if (address === undefined) return null;
   // An IPv4 client of a listener on `::` shows as `::ffff:1.2.3.4`.
   const peer = address.replace(/^::ffff:(?=\d+\.)/, "");
-  const isTrusted = context.isTrusted(peer);
-  return { address: peer, peer, port: socket.remotePort, localPort: socket.localPort, isTrusted, tls: null };
+  const { remotePort: port, localPort } = socket;
+  return { address: peer, peer, port, localPort, isTrusted: isTrusted(peer), tls: null };
 }

@@ -10,8 +10,8 @@ export interface Overload {
   readonly shedder: Shedder;
   /** Puts other thresholds in force. */
   update(config: Pick<Config, "overload" | "limits" | "workers">): void;
-  /** Looks at everything once. Called by its own timer; tests that move time call it themselves. */
-  sample(): void;
+  /** Looks at everything, on time. Called by its own timer; tests that move time call it themselves. */
+  tick(): void;
   close(): void;
 }
 
@@ -47,7 +47,7 @@ const OF_CONNECTIONS = 0.89;
 const NEWEST = 0.3;
 /** Descriptors that are kept for files and for what else the process opens. */
 const RESERVED_DESCRIPTORS = 64;
-/** Connections between requests are closed, and memory is collected, so often under pressure. */
+/** Connections between requests are closed so often under pressure. */
 const RELIEF_MS = 1000;
 
 const SYSTEM: OverloadSources = {
@@ -64,12 +64,12 @@ const NAMES = ["nothing", "low", "normal", "high"] as const;
 /** Watches from now on. Nothing is watched against a threshold before the first `update`. */
 export function createOverload(deps: OverloadDeps): Overload {
   const manager = new Manager(deps, deps.sources ?? SYSTEM);
-  const timer = setInterval(() => manager.sample(), SAMPLE_MS);
+  const timer = setInterval(() => manager.tick(), SAMPLE_MS);
   timer.unref();
   return {
     shedder: manager.shedder,
     update: (config) => manager.update(config),
-    sample: () => manager.sample(),
+    tick: () => manager.tick(),
     close: () => clearInterval(timer),
   };
 }
@@ -85,7 +85,7 @@ class Manager {
   #lagMs: number | null = null;
   #connections = Number.POSITIVE_INFINITY;
   #lag = 0;
-  #sampledAt: number;
+  #tickedAt: number;
   #relievedAt: number;
   #wasPaused = false;
 
@@ -99,8 +99,9 @@ class Manager {
     this.#deps = deps;
     this.#sources = sources;
     this.#maxDescriptors = sources.maxDescriptors();
-    this.#sampledAt = sources.now();
-    this.#relievedAt = this.#sampledAt;
+    this.#tickedAt = sources.now();
+    this.#relievedAt = this.#tickedAt;
+    this.shedder.look = () => this.#sample(sources.now());
     deps.metrics.collect({
       name: "torii_overload_pressure",
       help: "What is used of a threshold, which is 1, by signal.",
@@ -124,8 +125,14 @@ class Manager {
     this.#connections = limits.connections;
   }
 
-  sample(): void {
+  tick(): void {
     const now = this.#sources.now();
+    this.#sample(now);
+    this.#tickedAt = now;
+  }
+
+  #sample(now: number): void {
+    this.shedder.dueAt = now + SAMPLE_MS;
     this.#measure(now);
     this.#judge();
     this.#openGate();
@@ -136,8 +143,7 @@ class Manager {
 
   #measure(now: number): void {
     const { gate } = this.#deps;
-    const late = Math.max(0, now - this.#sampledAt - SAMPLE_MS);
-    this.#sampledAt = now;
+    const late = Math.max(0, now - this.#tickedAt - SAMPLE_MS);
     const lagMs = this.#lagMs ?? Number.POSITIVE_INFINITY;
     this.#lag += (Math.min(late, 2 * lagMs) - this.#lag) * NEWEST;
     this.#pressures.lag = this.#lag / lagMs;
@@ -183,7 +189,5 @@ class Manager {
   #relieve(): void {
     const { closeIdle, gate } = this.#deps;
     if (this.#levels.memory >= 2 || gate.open >= this.#connections || gate.isPaused) closeIdle();
-    // What is garbage already counts as used until it is collected, and who sheds makes little that would set it off.
-    if (this.#levels.memory > 0) Bun.gc(true);
   }
 }

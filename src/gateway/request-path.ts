@@ -8,6 +8,7 @@ import type { Exchange } from "../wire/exchange.ts";
 import { isLoop } from "../wire/forwarding.ts";
 import { headerList } from "../wire/header-list.ts";
 import type { ListenerHooks, Refusal } from "../wire/listener-context.ts";
+import { type HostGuard, hostGuard } from "./host-guard.ts";
 import { httpsRedirects, isChallenge, redirectToHttps } from "./https-redirect.ts";
 import { createPassagePath } from "./passage-path.ts";
 import type { Shedder } from "./shedder.ts";
@@ -34,6 +35,8 @@ interface Live {
   readonly snapshot: Snapshot;
   /** Ports of `https` by the names of listeners that only redirect to them; null where none does. */
   readonly redirects: ReadonlyMap<string, number> | null;
+  /** Null where no listeners share a socket. */
+  readonly isMisdirected: HostGuard | null;
   readonly shedder: Shedder;
 }
 
@@ -93,7 +96,8 @@ export function createRequestPath({ metrics, log, shedder }: RequestPathDeps): R
     },
     swap(snapshot) {
       const before = current;
-      current = { snapshot, redirects: httpsRedirects(snapshot.config.listeners), shedder };
+      const { listeners } = snapshot.config;
+      current = { snapshot, redirects: httpsRedirects(listeners), isMisdirected: hostGuard(listeners), shedder };
       return before?.snapshot ?? null;
     },
   };
@@ -101,14 +105,19 @@ export function createRequestPath({ metrics, log, shedder }: RequestPathDeps): R
 
 function route(exchange: Exchange, live: Live | null): void {
   if (live === null) throw new GatewayError("overloaded", "The gateway is starting.", { retryAfter: 1 });
+  if (live.isMisdirected?.(exchange)) {
+    throw new GatewayError("misdirected_request", "This connection is not for that host: open another.");
+  }
   if (live.redirects !== null && redirects(exchange, live)) return;
   if (exchange.method === "OPTIONS" && answersOptions(exchange)) return;
   if (isLoop(exchange.headers)) throw new GatewayError("loop_detected", "The request goes round in a circle.");
   const found = find(exchange, live.snapshot);
   if (found === null) throw new GatewayError("route_not_found", "No route takes this request.");
   const { target } = found;
-  if (live.shedder.level > 0 && live.shedder.sheds(target.priority)) {
-    const retryAfter = live.shedder.retryAfter();
+  const { shedder } = live;
+  if (exchange.startedAt >= shedder.dueAt) shedder.look();
+  if (shedder.level > 0 && shedder.sheds(target.priority)) {
+    const retryAfter = shedder.retryAfter();
     target.refuse(exchange, new GatewayError("overloaded", "The gateway has too much to do.", { retryAfter }));
     return;
   }
@@ -153,6 +162,7 @@ function entryOf(exchange: Exchange) {
     id: exchange.id,
     traceId: null,
     client: exchange.client.address,
+    tls: exchange.client.tls,
     method: exchange.method,
     host: exchange.host,
     target: exchange.target,
@@ -184,6 +194,7 @@ function refusedEntry({ id, client, error, line, bytesSent }: Refusal) {
     id,
     traceId: null,
     client: client.address,
+    tls: client.tls,
     method,
     host: "",
     target,

@@ -43,11 +43,16 @@ export function shedShare(from: ShedLevel, pressure: number): number {
 /** Tells requests that are shed from others. `level` is looked at for each request; the rest only under pressure. */
 export class Shedder {
   level: ShedLevel = 0;
+  /** From then on, on the clock of requests, `look` is to be called: a timer comes late when it matters most. */
+  dueAt = 0;
   pressure = 0;
   /** The signal that it is for. */
   reason: Signal = "memory";
   readonly #random: () => number;
   readonly #onShed: (priority: RoutePriority, reason: Signal) => void;
+
+  /** Measures now, outside of its turn. */
+  look: () => void = () => {};
 
   constructor(random: () => number, onShed: (priority: RoutePriority, reason: Signal) => void) {
     this.#random = random;

@@ -365,9 +365,9 @@ export class Downstream
   }
 
   closeIdle(since: number): void {
-    const { idleTimeoutMs, headerTimeoutMs } = this.#context.limits;
-    const idleAt = this.dueAt - (this.#served > 0 ? idleTimeoutMs : headerTimeoutMs);
-    if (this.#state === "idle" && idleAt <= since) this.#socket.end();
+    // What has asked for nothing yet may have, unread: the time for its head bounds it.
+    const isIdle = this.#state === "idle" && this.#served > 0;
+    if (isIdle && this.dueAt - this.#context.limits.idleTimeoutMs <= since) this.#socket.end();
   }
 
   goAway(): void {

@@ -31,6 +31,8 @@ interface Watched {
   readonly system: { resident: number; allowed: number | null; open: number };
   /** Lets time pass in samples; `lateMs` is how late the last one comes. */
   pass(samples: number, lateMs?: number): void;
+  /** Lets time pass in which the timer does not come. */
+  advance(ms: number): void;
   update(overload: Config["overload"], workers?: number): void;
 }
 
@@ -73,8 +75,11 @@ function watch(max = 10_000): Watched {
     pass(samples, lateMs = 0) {
       for (let i = 0; i < samples; i++) {
         now += 100 + (i === samples - 1 ? lateMs : 0);
-        overload.sample();
+        overload.tick();
       }
+    },
+    advance(ms) {
+      now += ms;
     },
     update: (limits, workers = 1) => overload.update({ overload: limits, limits: LIMITS, workers }),
   };
@@ -141,6 +146,16 @@ describe("lag", () => {
     pass(20);
     expect(overload.shedder.level).toBe(0);
   });
+});
+
+test("is looked at by requests as well, for a timer comes late when it matters most", () => {
+  const { overload, gate, system, advance, update } = watch();
+  update({ memoryBytes: 1000, lagMs: 50 });
+  system.resident = 1000;
+  expect(overload.shedder.dueAt).toBe(0);
+  advance(450);
+  overload.shedder.look();
+  expect([overload.shedder.level, gate.isPaused, overload.shedder.dueAt]).toEqual([3, true, 550]);
 });
 
 describe("connections", () => {

@@ -1,4 +1,3 @@
-import { hostMatches } from "../route/hostname.ts";
 import type { ListenerConfig } from "./types.ts";
 import { quote } from "./wording.ts";
 
@@ -6,9 +5,8 @@ function isNamed({ protocol }: ListenerConfig): boolean {
   return protocol === "https" || protocol === "tls_passthrough";
 }
 
-function overlap(a: readonly string[], b: readonly string[]): string | null {
-  const found = a.find((one) => b.some((other) => hostMatches(other, one) || hostMatches(one, other)));
-  return found ?? null;
+function namesOf({ hostnames }: ListenerConfig): readonly string[] {
+  return hostnames.length === 0 ? ["*"] : hostnames;
 }
 
 /** Why two listeners cannot have one port, and what would be right; null when the client's TLS name tells them apart. */
@@ -18,10 +16,9 @@ export function sharingFault(one: ListenerConfig, other: ListenerConfig): string
   if (one.expectsProxyProtocol !== other.expectsProxyProtocol) {
     return `${taken}, whose proxyProtocol differs; give both the same, or choose another port`;
   }
-  if (one.hostnames.length === 0 && other.hostnames.length === 0) {
-    return `${taken}; give hostnames to one of them, or choose another port`;
-  }
-  const shared = overlap(one.hostnames, other.hostnames);
-  if (shared === null) return null;
-  return `${taken}, which serves hosts of ${quote(shared)} too; give each hostnames of its own, or choose another port`;
+  // A wildcard and a name that it takes may be two listeners': who names a host more exactly serves it.
+  const shared = namesOf(one).find((name) => namesOf(other).includes(name));
+  if (shared === undefined) return null;
+  const what = shared === "*" ? "every host" : quote(shared);
+  return `${taken}, which serves ${what} too; give each hostnames of its own, or choose another port`;
 }

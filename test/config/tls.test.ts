@@ -270,11 +270,13 @@ describe("one port", () => {
   - { name: a, port: 8443, hostnames: [shop.example.com], tls: { certificates: [${pair("shop")}] } }
   - { name: b, port: 8443, protocol: tls_passthrough, hostnames: [db.example.com] }
   - { name: c, port: 8443, protocol: tls_passthrough }
+  - { name: d, port: 8443, hostnames: ["*.example.com"], tls: { certificates: [${pair("shop")}] } }
 `);
     expect(config.listeners.map(({ name, protocol }) => [name, protocol])).toEqual([
       ["a", "https"],
       ["b", "tls_passthrough"],
       ["c", "tls_passthrough"],
+      ["d", "https"],
     ]);
   });
 });

@@ -44,7 +44,6 @@ function sentinelOptions({ sentinels, name, password }: SentinelTarget, delayMs:
     name,
     sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
     sentinelRetryStrategy: delayMs,
-    failoverDetector: true,
     ...(password === null ? {} : { password }),
     ...(first?.username === undefined ? {} : { sentinelUsername: first.username }),
     ...(first?.password === undefined ? {} : { sentinelPassword: first.password }),
@@ -85,6 +84,11 @@ export function createRedisClient({ target, silenceMs, delayMs }: RedisClientOpt
     slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
     redisOptions: { ...commonOptions(silenceMs), ...shared },
   });
+}
+
+/** A client for what a single server publishes, which makes one attempt and reports its `end`. */
+export function createServerClient(server: RedisServer, silenceMs: number): Redis {
+  return new Redis({ ...commonOptions(silenceMs), retryStrategy: null, ...server });
 }
 
 /**

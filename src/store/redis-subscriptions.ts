@@ -1,10 +1,13 @@
 import type { Redis } from "ioredis";
+import { createRedisSubscriber, type RedisSubscriber } from "./redis-subscriber.ts";
 import type { Subscriber } from "./store.ts";
-import { createTopics, type Follower } from "./topics.ts";
+import { createTopics } from "./topics.ts";
 
 export interface RedisSubscriptions {
   /** Follows a channel until the signal aborts; see Store. */
   follow(channel: string, subscriber: Subscriber, signal: AbortSignal): void;
+  /** Makes the connection anew, as if it had been lost. */
+  renew(): void;
   /** Ends all and the connection. */
   close(): void;
 }
@@ -16,89 +19,56 @@ export interface RedisSubscriptionsOptions {
   readonly delayMs: (attempt: number) => number;
 }
 
-/** So often a silent connection is asked whether it is still there. */
-const PING_MS = 5000;
-
 /** Subscriptions over one connection, which is there while anybody follows anything, and made anew when it is lost. */
 export function createRedisSubscriptions({ open, delayMs }: RedisSubscriptionsOptions): RedisSubscriptions {
   const topics = createTopics(left);
-  /** Channels that were asked for on this connection, and whether Redis has confirmed it. */
-  const standing = new Map<string, boolean>();
-  let client: Redis | null = null;
+  let current: RedisSubscriber | null = null;
   let timer: NodeJS.Timeout | null = null;
   let failed = 0;
 
   function connect(): void {
     timer = null;
-    const opened = open(failed);
-    client = opened;
-    opened.on("ready", () => topics.channels.forEach(ask));
-    opened.on("message", (channel: string, text: string) => {
-      for (const follower of topics.followers(channel)) follower.message(text);
+    const made = createRedisSubscriber({
+      client: open(failed),
+      topics,
+      stood: () => {
+        failed = 0;
+      },
+      ended: () => made === current && lost(),
     });
-    // The `end` that follows says all there is to do.
-    opened.on("error", () => {});
-    opened.on("end", () => opened === client && lost());
-    const pings = setInterval(() => void opened.ping().catch(() => {}), PING_MS);
-    pings.unref();
-    opened.on("end", () => clearInterval(pings));
+    current = made;
   }
 
   function lost(): void {
-    client = null;
-    standing.clear();
+    current = null;
     failed++;
-    if (topics.channels.length > 0) timer = setTimeout(connect, delayMs(failed));
-  }
-
-  function ask(channel: string): void {
-    const asked = client;
-    if (asked?.status !== "ready") return;
-    standing.set(channel, false);
-    asked.subscribe(channel).then(
-      () => asked === client && confirm(channel),
-      () => asked.disconnect(),
-    );
-  }
-
-  function confirm(channel: string): void {
-    failed = 0;
-    if (!standing.has(channel)) return;
-    standing.set(channel, true);
-    for (const follower of topics.followers(channel)) follower.gap();
+    timer = setTimeout(connect, delayMs(failed));
   }
 
   function left(channel: string): void {
-    if (topics.channels.length === 0) {
-      disconnect();
-      return;
-    }
-    if (standing.delete(channel)) client?.unsubscribe(channel).catch(() => {});
+    if (topics.channels.length > 0) current?.drop(channel);
+    else end();
   }
 
-  function disconnect(): void {
+  function end(): void {
     if (timer !== null) clearTimeout(timer);
     timer = null;
-    standing.clear();
-    const ended = client;
-    client = null;
-    ended?.disconnect();
-  }
-
-  function added(follower: Follower): void {
-    const state = standing.get(follower.channel);
-    if (state === true) queueMicrotask(() => follower.gap());
-    else if (state === undefined) ask(follower.channel);
-    if (client === null && timer === null) connect();
+    const ended = current;
+    current = null;
+    ended?.end();
   }
 
   return {
     follow: (channel, subscriber, signal) => {
-      if (!signal.aborted) added(topics.follow(channel, subscriber, signal));
+      if (signal.aborted) return;
+      const follower = topics.follow(channel, subscriber, signal);
+      if (current !== null) current.add(follower);
+      else if (timer === null) connect();
     },
+    renew: () => current?.end(),
     close: () => {
       topics.clear();
-      disconnect();
+      end();
     },
   };
 }

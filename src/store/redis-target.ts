@@ -23,6 +23,7 @@ const DEFAULT_PORT = 6379;
 export function redisServer(text: string): RedisServer {
   const url = new URL(/^rediss?:\/\//.test(text) ? text : `redis://${text}`);
   const host = url.hostname.replace(/^\[|\]$/g, "");
+  if (host === "") throw new TypeError(`${JSON.stringify(text)} names no Redis; write host:port or redis://host:port`);
   return {
     host,
     port: url.port === "" ? DEFAULT_PORT : Number(url.port),

@@ -1,6 +1,7 @@
 import { checkKeys, ttlOf } from "./arguments.ts";
 import { backoffMs } from "./backoff.ts";
 import { createRedisClient, createSubscriberClient, type RedisClientOptions } from "./redis-client.ts";
+import { watchFailovers } from "./redis-failover.ts";
 import { createRedisLink } from "./redis-link.ts";
 import { COMPARE_AND_SET, runScript } from "./redis-scripts.ts";
 import { createRedisSubscriptions } from "./redis-subscriptions.ts";
@@ -38,6 +39,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const link = createRedisLink(client, timeoutMs, options.onState ?? (() => {}));
   const open = (failed: number) => createSubscriberClient(clientOptions, client, failed);
   const subscriptions = createRedisSubscriptions({ open, delayMs });
+  const failovers = watchFailovers(clientOptions, () => {
+    client.disconnect(true);
+    subscriptions.renew();
+  });
   const full = (name: string): string => prefix + name;
   const inFull = ({ keys, args }: ScriptCall): ScriptCall => ({ keys: keys.map(full), args });
 
@@ -64,6 +69,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       subscriptions.follow(full(channel), subscriber, signal);
     },
     close: async () => {
+      failovers.close();
       subscriptions.close();
       await link.close();
     },

@@ -86,7 +86,10 @@ export interface Store {
   compareAndSet(key: string, exchange: Exchange, options?: SetOptions): Promise<boolean>;
   /** Runs a script. There is at least one key, and all have the same `{tag}` (or are the same), as a Cluster needs. */
   script<Result>(script: StoreScript<Result>, call: ScriptCall, wait?: Wait): Promise<Result>;
-  /** Tells all who follow the channel now, in every gateway, this one included. */
+  /**
+   * Tells all who follow the channel now, in every gateway, this one included. In a Cluster a message may overtake
+   * another.
+   */
   publish(channel: string, text: string, wait?: Wait): Promise<void>;
   /**
    * Follows a channel until the signal aborts, through every loss of the connection. Nothing is called before this

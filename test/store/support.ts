@@ -1,4 +1,5 @@
 import type { Store } from "../../src/store/store.ts";
+import { StoreError } from "../../src/store/store-error.ts";
 import { eventually } from "../support/load.ts";
 
 /** One follower of a channel, and what it was told. */
@@ -36,4 +37,14 @@ export function follow(store: Store, channel: string): Follower {
     end: () => abort.abort(),
     [Symbol.asyncDispose]: async () => abort.abort(),
   };
+}
+
+/** The code of the StoreError with which a call fails. */
+export async function codeOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call;
+  } catch (error) {
+    return error instanceof StoreError ? error.code : `no StoreError: ${error}`;
+  }
+  return "no error";
 }

@@ -60,10 +60,10 @@ async function started(child: Bun.Subprocess<"ignore", "pipe", "pipe">): Promise
 }
 
 async function runCli(port: number, words: readonly string[]): Promise<string> {
-  const child = Bun.spawn(["redis-cli", "-p", String(port), ...words], { stdout: "pipe", stderr: "pipe" });
-  const text = (await new Response(child.stdout).text()).replace(/\n$/, "");
-  if ((await child.exited) !== 0 || text.startsWith("(error)") || /^ERR /.test(text)) throw new Error(text);
-  return text;
+  const child = Bun.spawn(["redis-cli", "-e", "-p", String(port), ...words], { stdout: "pipe", stderr: "pipe" });
+  const [text, errors] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  if ((await child.exited) !== 0) throw new Error(`redis-cli ${words.join(" ")}: ${text}${errors}`);
+  return text.replace(/\n$/, "");
 }
 
 /** Starts a Redis without persistence on the loopback address. It serves when this resolves. */

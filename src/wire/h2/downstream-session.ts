@@ -22,7 +22,6 @@ export class H2Downstream implements ServerConnection, SessionOwner {
     this.#session = new H2Session(socket, { role: "server", owner: this, limits, wheel: context.wheel });
     this.#parts = { context, client, heads: new ResponseHeads(this.#session.encoder) };
     this.#session.begin();
-    if (context.isDraining) this.#session.drain();
   }
 
   onData(bytes: Buffer): void {
@@ -62,6 +61,8 @@ export class H2Downstream implements ServerConnection, SessionOwner {
   }
 
   accept(): DownstreamStream {
+    // Not before it has asked for something: a client that is told so first could ask for nothing at all.
+    if (this.#context.isDraining) this.#session.drain();
     return new DownstreamStream(this.#session, this.#parts);
   }
 

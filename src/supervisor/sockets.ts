@@ -38,7 +38,8 @@ export function socketKey({ address, port, name }: Pick<ListenerConfig, "address
   return port === 0 ? `${address} 0 ${name}` : `${address} ${port}`;
 }
 
-type Wanted = ReadonlyMap<string, ListenerConfig>;
+/** Listeners by the key of their socket, which several may share. */
+type Wanted = ReadonlyMap<string, readonly ListenerConfig[]>;
 
 interface State {
   readonly groups: Map<string, SocketGroup>;
@@ -63,12 +64,7 @@ export function createSockets(): Sockets {
         const fd = group?.fdOf(slot) ?? null;
         return group === undefined || fd === null ? [] : [{ key, fd, port: group.port }];
       }),
-    addresses: () =>
-      new Map(
-        [...state.wanted].map(([key, { name, address, port }]) => {
-          return [name, { address, port: groups.get(key)?.port ?? port }];
-        }),
-      ),
+    addresses: () => addresses(state),
     steer: (isServed) =>
       [...groups].map(([key, group]) => group.steer((slot) => isServed(slot, key))).every((isSteered) => isSteered),
     closeAll() {
@@ -77,9 +73,16 @@ export function createSockets(): Sockets {
   };
 }
 
+function addresses({ groups, wanted }: State): ReturnType<Sockets["addresses"]> {
+  const places = [...wanted].flatMap(([key, listeners]) =>
+    listeners.map(({ name, address, port }) => [name, { address, port: groups.get(key)?.port ?? port }] as const),
+  );
+  return new Map(places);
+}
+
 function prepare(listeners: readonly ListenerConfig[], slots: number, state: State): PreparedSockets {
   const { wanted: before, slots: slotsBefore } = state;
-  const next: Wanted = new Map(listeners.map((listener) => [socketKey(listener), listener]));
+  const next: Wanted = Map.groupBy(listeners, socketKey);
   const opened = openAll(next, slots, state);
   const isChanged = next.size !== before.size || [...next.keys()].some((key) => !before.has(key));
   state.wanted = next;
@@ -97,7 +100,8 @@ function prepare(listeners: readonly ListenerConfig[], slots: number, state: Sta
 
 function openAll(next: Wanted, slots: number, state: State): readonly Opened[] {
   const opened: Opened[] = [];
-  for (const [key, listener] of next) {
+  for (const [key, [listener]] of next) {
+    if (listener === undefined) continue;
     const group = groupOf(key, listener, state);
     try {
       for (let slot = 1; slot <= slots; slot++) if (group.open(slot)) opened.push({ group, slot });

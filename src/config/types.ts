@@ -29,7 +29,7 @@ export interface CertificateConfig {
   readonly notAfterAt: number;
   /** SHA-256 of the leaf's DER form, lower-case hexadecimal. */
   readonly fingerprint: string;
-  /** Where it was read from, as it is shown: a path, or `store NAME`. */
+  /** Where it was read from, as it is shown: a path, `store NAME`, or `the PEM text`. */
   readonly origin: string;
 }
 

@@ -1,7 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
+import { connect } from "node:tls";
 import { createCertificateWatch, warnOfExpiry } from "../../src/gateway/certificate-watch.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { CERTS, load, NOW_AT } from "../config/folder.ts";
+import { authority } from "../support/certificates.ts";
 import { eventually } from "../support/load.ts";
 import { startGateway } from "../support.ts";
 
@@ -49,6 +53,37 @@ describe("the certificates in force", () => {
       { certificate: "certs/alone.pem", detail: "expired on 2126-01-01T00:00:00Z; renew it" },
       { certificate: "certs/shop-rsa.pem" },
     ]);
+  });
+});
+
+/** The serial number of the certificate that a new connection is shown. */
+async function shownSerial(port: number): Promise<string> {
+  const socket = connect({ host: "127.0.0.1", port, servername: "shop.test", rejectUnauthorized: false });
+  try {
+    await once(socket, "secureConnect");
+    return socket.getPeerCertificate().serialNumber;
+  } finally {
+    socket.destroy();
+  }
+}
+
+describe("a certificate that is rotated", () => {
+  test("is shown once its key has followed, and nothing is lost in between", async () => {
+    const [before, after] = [authority().renew({ names: ["shop.test"] }), authority().renew({ names: ["shop.test"] })];
+    const tls = { certificates: [{ cert: "shop.pem", key: "shop.key" }] };
+    await using gateway = await startGateway({
+      torii: { listeners: [{ name: "https", address: "127.0.0.1", port: 0, tls }] },
+      routes: "",
+      files: { "shop.pem": before.cert, "shop.key": before.key },
+    });
+    const serialOf = ({ cert }: { readonly cert: string }) => new X509Certificate(cert).serialNumber;
+    expect(await shownSerial(gateway.port)).toBe(serialOf(before));
+    const refused = () => gateway.log.some((line) => String(line["message"]).includes("does not belong to shop.pem"));
+    await gateway.write("shop.pem", after.cert);
+    await eventually(refused, "the fault");
+    expect(await shownSerial(gateway.port)).toBe(serialOf(before));
+    await gateway.write("shop.key", after.key);
+    await eventually(async () => (await shownSerial(gateway.port)) === serialOf(after), "the new certificate");
   });
 });
 

@@ -30,6 +30,7 @@ function entry(i: number): AccessEntry {
     at: Date.now(),
     id: "0123456789abcdef0123456789abcdef",
     traceId: null,
+    tls: null,
     client: "192.0.2.7",
     method: "GET",
     host: "shop.example.com",

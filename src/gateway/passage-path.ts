@@ -62,6 +62,7 @@ function entryOf(passage: Passage): AccessEntry {
     id: passage.id,
     traceId: null,
     client: passage.client.address,
+    tls: null,
     method: "",
     host: passage.sni ?? "",
     target: "",

@@ -37,8 +37,8 @@ export function policiesOf(sockets: readonly PlannedSocket[]): Policies {
   return policies;
 }
 
-/** Ports that the system chooses are never shared. */
-function socketKey({ address, port, name }: ListenerConfig): string {
+/** Equal for listeners that share a socket. Ports that the system chooses are never shared. */
+export function socketKey({ address, port, name }: ListenerConfig): string {
   return port === 0 ? `${address} 0 ${name}` : `${address} ${port}`;
 }
 

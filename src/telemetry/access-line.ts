@@ -1,6 +1,18 @@
 import type { ErrorCode } from "../errors.ts";
 import { redactTarget } from "./redaction.ts";
 
+/** What the access log tells of a connection's TLS. */
+export interface AccessTls {
+  readonly version: string;
+  readonly sni: string | null;
+  readonly certificate: {
+    readonly isVerified: boolean;
+    readonly subject: string;
+    readonly spiffeId: string | null;
+    readonly fingerprint: string;
+  } | null;
+}
+
 /** What the access log tells of one request. Strings come as they stood on the wire. */
 export interface AccessEntry {
   /** When the request ended, in milliseconds since 1970. */
@@ -9,6 +21,8 @@ export interface AccessEntry {
   readonly traceId: string | null;
   /** The client's address. */
   readonly client: string;
+  /** Null on a connection in the clear. One object for all requests of a connection: its text is made once. */
+  readonly tls: AccessTls | null;
   /** Empty, like host and target, for a request that could not be parsed that far. */
   readonly method: string;
   readonly host: string;
@@ -63,11 +77,25 @@ export function createTimeText(): (at: number) => string {
   };
 }
 
+const TLS_TEXTS = new WeakMap<AccessTls, string>();
+
+function tlsText(tls: AccessTls | null): string {
+  if (tls === null) return "null";
+  const known = TLS_TEXTS.get(tls);
+  if (known !== undefined) return known;
+  const { version, sni, certificate } = tls;
+  const { subject, spiffeId, fingerprint, isVerified } = certificate ?? {};
+  const clientCertificate = certificate && { subject, spiffeId, fingerprint, verified: isVerified };
+  const text = JSON.stringify({ version, sni, clientCertificate });
+  TLS_TEXTS.set(tls, text);
+  return text;
+}
+
 /** One line of JSON with its line end. Concatenated: `JSON.stringify` of an object costs more than all the rest. */
 export function accessLine(entry: AccessEntry, time: string): string {
   return (
     `{"time":"${time}","requestId":${quoted(entry.id)},"traceId":${quotedOrNull(entry.traceId)}` +
-    `,"client":${quoted(entry.client)},"method":${quoted(entry.method)},"host":${quoted(entry.host)}` +
+    `,"client":${quoted(entry.client)},"tls":${tlsText(entry.tls)},"method":${quoted(entry.method)},"host":${quoted(entry.host)}` +
     `,"path":${quoted(redactTarget(entry.target))},"protocol":${quoted(entry.protocol)}` +
     `,"route":${quotedOrNull(entry.route)},"service":${quotedOrNull(entry.service)}` +
     `,"endpoint":${quotedOrNull(entry.endpoint)},"status":${entry.status}` +

@@ -1,4 +1,5 @@
 import { addressBytes } from "./address.ts";
+import { CLIENT_CERT_FIELD, clientCertField } from "./client-cert-field.ts";
 import type { ClientInfo, Exchange } from "./exchange.ts";
 import { listElements } from "./fields.ts";
 import { type HeaderList, trimSpace } from "./header-list.ts";
@@ -30,6 +31,7 @@ const DROPPED = new Set([
   "x-forwarded-host",
   "x-forwarded-port",
   "x-real-ip",
+  CLIENT_CERT_FIELD,
 ]);
 
 /** How a request's body is framed upstream. */
@@ -64,7 +66,7 @@ export function clientFields(exchange: Exchange): string {
 /** Of `upstreamFields` the gateway's own, but for the request's id, which never repeats. */
 export function gatewayFields(exchange: Exchange): string {
   const forwarding = exchange.client.isTrusted ? trustedForwarding(exchange) : freshForwarding(exchange);
-  return `${forwarding}Via: ${viaValue(exchange)}\r\n`;
+  return `${forwarding}${clientCertField(exchange)}Via: ${viaValue(exchange)}\r\n`;
 }
 
 function connectionText(exchange: Exchange, framing: RequestFraming): string {

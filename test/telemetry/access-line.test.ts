@@ -12,6 +12,7 @@ describe("a line", () => {
       requestId: "0123456789abcdef0123456789abcdef",
       traceId: null,
       client: "192.0.2.7",
+      tls: null,
       method: "GET",
       host: "shop.example.com",
       path: "/catalog/items?page=2",
@@ -27,6 +28,20 @@ describe("a line", () => {
       attempts: 1,
       flags: [],
     });
+  });
+
+  test("tells of TLS what was agreed on, and who the client proved to be", () => {
+    const certificate = { isVerified: true, subject: "CN=shop", spiffeId: "spiffe://a/b", fingerprint: "ab" };
+    const tls = { version: "TLSv1.3", sni: "a.test", certificate };
+    const told = (entry: Parameters<typeof accessEntry>[0]) => JSON.parse(accessLine(accessEntry(entry), "")).tls;
+    expect([told({ tls }), told({ tls }), told({ tls: { ...tls, sni: null, certificate: null } })]).toEqual([
+      ...Array.from({ length: 2 }, () => ({
+        version: "TLSv1.3",
+        sni: "a.test",
+        clientCertificate: { subject: "CN=shop", spiffeId: "spiffe://a/b", fingerprint: "ab", verified: true },
+      })),
+      { version: "TLSv1.3", sni: null, clientCertificate: null },
+    ]);
   });
 
   test("of a request that met no route and no service says null", () => {

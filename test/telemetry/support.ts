@@ -4,6 +4,7 @@ const ENTRY: AccessEntry = {
   at: Date.UTC(2026, 0, 2, 3, 4, 5, 6),
   id: "0123456789abcdef0123456789abcdef",
   traceId: null,
+  tls: null,
   client: "192.0.2.7",
   method: "GET",
   host: "shop.example.com",

@@ -42,7 +42,10 @@ async function runFrom(rows: Iterator<Row>): Promise<void> {
 
 beforeAll(async () => {
   echo = startEcho();
-  gateway = await startProxy(echo.url, { route: { paths: { encodedSlash: "allow" } } });
+  gateway = await startProxy(echo.url, {
+    route: { paths: { encodedSlash: "allow" } },
+    torii: { listeners: [{ name: "http", address: "127.0.0.1", port: 0, http2: false }] },
+  });
   const rows = Object.values(GROUPS).flat().values();
   await Promise.all(Array.from({ length: AT_ONCE }, () => runFrom(rows)));
 }, 60_000);

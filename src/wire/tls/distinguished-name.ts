@@ -31,16 +31,13 @@ function attributeText(attribute: DerElement): string {
   return `${SHORT_NAMES.get(oid) ?? oid}=${escaped(derText(value))}`;
 }
 
-// RFC 4514 2.4; what is no printable ASCII goes as the hexadecimal of its UTF-8, so that it fits into a header field.
-const SPECIAL = /^[ #]|[ ]$|["+,;<>\\]/g;
-const UNPRINTABLE = /[^ -~]/gu;
+// RFC 4514 2.4. What is no printable ASCII goes as the hexadecimal of its UTF-8, to fit into a header field; quotes and
+// backslashes do so too, that nobody who reads them within quotes takes one for the end.
+const ESCAPED = /^[ #]|[ ]$|[+,;<>"\\]|[^ -~]/gu;
 
 function escaped(text: string): string {
-  return text
-    .replace(SPECIAL, (character) => `\\${character}`)
-    .replace(UNPRINTABLE, (character) =>
-      Buffer.from(character, "utf8")
-        .toString("hex")
-        .replace(/../g, (byte) => `\\${byte.toUpperCase()}`),
-    );
+  const hex = (character: string) => Buffer.from(character, "utf8").toString("hex").toUpperCase();
+  return text.replace(ESCAPED, (character) =>
+    /^[ #+,;<>]/.test(character) ? `\\${character}` : hex(character).replace(/../g, "\\$&"),
+  );
 }

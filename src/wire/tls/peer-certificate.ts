@@ -53,8 +53,8 @@ function alternativeNames(extensions: DerElement | undefined): readonly DerEleme
   return [];
 }
 
-// IA5String; a control or a byte beyond ASCII stands in no name that means anything.
-const NAME = /^[!-~]+$/;
+// IA5String; controls, quotes, backslashes and bytes beyond ASCII stand in no URI and no host name.
+const NAME = /^[!#-[\]-~]+$/;
 
 function textsOf(names: readonly DerElement[], kind: number): readonly string[] {
   return names

@@ -68,6 +68,7 @@ export function serveH2(options: H2ServerOptions): H2Server {
       onConnection() {},
       onHandshake() {},
       onPassage() {},
+      onPassageDone() {},
     },
   };
   const server = Bun.listen<H2Downstream>({

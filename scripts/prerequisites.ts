@@ -6,7 +6,10 @@ interface Prerequisite {
   readonly debianPackage: string;
 }
 
-const PREREQUISITES: readonly Prerequisite[] = [{ program: "redis-server", debianPackage: "redis-server" }];
+const PREREQUISITES: readonly Prerequisite[] = [
+  { program: "redis-server", debianPackage: "redis-server" },
+  { program: "node", debianPackage: "nodejs" },
+];
 
 /** The words before `apt-get` that make it allowed, or null when this user may not install. */
 async function installer(): Promise<readonly string[] | null> {

@@ -8,7 +8,8 @@ const RULES: readonly (readonly [pattern: RegExp, rule: MergeRule])[] = [
   // The supervisor reads each configuration once; the workers read it once more each.
   [/^torii_config_reloads_total$/, "own"],
   [/^torii_config_last_reload_timestamp_seconds$/, "max"],
-  [/_(?:info|lag_seconds)$/, "max"],
+  // What holds for one, and the worst of all.
+  [/_info$|^torii_(?:accept_paused|overload_pressure)$/, "max"],
   // Good only where it is good for all: a flag of success or health, an instant when something ends, a bound.
   [/_(?:successful|healthy|up|reachable|expiry_timestamp_seconds)$/, "min"],
   [/^process_(?:start_time_seconds|max_fds)$/, "min"],

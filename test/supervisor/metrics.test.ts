@@ -37,6 +37,7 @@ describe("two workers' metrics", () => {
     ["the latest instant of a reload counts", "torii_config_last_reload_timestamp_seconds", "gauge", 10, 20, 20],
     ["the first instant of an expiry counts", "torii_certificate_expiry_timestamp_seconds", "gauge", 10, 20, 10],
     ["a version is there once", "torii_build_info", "gauge", 1, 1, 1],
+    ["the greatest pressure counts", "torii_overload_pressure", "gauge", 0.2, 0.9, 0.9],
     ["memory is added up", "process_resident_memory_bytes", "gauge", 100, 200, 300],
     ["the bound on descriptors is not", "process_max_fds", "gauge", 1024, 1024, 1024],
     ["reloads are counted by the supervisor alone", "torii_config_reloads_total", "counter", 1, 5, 1],

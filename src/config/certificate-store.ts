@@ -29,9 +29,8 @@ export async function storedPair(
     return null;
   };
   const { redis, read } = stored;
-  if (redis === null || read === null) {
-    return refuse("needs redis, where certificates by name stand; set redis, or write { cert, key }");
-  }
+  if (redis === null) return refuse("needs redis, where certificates by name stand; set redis, or write { cert, key }");
+  if (read === null) return refuse("cannot be had, as nothing here reads the store; write { cert, key }");
   if (read === "skipped") {
     vetting.warnings.push({
       ...placeOf(spot),

@@ -197,6 +197,10 @@ describe("a certificate in the store", () => {
     ]);
   });
 
+  test("is a fault where nothing reads the store", async () => {
+    expect(await found({})).toEqual([`${at}cannot be had, as nothing here reads the store; write { cert, key }`]);
+  });
+
   test("is a warning for whoever reaches no store", async () => {
     expect(await warnings(text, { readCertificate: "skipped" })).toEqual([
       "listeners[0].tls.certificates[0].store: store shop was not looked at: only a running gateway reads it",

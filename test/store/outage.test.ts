@@ -28,13 +28,13 @@ async function failure(call: Promise<unknown>): Promise<StoreError> {
   return error;
 }
 
-/** Fails the test if the call takes longer than it may; 100 ms are for a busy machine. */
+/** Fails the test if the call takes longer than it may; 300 ms are for a busy machine. */
 async function inTime<T>(mostMs: number, call: Promise<T>): Promise<T> {
   const startedAt = performance.now();
   try {
     return await call;
   } finally {
-    expect(performance.now() - startedAt).toBeLessThan(mostMs + 100);
+    expect(performance.now() - startedAt).toBeLessThan(mostMs + 300);
   }
 }
 

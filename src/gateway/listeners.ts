@@ -52,30 +52,10 @@ interface Open extends PlannedSocket {
 }
 
 /** No listener yet. */
-export function createListeners({ socketFor, ...deps }: ListenersDeps): Listeners {
+export function createListeners(deps: ListenersDeps): Listeners {
   let open: readonly Open[] = [];
   // Closed by a reload, with requests still under way.
   const leaving = new Set<Listener>();
-
-  function place(config: ListenerConfig): { readonly port: number; readonly fd?: number } {
-    if (socketFor === undefined) return { port: config.port };
-    const handed = socketFor(config);
-    if (handed === null) throw new Error("this process was given no socket for it");
-    return handed;
-  }
-
-  function openOne(planned: PlannedSocket, { limits, trustedProxies }: Config): Open {
-    const { config, entries } = planned;
-    const listener = createListener({
-      address: config.address,
-      ...place(config),
-      entries,
-      limits,
-      isTrusted: addressMatcher(trustedProxies),
-      ...deps,
-    });
-    return { ...planned, listener };
-  }
 
   function leave({ listener }: Open): void {
     leaving.add(listener);
@@ -89,30 +69,33 @@ export function createListeners({ socketFor, ...deps }: ListenersDeps): Listener
     return [...open.map(({ listener }) => listener), ...leaving];
   }
 
+  function goOn(next: readonly Open[], { limits, trustedProxies }: Config): void {
+    const isTrusted = addressMatcher(trustedProxies);
+    for (const { listener, entries } of next) listener.update({ entries, limits, isTrusted });
+    const stays = new Set(next.map(({ listener }) => listener));
+    for (const one of open) if (!stays.has(one.listener)) leave(one);
+    open = next;
+  }
+
+  function prepare(config: Config): Prepared {
+    const opened: Open[] = [];
+    const next = planSockets(config.listeners, policiesOf(open)).map((planned): Open => {
+      const same = open.find(({ key }) => key === planned.key);
+      if (same !== undefined) return { ...planned, listener: same.listener };
+      const made = tryOpen(planned.config, () => openListener(planned, config, deps), opened);
+      opened.push(made);
+      return made;
+    });
+    return {
+      commit: () => goOn(next, config),
+      abort() {
+        for (const { listener } of opened) listener.terminate();
+      },
+    };
+  }
+
   return {
-    prepare(config) {
-      const opened: Open[] = [];
-      const next = planSockets(config.listeners, policiesOf(open)).map((planned): Open => {
-        const same = open.find(({ key }) => key === planned.key);
-        if (same !== undefined) return { ...planned, listener: same.listener };
-        const made = tryOpen(planned.config, () => openOne(planned, config), opened);
-        opened.push(made);
-        return made;
-      });
-      return {
-        commit() {
-          const { limits, trustedProxies } = config;
-          const isTrusted = addressMatcher(trustedProxies);
-          for (const { listener, entries } of next) listener.update({ entries, limits, isTrusted });
-          const stays = new Set(next.map(({ listener }) => listener));
-          for (const one of open) if (!stays.has(one.listener)) leave(one);
-          open = next;
-        },
-        abort() {
-          for (const { listener } of opened) listener.terminate();
-        },
-      };
-    },
+    prepare,
     addresses: () => new Map(open.flatMap(addressesOf)),
     async drain({ delayMs, timeoutMs }, manner) {
       for (const listener of all()) listener.drain();
@@ -128,6 +111,21 @@ export function createListeners({ socketFor, ...deps }: ListenersDeps): Listener
       for (const listener of all()) listener.terminate();
     },
   };
+}
+
+function openListener(planned: PlannedSocket, config: Config, { socketFor, ...deps }: ListenersDeps): Open {
+  const { address, port } = planned.config;
+  const handed = socketFor?.(planned.config) ?? null;
+  if (handed === null && socketFor !== undefined) throw new Error("this process was given no socket for it");
+  const listener = createListener({
+    address,
+    ...(handed ?? { port }),
+    entries: planned.entries,
+    limits: config.limits,
+    isTrusted: addressMatcher(config.trustedProxies),
+    ...deps,
+  });
+  return { ...planned, listener };
 }
 
 function addressesOf({ entries, listener: { address, port } }: Open) {

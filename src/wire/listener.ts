@@ -1,16 +1,13 @@
 import type { SocketHandler, TCPSocketListener } from "bun";
-import { GatewayError } from "../errors.ts";
 import type { AcceptGate } from "./accept-gate.ts";
 import { type Acceptor, createAcceptor, type ListenAt } from "./acceptor.ts";
+import { Admission } from "./admission.ts";
 import { Connections } from "./connections.ts";
-import { Downstream } from "./downstream.ts";
 import { EntryContexts, type ListenerSettings } from "./entry-contexts.ts";
 import { inEvent, now } from "./event.ts";
-import type { ClientInfo } from "./exchange.ts";
-import { type ConnectionSocket, socketOf } from "./handover.ts";
-import { Intake, type IntakeHost } from "./intake.ts";
-import type { ConnectionRefusal, ListenerContext, ListenerHooks, ServerConnection } from "./listener-context.ts";
-import { type EntryTable, entryTable, type OpenEntry } from "./listener-entry.ts";
+import type { ConnectionSocket } from "./handover.ts";
+import type { ListenerHooks, ServerConnection } from "./listener-context.ts";
+import { entryTable } from "./listener-entry.ts";
 import { socketEvents } from "./socket-events.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
 
@@ -59,7 +56,7 @@ export function createListener(options: ListenerOptions): Listener {
   const connections = new Connections(gate, hooks);
   const contexts = new EntryContexts({ wheel, newId, hooks, connections });
   let table = entryTable(contexts.open(options));
-  const acceptor = listen(options, connections, () => table);
+  const acceptor = listen(options, new Admission({ gate, hooks, connections, table: () => table }));
   gate.add(acceptor);
 
   function stopAccepting(): void {
@@ -101,91 +98,13 @@ export function createListener(options: ListenerOptions): Listener {
   };
 }
 
-function listen(options: ListenerOptions, connections: Connections, table: () => EntryTable): Acceptor {
-  const { gate, hooks } = options;
-
-  const host: IntakeHost = {
-    recount(intake, { peer }) {
-      const { limits } = table().first.context;
-      const reason = gate.enter(peer, Number.POSITIVE_INFINITY, limits.connectionsPerClient);
-      connections.recount(intake, peer);
-      return reason;
-    },
-    replaced: (before, after, { context }) => connections.replace(before, after, context),
-  };
-
-  function accept(socket: ConnectionSocket, client: ClientInfo): void {
-    const entries = table();
-    const { first, expectsProxyProtocol } = entries;
-    const { limits } = first.context;
-    if (expectsProxyProtocol && !client.isTrusted) {
-      turnAwaySilently(socket, "proxy_untrusted");
-      return;
-    }
-    // Behind a proxy the client is not known yet.
-    const ownLimit = expectsProxyProtocol ? null : limits.connectionsPerClient;
-    const reason = gate.enter(client.peer, limits.connections, ownLimit);
-    if (reason !== null && (entries.speech !== "http" || !gate.canTurnAway)) {
-      gate.leave(client.peer);
-      turnAwaySilently(socket, reason);
-      return;
-    }
-    socket.setNoDelay(true);
-    if (reason !== null) turnAway(socket, client, { first, reason });
-    else admit(socket, client, entries);
-    gate.settle(limits.connections);
-  }
-
-  function admit(socket: ConnectionSocket, client: ClientInfo, entries: EntryTable): void {
-    const { context } = entries.first;
-    if (beginsWithRequest(entries)) {
-      const connection = new Downstream(socketOf(socket), context, client);
-      socket.data = connection;
-      connections.add(connection, context, client.peer);
-      return;
-    }
-    const intake = new Intake(socket, { host, table: entries, client });
-    socket.data = intake;
-    connections.add(intake, context, client.peer);
-    intake.begin();
-  }
-
-  /** It takes nobody's place while it is told why it cannot stay. */
-  function turnAway(socket: ConnectionSocket, client: ClientInfo, { first, reason }: TurnedAway): void {
-    const connection = new Downstream(socketOf(socket), first.context, client);
-    socket.data = connection;
-    connections.add(connection, first.context, client.peer);
-    connections.turnAway(connection);
-    hooks.onConnection(reason);
-    connection.refuseConnection(new GatewayError("overloaded", "There are too many connections.", { retryAfter: 1 }));
-  }
-
-  function turnAwaySilently(socket: ConnectionSocket, reason: ConnectionRefusal): void {
-    hooks.onConnection(reason);
-    socket.terminate();
-  }
-
+function listen({ fd, address: hostname, port }: ListenerOptions, admission: Admission): Acceptor {
   const handlers = {
-    open(socket: ConnectionSocket) {
-      const client = clientOf(socket, table().first.context);
-      if (client === null) socket.terminate();
-      else inEvent(socket, () => accept(socket, client));
-    },
+    open: (socket: ConnectionSocket) => inEvent(admission, () => admission.accept(socket)),
     ...socketEvents<ServerConnection>(),
   };
-  const { fd, address: hostname, port } = options;
   const at: ListenAt = fd === undefined || fd === null ? { hostname, port } : { fd };
   return createAcceptor((where) => bunListen(where, handlers), at);
-}
-
-interface TurnedAway {
-  readonly first: OpenEntry;
-  readonly reason: ConnectionRefusal;
-}
-
-/** Nothing is to be found out first, so that no intake is needed. */
-function beginsWithRequest({ first, speech, expectsProxyProtocol }: EntryTable): boolean {
-  return speech === "http" && !first.hasHttp2 && !expectsProxyProtocol;
 }
 
 function bunListen(at: ListenAt, handlers: SocketHandler<ServerConnection>): TCPSocketListener<ServerConnection> {
@@ -196,18 +115,4 @@ function bunListen(at: ListenAt, handlers: SocketHandler<ServerConnection>): TCP
 interface Address {
   readonly hostname: string;
   readonly port: number;
-}
-
-/** Who is at the other end; null when the connection was reset before it could be looked at. */
-function clientOf(
-  socket: ConnectionSocket,
-  { isTrusted }: Pick<ListenerContext<ServerConnection>, "isTrusted">,
-): ClientInfo | null {
-  // The types promise an address, but the runtime has none for a socket that is gone already.
-  const address: string | undefined = socket.remoteAddress;
-  if (address === undefined) return null;
-  // An IPv4 client of a listener on `::` shows as `::ffff:1.2.3.4`.
-  const peer = address.replace(/^::ffff:(?=\d+\.)/, "");
-  const { remotePort: port, localPort } = socket;
-  return { address: peer, peer, port, localPort, isTrusted: isTrusted(peer), tls: null };
 }

@@ -55,12 +55,13 @@ export class Forward implements Attempt, Receiver {
 
   /**
    * A kept connection may be closed by its endpoint at the very moment it is used. A request that may be sent twice
-   * goes once more, on a fresh connection (RFC 9112 9.3.1); nothing else is repeated unasked.
+   * goes once more, on a fresh connection (RFC 9112 9.3.1), and so does one that the endpoint said it did not look at
+   * (RFC 9113 8.7); nothing else is repeated unasked.
    */
   #mayRepeat(error: GatewayError): boolean {
     const { exchange } = this;
-    const isStale = error.code === "upstream_reset" && error.sent === "reused";
-    return isStale && !this.#isRepeated && exchange.body === null && IDEMPOTENT.has(exchange.upstreamMethod);
+    if (error.code !== "upstream_reset" || this.#isRepeated || exchange.body !== null || exchange.isDone) return false;
+    return error.sent === "nothing" || (error.sent === "reused" && IDEMPOTENT.has(exchange.upstreamMethod));
   }
 
   #responseMs(): number {

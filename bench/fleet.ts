@@ -59,7 +59,7 @@ export async function startProxy(bench: Bench, proxy: ProxySpec): Promise<Contes
   const accessLogFile = bench.options.hasAccessLog ? `${directory}/access.log` : null;
   const launch = await proxy.prepare({ directory, port, backendPort: bench.backendPort, accessLogFile });
   const child = startChild(bench, launch, { directory, core: bench.cores.proxy });
-  await waitUntilReady(proxy.name, port, child);
+  await waitUntilReady(proxy.name, { port, scheme: proxy.scheme ?? "http" }, child);
   return { name: proxy.name, port, child, directory };
 }
 
@@ -81,12 +81,20 @@ export function startChild(bench: Pick<Bench, "children">, launch: Launch, place
   return bench.children.start({ ...launch, ...place, logFile: `${place.directory}/output.log` });
 }
 
+/** Where a program is to answer. */
+export interface Answering {
+  readonly port: number;
+  readonly scheme?: "http" | "https";
+  /** It does not understand HTTP/1.1: that it accepts is enough. */
+  readonly isHttp2Only?: boolean;
+}
+
 /** Polls with GET until 200 comes; throws when the process ends first or after a minute. */
-export async function waitUntilReady(name: string, port: number, child: Child): Promise<void> {
+export async function waitUntilReady(name: string, place: Answering, child: Child): Promise<void> {
   const deadlineAt = performance.now() + READY_TIMEOUT_MS;
   while (performance.now() < deadlineAt) {
     if (!child.isRunning()) throw new Error(`${name} ended at its start:\n${await logTail(child)}`);
-    if ((await statusOf(port)) === 200) return;
+    if ((await statusOf(place)) === 200) return;
     await Bun.sleep(READY_POLL_MS);
   }
   throw new Error(`${name} did not answer 200 within a minute:\n${await logTail(child)}`);
@@ -95,9 +103,16 @@ export async function waitUntilReady(name: string, port: number, child: Child): 
 /** A path that every configuration here forwards, also those whose routes cover only `/api/`. */
 const READY_PATH = "/api/r0/items";
 
-async function statusOf(port: number): Promise<number | null> {
+async function statusOf({ port, scheme = "http", isHttp2Only = false }: Answering): Promise<number | null> {
   try {
-    return (await fetch(`http://127.0.0.1:${port}${READY_PATH}`, { signal: AbortSignal.timeout(1000) })).status;
+    if (isHttp2Only) {
+      const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data: () => undefined } });
+      socket.end();
+      return 200;
+    }
+    const tls = { rejectUnauthorized: false };
+    const url = `${scheme}://127.0.0.1:${port}${READY_PATH}`;
+    return (await fetch(url, { signal: AbortSignal.timeout(1000), tls })).status;
   } catch {
     // Not listening yet.
     return null;

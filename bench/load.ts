@@ -1,4 +1,5 @@
 import { UPLOAD_PATH } from "./backend.ts";
+import { runH2load } from "./h2load.ts";
 import { locateProgram } from "./machine.ts";
 import type { Children } from "./process.ts";
 
@@ -11,11 +12,14 @@ export interface LoadSpec {
   /** Sent with each request; 0 for none. */
   readonly uploadBytes: number;
   readonly connections: number;
+  readonly isTls: boolean;
+  /** Requests at once on each connection, by HTTP/2; null: HTTP/1.1. */
+  readonly streams: number | null;
 }
 
 /** A GET without headers of its own but Host. */
 export function get(path: string, connections: number): LoadSpec {
-  return { method: "GET", paths: [path], headers: {}, uploadBytes: 0, connections };
+  return { method: "GET", paths: [path], headers: {}, uploadBytes: 0, connections, isTls: false, streams: null };
 }
 
 /** A POST of so many bytes. */
@@ -46,8 +50,9 @@ export interface LoadResult {
 
 const MARK = "TORII-BENCH ";
 
-/** Runs wrk with one thread; throws when it does not run or its output is not understood. */
+/** Runs wrk, or h2load where streams are asked for, with one thread; throws when its output is not understood. */
 export async function runLoad(children: Children, spec: LoadSpec, target: LoadTarget): Promise<LoadResult> {
+  if (spec.streams !== null) return runH2load(children, { ...spec, streams: spec.streams }, target);
   await Bun.write(target.scriptFile, wrkScript(spec));
   const result = await children.run(wrkCommand(spec, target), target.core);
   if (result.exitCode !== 0) throw new Error(`wrk ended with ${result.exitCode}: ${result.output.trim()}`);
@@ -55,7 +60,7 @@ export async function runLoad(children: Children, spec: LoadSpec, target: LoadTa
 }
 
 function wrkCommand(spec: LoadSpec, target: LoadTarget): readonly string[] {
-  const url = `http://127.0.0.1:${target.port}${spec.paths[0] ?? "/"}`;
+  const url = `${spec.isTls ? "https" : "http"}://127.0.0.1:${target.port}${spec.paths[0] ?? "/"}`;
   const size = [`-c${spec.connections}`, `-d${target.durationSeconds}s`];
   return [locateProgram("wrk") ?? "wrk", "-t1", ...size, "--timeout", "10s", "-s", target.scriptFile, url];
 }

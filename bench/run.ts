@@ -85,7 +85,7 @@ async function startBackend(bench: Bench): Promise<void> {
   const directory = await makeDirectory(bench, "backend");
   const launch = await prepareBackend(directory, bench.backendPort);
   const child = startChild(bench, launch, { directory, core: bench.cores.load });
-  await waitUntilReady("the backend", bench.backendPort, child);
+  await waitUntilReady("the backend", { port: bench.backendPort }, child);
 }
 
 async function runScenarios(bench: Bench): Promise<number> {
@@ -111,11 +111,19 @@ async function runScenario(bench: Bench, scenario: Scenario): Promise<ScenarioRe
   if (scenario.kind === "special") return await runSpecial(bench, scenario);
   const absent = absentBaseline(scenario);
   if (absent !== null) return skip(scenario, `${absent.name} is absent (${absent.install})`);
+  const { tool } = scenario;
+  if (tool !== null && locateProgram(tool.program) === null) {
+    return skip(scenario, `${tool.program} is absent (${tool.install})`);
+  }
   // Variants of one proxy have its name and a suffix.
   const isChosen = (proxy: ProxySpec) => isWanted(bench.options, proxy.name.split("-")[0] ?? "") && proxy.isInstalled();
   const proxies = scenario.contestants.filter(isChosen);
-  if (proxies.length > 0) return await runRounds(bench, scenario, proxies);
+  if (proxies.length > 0) return await runRounds(await withOwnBackend(bench, scenario), scenario, proxies);
   return skip(scenario, "torii is absent or not chosen");
+}
+
+async function withOwnBackend(bench: Bench, { startBackend }: LoadScenario): Promise<Bench> {
+  return startBackend === null ? bench : { ...bench, backendPort: await startBackend(bench) };
 }
 
 /** The measure of a scenario, when it is a proxy that is not there. */

@@ -12,6 +12,10 @@ export interface LoadScenario extends ScenarioHead {
   readonly load: LoadSpec;
   /** Size of the body that a right answer has. */
   readonly answerBytes: number;
+  /** Starts a backend of its own and returns its port; null: the one of all. */
+  readonly startBackend: ((bench: Bench) => Promise<number>) | null;
+  /** What it needs besides wrk, or null. */
+  readonly tool: { readonly program: string; readonly install: string } | null;
 }
 
 /** Has a procedure of its own. */

@@ -12,6 +12,7 @@ import { runIdle } from "./special/idle.ts";
 import { runReload } from "./special/reload.ts";
 import { runStall } from "./special/stall.ts";
 import { tcpScenarios } from "./tcp-scenarios.ts";
+import { edgeScenarios } from "./tls-scenarios.ts";
 
 /** All proxies that are compared, nginx first. */
 export function allProxies(): readonly ProxySpec[] {
@@ -22,9 +23,11 @@ function bareTorii(): ProxySpec {
   return toriiProxy({ name: "torii", routes: bareRoutes });
 }
 
+const PLAIN = { startBackend: null, tool: null } as const;
+
 /** In the order in which they run. */
 export function allScenarios(): readonly Scenario[] {
-  return [...againstOthers(), ...tcpScenarios(), ...againstItself(), ...specials()];
+  return [...againstOthers(), ...tcpScenarios(), ...edgeScenarios(), ...againstItself(), ...specials()];
 }
 
 function againstOthers(): readonly Scenario[] {
@@ -43,7 +46,7 @@ function againstOthers(): readonly Scenario[] {
 
 function compared(name: string, title: string, load: LoadSpec): LoadScenario {
   const answerBytes = FILE_BYTES[load.paths[0] ?? ""] ?? OK_BODY.length;
-  return { kind: "load", name, title, contestants: allProxies(), baseline: "nginx", load, answerBytes };
+  return { kind: "load", name, title, contestants: allProxies(), baseline: "nginx", load, answerBytes, ...PLAIN };
 }
 
 function againstItself(): readonly Scenario[] {
@@ -71,7 +74,16 @@ interface Contest {
 }
 
 function itself(name: string, title: string, { contestants, load }: Contest): LoadScenario {
-  return { kind: "load", name, title, contestants, baseline: contestants[0].name, load, answerBytes: OK_BODY.length };
+  return {
+    kind: "load",
+    name,
+    title,
+    contestants,
+    baseline: contestants[0].name,
+    load,
+    answerBytes: OK_BODY.length,
+    ...PLAIN,
+  };
 }
 
 function pluginContest(through: "headers" | "context"): Contest {

@@ -21,5 +21,15 @@ export function tcpScenarios(): readonly LoadScenario[] {
 function piped(name: string, title: string, load: LoadSpec): LoadScenario {
   const contestants = [nginxStream(), haproxyTcp(), toriiTcp()];
   const answerBytes = FILE_BYTES[load.paths[0] ?? ""] ?? OK_BODY.length;
-  return { kind: "load", name, title, contestants, baseline: "nginx-stream", load, answerBytes };
+  return {
+    kind: "load",
+    name,
+    title,
+    contestants,
+    baseline: "nginx-stream",
+    load,
+    answerBytes,
+    startBackend: null,
+    tool: null,
+  };
 }

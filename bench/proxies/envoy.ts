@@ -1,31 +1,54 @@
 import { locateProgram } from "../machine.ts";
 import { type ProxySetup, type ProxySpec, writeConfig } from "./proxy.ts";
 
+/** How a configuration differs from the plain one. */
+export interface EnvoyVariant {
+  /** Fields of the listener's one filter chain. */
+  readonly chain: object;
+  /** Fields of the cluster. */
+  readonly cluster: object;
+}
+
 /** Envoy with one worker and a static configuration. */
 export function envoyProxy(): ProxySpec {
+  return envoyVariant({ name: "envoy", scheme: "http" }, async () => ({ chain: {}, cluster: {} }));
+}
+
+/** The same with other parts. */
+export function envoyVariant(
+  { name, scheme }: Required<Pick<ProxySpec, "name" | "scheme">>,
+  variantOf: (setup: ProxySetup) => Promise<EnvoyVariant>,
+): ProxySpec {
   return {
-    name: "envoy",
+    name,
+    scheme,
     install: "put an `envoy` on PATH",
     isInstalled: () => locateProgram("envoy") !== null,
     prepare: async (setup) => {
-      const file = await writeConfig(setup, "envoy.json", JSON.stringify(config(setup), null, 2));
+      const file = await writeConfig(
+        setup,
+        "envoy.json",
+        JSON.stringify(config(setup, await variantOf(setup)), null, 2),
+      );
       const flags = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"];
       return { command: [locateProgram("envoy") ?? "envoy", "-c", file, ...flags], env: {} };
     },
   };
 }
 
-function config(setup: ProxySetup): object {
+function config(setup: ProxySetup, variant: EnvoyVariant): object {
   return {
     static_resources: {
       listeners: [
         {
           name: "edge",
           address: socketAddress(setup.port),
-          filter_chains: [{ filters: [typed(NETWORK + HTTP_MANAGER, "http", connectionManager(setup))] }],
+          filter_chains: [
+            { filters: [typed(NETWORK + HTTP_MANAGER, "http", connectionManager(setup))], ...variant.chain },
+          ],
         },
       ],
-      clusters: [cluster(setup.backendPort)],
+      clusters: [{ ...cluster(setup.backendPort), ...variant.cluster }],
     },
   };
 }
@@ -34,7 +57,8 @@ const TYPE = "type.googleapis.com/envoy.extensions.";
 const NETWORK = "filters.network.http_connection_manager.v3.";
 const HTTP_MANAGER = "HttpConnectionManager";
 
-function typed(type: string, name: string, fields: object): object {
+/** A part that Envoy finds by its type. */
+export function typed(type: string, name: string, fields: object): object {
   return { name, typed_config: { "@type": TYPE + type, ...fields } };
 }
 

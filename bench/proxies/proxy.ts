@@ -18,6 +18,8 @@ export interface Launch {
 export interface ProxySpec {
   /** Unique within a scenario; what the report calls it. */
   readonly name: string;
+  /** What its listener speaks; `http` unless given. */
+  readonly scheme?: "http" | "https";
   /** What to do when it is missing. */
   readonly install: string;
   isInstalled(): boolean;

@@ -8,34 +8,40 @@ export interface ToriiOptions {
   readonly name: string;
   /** Text of the one route file, YAML. */
   readonly routes: (backendPort: number) => string;
-  /** Of the one listener; `http` unless given. */
-  readonly protocol?: "http" | "tcp";
+  readonly scheme?: "http" | "https";
+  /** More keys of the one listener, YAML without braces; none unless given. */
+  readonly listener?: (directory: string) => Promise<string>;
 }
 
 const ROOT = resolve(import.meta.dir, "../..");
 const MAIN = `${ROOT}/src/main.ts`;
 
 /** Torii from this working tree, with one route file. */
-export function toriiProxy({ name, routes, protocol = "http" }: ToriiOptions): ProxySpec {
+export function toriiProxy({ name, routes, scheme = "http", listener = noKeys }: ToriiOptions): ProxySpec {
   return {
     name,
+    scheme,
     install: "src/main.ts is missing",
     isInstalled: () => hasGateway(MAIN),
     prepare: async (setup) => {
       await mkdir(`${setup.directory}/routes`);
       await writeConfig(setup, "routes/bench.yaml", routes(setup.backendPort));
-      const file = await writeConfig(setup, "torii.yaml", config(setup, protocol));
+      const file = await writeConfig(setup, "torii.yaml", config(setup, await listener(setup.directory)));
       return { command: [process.execPath, MAIN, "run", "--config", file], env: { NODE_ENV: "production" } };
     },
   };
 }
 
-function config(setup: ProxySetup, protocol: string): string {
+async function noKeys(): Promise<string> {
+  return "protocol: http";
+}
+
+function config(setup: ProxySetup, listener: string): string {
   const [statusPort = 0] = takeFreePorts(1);
   const accessLog =
     setup.accessLogFile === null ? "{ enabled: false }" : `{ enabled: true, path: ${setup.accessLogFile} }`;
   return `listeners:
-  - { name: edge, protocol: ${protocol}, address: 127.0.0.1, port: ${setup.port} }
+  - { name: edge, ${listener}, address: 127.0.0.1, port: ${setup.port} }
 routes: routes/
 plugins: ${ROOT}/bench/plugins/
 defaults: { timeout: 10m }
@@ -72,7 +78,7 @@ export function toriiTcp(): ProxySpec {
 ${serviceYaml("backend", backendPort)}routes:
   - { name: pipe, listeners: [edge], backends: [{ service: backend }] }
 `;
-  return toriiProxy({ name: "torii-tcp", routes, protocol: "tcp" });
+  return toriiProxy({ name: "torii-tcp", routes, listener: async () => "protocol: tcp" });
 }
 
 /** Path that only the route with this number takes. */

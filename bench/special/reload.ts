@@ -1,6 +1,6 @@
 import { rename } from "node:fs/promises";
 import { type Bench, type Contestant, startProxy } from "../fleet.ts";
-import { type LoadResult, runLoad } from "../load.ts";
+import { get, type LoadResult, runLoad } from "../load.ts";
 import { routePath, serviceYaml, toriiProxy } from "../proxies/torii.ts";
 import type { ScenarioHead, ScenarioReport } from "../report.ts";
 
@@ -60,7 +60,7 @@ async function measure(bench: Bench): Promise<ReloadMeasurement> {
 function applyLoad(bench: Bench, contestant: Contestant, durationSeconds: number): Promise<LoadResult> {
   const paths = Array.from({ length: ROUTES }, (_, number) => routePath(number));
   const connections = bench.options.connections ?? CONNECTIONS;
-  const load = { method: "GET", paths, headers: {}, uploadBytes: 0, connections } as const;
+  const load = { ...get("/", connections), paths };
   const scriptFile = `${contestant.directory}/load.lua`;
   return runLoad(bench.children, load, { port: contestant.port, durationSeconds, core: bench.cores.load, scriptFile });
 }

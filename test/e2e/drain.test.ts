@@ -13,6 +13,8 @@ import { catchAll } from "../support.ts";
 
 const PIECES = 12;
 const PIECE_MS = 100;
+/** One a time: curl 7.88 cannot keep a connection that it opened with prior knowledge, with whatever server. */
+const HTTP2 = ["--http2-prior-knowledge", 1] as const;
 
 let folder: string;
 
@@ -102,14 +104,20 @@ async function askOnAndOn(port: number, goesOn: () => boolean): Promise<number> 
   return answered;
 }
 
-async function curlOnAndOn(port: number, option: string, goesOn: () => boolean): Promise<readonly string[]> {
+/** Several requests a time, over one connection as far as that stays; what did not come to an answer. */
+async function curlOnAndOn(
+  port: number,
+  [option, requests]: readonly [option: string, requests: number],
+  goesOn: () => boolean,
+): Promise<readonly string[]> {
   const failures: string[] = [];
   while (goesOn()) {
-    const url = `http://127.0.0.1:${port}/[1-5]`;
+    const url = `http://127.0.0.1:${port}/[1-${requests}]`;
     const { exitCode, stdout, stderr } = await Bun.$`curl -sS ${option} -w ${"%{http_code} "} -o /dev/null ${url}`
       .quiet()
       .nothrow();
-    if (exitCode !== 0 || stdout.toString() !== "200 ".repeat(5)) failures.push(`${exitCode} ${stdout} ${stderr}`);
+    if (exitCode !== 0 || stdout.toString() !== "200 ".repeat(requests))
+      failures.push(`${exitCode} ${stdout} ${stderr}`);
   }
   return failures;
 }
@@ -191,7 +199,7 @@ describe("torii run, told to end", () => {
     let isBalanced = true;
     const goesOn = () => isBalanced;
     const asking = [askOnAndOn(port, goesOn), askOnAndOn(port, goesOn), streamsOnAndOn(port, goesOn)];
-    const curling = [curlOnAndOn(port, "--http1.1", goesOn), curlOnAndOn(port, "--http2-prior-knowledge", goesOn)];
+    const curling = [curlOnAndOn(port, ["--http1.1", 5], goesOn), curlOnAndOn(port, HTTP2, goesOn)];
     const socket = await openSocket(port);
     expect(await echoed(socket, "before")).toBe("before");
     using idle = await connect({ port });

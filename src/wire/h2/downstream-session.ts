@@ -70,7 +70,10 @@ export class H2Downstream implements ServerConnection, SessionOwner {
 
   going(): void {}
 
-  streamClosed(): void {}
+  /** Told to go before, the client has nothing left to wait for here: as HTTP/1.1 closes after a response. */
+  streamClosed(): void {
+    if (this.#context.isDraining && this.#session.streams.size === 0) this.#session.close();
+  }
 
   closed(): void {
     this.#context.closed(this);

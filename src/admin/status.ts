@@ -111,6 +111,8 @@ export function createStatusServer(options: StatusServerOptions): StatusServer {
       hostname: options.address,
       port: options.port,
       development: false,
+      // Without development the runtime shares its port, and another gateway would answer half of our probes.
+      reusePort: false,
       idleTimeout: 30,
       fetch: (request) => app.fetch(request),
       error: internal,

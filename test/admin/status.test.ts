@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { closeSync } from "node:fs";
 import * as z from "zod";
 import { createStatusServer, type ReadyState, type StatusServer } from "../../src/admin/status.ts";
+import { openShared } from "../../src/supervisor/listening-socket.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 
 const READY: ReadyState = { isStarted: true, reasons: [] };
@@ -111,6 +113,13 @@ describe("the status server", () => {
     const response = await start(READY, () => Promise.reject(new Error("secret detail")))("/metrics");
     expect(response.status).toBe(500);
     expect(await response.text()).not.toContain("secret detail");
+  });
+
+  test("shares its port with nobody, though the other would", () => {
+    const other = openShared("127.0.0.1", 0);
+    const options = { address: "127.0.0.1", port: other.port, readyState: () => READY };
+    expect(() => createStatusServer({ ...options, metrics: { render: async () => "" } })).toThrow(`:${other.port}`);
+    closeSync(other.fd);
   });
 
   test("says where it cannot listen", () => {

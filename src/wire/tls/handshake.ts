@@ -77,6 +77,8 @@ export class Handshake extends Timer implements ServerConnection {
   goAway(): void {}
 
   /** The time for a request's head bounds it already. */
+  readonly heldBytes = 0;
+
   closeIdle(): void {}
 
   close(): void {

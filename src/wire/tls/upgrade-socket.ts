@@ -49,6 +49,7 @@ const NOBODY: ServerConnection = {
   drain: nothing,
   close: nothing,
   goAway: nothing,
+  heldBytes: 0,
   closeIdle: nothing,
   terminate: nothing,
 };

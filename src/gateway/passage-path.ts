@@ -3,8 +3,9 @@ import type { Snapshot } from "../config/snapshot.ts";
 import { GatewayError } from "../errors.ts";
 import type { AccessEntry } from "../telemetry/access-line.ts";
 import type { AccessLog } from "../telemetry/access-log.ts";
+import type { Counter } from "../telemetry/family.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import type { Passage, PassageHooks } from "../wire/l4/passage.ts";
+import type { Passage, PassageHooks, PassageObserver } from "../wire/l4/passage.ts";
 
 export interface PassagePathDeps {
   readonly metrics: Pick<Metrics, "counter" | "gauge">;
@@ -16,6 +17,33 @@ export interface PassagePathDeps {
 
 /** What happens to a connection that is passed on as it is: its route, and its line and counts at the end. */
 export function createPassagePath({ metrics, current, accessLog }: PassagePathDeps): PassageHooks {
+  const counts = passageCounts(metrics);
+  return {
+    onPassage(passage) {
+      counts.open.add(1);
+      const route = routeOf(passage, current());
+      if (route === null) passage.refuse(new GatewayError("route_not_found", "No route takes this connection."));
+      else route.serve(passage);
+    },
+    onPassageDone(passage) {
+      counts.open.add(-1);
+      passage.observer?.passageDone(passage);
+      const { ended, received, sent } = counts.of(passage);
+      ended(passage.error?.code ?? "ok").add();
+      received.add(passage.bytesReceived);
+      sent.add(passage.bytesSent);
+      accessLog()?.log(entryOf(passage));
+    },
+  };
+}
+
+interface RouteCounts {
+  readonly ended: (result: string) => Counter;
+  readonly received: Counter;
+  readonly sent: Counter;
+}
+
+function passageCounts(metrics: PassagePathDeps["metrics"]) {
   const open = metrics
     .gauge({ name: "torii_passthrough_connections_open", help: "Client connections that are passed on as they are." })
     .of();
@@ -29,23 +57,27 @@ export function createPassagePath({ metrics, current, accessLog }: PassagePathDe
     help: "Bytes that were passed on, from clients (received) and to them (sent).",
     labels: ["route", "direction"],
   });
-  return {
-    onPassage(passage) {
-      open.add(1);
-      const route = routeOf(passage, current());
-      if (route === null) passage.refuse(new GatewayError("route_not_found", "No route takes this connection."));
-      else route.serve(passage);
-    },
-    onPassageDone(passage) {
-      open.add(-1);
-      passage.observer?.passageDone(passage);
-      const route = passage.route ?? "";
-      total.of(route, passage.error?.code ?? "ok").add();
-      bytes.of(route, "received").add(passage.bytesReceived);
-      bytes.of(route, "sent").add(passage.bytesSent);
-      accessLog()?.log(entryOf(passage));
-    },
-  };
+  // Series of the routes in force: looking one up costs more than all else at a connection's end.
+  const known = new WeakMap<PassageObserver, RouteCounts>();
+
+  function make(route: string): RouteCounts {
+    const results = new Map<string, Counter>();
+    const ended = (result: string) => {
+      const counter = results.get(result) ?? total.of(route, result);
+      results.set(result, counter);
+      return counter;
+    };
+    return { ended, received: bytes.of(route, "received"), sent: bytes.of(route, "sent") };
+  }
+
+  function of({ observer, route }: Passage): RouteCounts {
+    if (observer === null) return make(route ?? "");
+    const counts = known.get(observer) ?? make(route ?? "");
+    known.set(observer, counts);
+    return counts;
+  }
+
+  return { open, of };
 }
 
 function routeOf({ protocol, listener, sni }: Passage, snapshot: Snapshot | null): CompiledPassthrough | null {

@@ -1,7 +1,11 @@
 import { Dial } from "../../../src/wire/dial.ts";
 import { inEvent } from "../../../src/wire/event.ts";
 import type { Passage } from "../../../src/wire/l4/passage.ts";
-import { PassthroughConnection, type PassthroughOrigin } from "../../../src/wire/l4/passthrough.ts";
+import {
+  PassthroughConnection,
+  type PassthroughContext,
+  type PassthroughOrigin,
+} from "../../../src/wire/l4/passthrough.ts";
 import { socketEvents } from "../../../src/wire/socket-events.ts";
 import { TimerWheel } from "../../../src/wire/timer-wheel.ts";
 import { connect, type RawClient } from "../../support/client.ts";
@@ -39,6 +43,26 @@ export interface TestPassthrough extends AsyncDisposable {
   ended(count?: number): Promise<Passage>;
 }
 
+function listen(context: PassthroughContext, connections: PassthroughConnection[], setup: PassthroughSetup) {
+  return Bun.listen<PassthroughConnection>({
+    hostname: "127.0.0.1",
+    port: 0,
+    allowHalfOpen: true,
+    socket: {
+      ...socketEvents<PassthroughConnection>(),
+      open(socket) {
+        const { remoteAddress: address, remotePort: port, localPort } = socket;
+        const client = { address, peer: address, port, localPort, isTrusted: false, tls: null };
+        const none = { protocol: "tcp", client, to: null, sni: null, first: Buffer.alloc(0) } as const;
+        const connection = new PassthroughConnection(socket, context, { ...none, ...setup.origin });
+        socket.data = connection;
+        connections.push(connection);
+        inEvent(socket, () => connection.begin());
+      },
+    },
+  });
+}
+
 export function startPassthrough(setup: PassthroughSetup = {}): TestPassthrough {
   const wheel = setup.wheel ?? new TimerWheel();
   const connections: PassthroughConnection[] = [];
@@ -63,30 +87,7 @@ export function startPassthrough(setup: PassthroughSetup = {}): TestPassthrough 
     hooks: { onPassage: setup.onPassage ?? join, onPassageDone: (passage: Passage) => void done.push(passage) },
     closed: () => void counts.gone++,
   };
-  const server = Bun.listen<PassthroughConnection>({
-    hostname: "127.0.0.1",
-    port: 0,
-    allowHalfOpen: true,
-    socket: {
-      ...socketEvents<PassthroughConnection>(),
-      open(socket) {
-        const { remoteAddress: address, remotePort: port, localPort } = socket;
-        const client = { address, peer: address, port, localPort, isTrusted: false, tls: null };
-        const origin = {
-          protocol: "tcp",
-          client,
-          to: null,
-          sni: null,
-          first: Buffer.alloc(0),
-          ...setup.origin,
-        } as const;
-        const connection = new PassthroughConnection(socket, context, origin);
-        socket.data = connection;
-        connections.push(connection);
-        inEvent(socket, () => connection.begin());
-      },
-    },
-  });
+  const server = listen(context, connections, setup);
   const open = () => connect({ port: server.port });
   return {
     port: server.port,

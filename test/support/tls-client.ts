@@ -12,6 +12,8 @@ export interface TlsClientOptions {
   readonly certificate?: TestCertificate;
   readonly alpn?: readonly string[];
   readonly version?: "TLSv1.2" | "TLSv1.3";
+  /** A session to resume. */
+  readonly session?: Buffer;
   /** OpenSSL's names of signature schemes that the client takes. */
   readonly signatures?: string;
 }
@@ -22,6 +24,9 @@ export interface TlsClient extends Disposable {
   readonly version: string;
   readonly alpn: string | null;
   readonly certificate: X509Certificate;
+  readonly isResumed: boolean;
+  /** For another connection; in TLS 1.3 the server gives one behind its first answer. */
+  session(): Buffer;
 }
 
 /** Connects and does the handshake; trusts the tests' authority. Rejects with a PeerError that says what went wrong. */
@@ -37,6 +42,7 @@ export async function connectTls(to: Address, options: TlsClientOptions): Promis
         ...peerHandlers,
         open(opened) {
           opened.data = new Peer(opened);
+          if (options.session !== undefined) opened.setSession(options.session);
         },
         handshake(done, isAccepted, error) {
           // Who asks for no name has none to verify: the runtime would take the address.
@@ -58,6 +64,13 @@ export async function connectTls(to: Address, options: TlsClientOptions): Promis
     version: socket.getTLSVersion(),
     alpn: typeof socket.alpnProtocol === "string" ? socket.alpnProtocol : null,
     certificate: socket.getPeerX509Certificate(),
+    isResumed: socket.isSessionReused(),
+    session() {
+      // The types know no return value.
+      const session: unknown = socket.getSession();
+      if (!Buffer.isBuffer(session)) throw new PeerError("there is no session");
+      return session;
+    },
     [Symbol.dispose]: () => raw[Symbol.dispose](),
   };
 }

@@ -65,8 +65,16 @@ export function clientFields(exchange: Exchange): string {
 
 /** Of `upstreamFields` the gateway's own, but for the request's id, which never repeats. */
 export function gatewayFields(exchange: Exchange): string {
-  const forwarding = exchange.client.isTrusted ? trustedForwarding(exchange) : freshForwarding(exchange);
-  return `${forwarding}${clientCertField(exchange)}Via: ${viaValue(exchange)}\r\n`;
+  const certificate = clientCertField(exchange);
+  const via = viaLine(exchange);
+  if (exchange.client.isTrusted) return `${trustedForwarding(exchange)}${certificate}${via}`;
+  const known = freshForwarding(exchange);
+  if (certificate !== "") return `${known.text}${certificate}${via}`;
+  if (known.via !== via) {
+    known.via = via;
+    known.whole = `${known.text}${via}`;
+  }
+  return known.whole;
 }
 
 function connectionText(exchange: Exchange, framing: RequestFraming): string {
@@ -125,12 +133,17 @@ export function dropForwardingFields(headers: HeaderList): void {
 }
 
 // The received protocol's version, without the name that HTTP may leave out (RFC 9110 7.6.3).
-const VIA_VERSION = { "HTTP/1.0": "1.0", "HTTP/1.1": "1.1", "HTTP/2.0": "2", "HTTP/3.0": "3" } as const;
+const OWN_VIA = {
+  "HTTP/1.0": `Via: 1.0 ${PSEUDONYM}\r\n`,
+  "HTTP/1.1": `Via: 1.1 ${PSEUDONYM}\r\n`,
+  "HTTP/2.0": `Via: 2 ${PSEUDONYM}\r\n`,
+  "HTTP/3.0": `Via: 3 ${PSEUDONYM}\r\n`,
+} as const;
 
-function viaValue(exchange: Exchange): string {
-  const own = `${VIA_VERSION[exchange.protocol]} ${PSEUDONYM}`;
+function viaLine(exchange: Exchange): string {
+  const own = OWN_VIA[exchange.protocol];
   const earlier = exchange.headers.get("via");
-  return earlier === null ? own : `${earlier}, ${own}`;
+  return earlier === null ? own : `Via: ${earlier}, ${own.slice(5)}`;
 }
 
 /** Says whether a request passed gateways of this kind so often that it must be going round in a circle. */
@@ -144,21 +157,25 @@ interface Remembered {
   readonly localPort: number;
   readonly scheme: string;
   readonly text: string;
+  /** The text with the Via that it was last sent with. */
+  via: string;
+  whole: string;
 }
 
 // Clients ask for the same host again and again, so the text is made once for each address.
 const REMEMBERED = new Map<string, Remembered>();
 const REMEMBERED_LIMIT = 4096;
 
-function freshForwarding(exchange: Exchange): string {
+function freshForwarding(exchange: Exchange): Remembered {
   const { authority, client, scheme } = exchange;
   const { localPort } = client;
   const known = REMEMBERED.get(client.peer);
-  if (known?.authority === authority && known.localPort === localPort && known.scheme === scheme) return known.text;
+  if (known?.authority === authority && known.localPort === localPort && known.scheme === scheme) return known;
   const text = forwardingText(exchange);
+  const made = { authority, localPort, scheme, text, via: "", whole: text };
   if (REMEMBERED.size >= REMEMBERED_LIMIT) REMEMBERED.clear();
-  REMEMBERED.set(client.peer, { authority, localPort, scheme, text });
-  return text;
+  REMEMBERED.set(client.peer, made);
+  return made;
 }
 
 function forwardingText(exchange: Exchange): string {

@@ -97,6 +97,13 @@ export class HpackEncoder {
     else this.#literal(known, value, PLAIN);
   }
 
+  /** Adds fields of an earlier block by their bytes, `generation` being what it was before and after them. */
+  fields(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.bytes.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
   /** The block: a view that is valid until the next `begin`. */
   end(): Uint8Array {
     return this.bytes.subarray(0, this.length);

@@ -5,7 +5,6 @@ import type { HpackEncoder } from "./hpack-encoder.ts";
 
 /** What a request's head says beside the exchange's own fields. */
 export interface RequestHeadFacts {
-  readonly scheme: "http" | "https";
   /** Content-Length, or null to say none. */
   readonly length: number | null;
   readonly expectsContinue: boolean;
@@ -13,53 +12,94 @@ export interface RequestHeadFacts {
   readonly protocol: string | null;
 }
 
-/** Begins a block and adds a request's head to it: the pseudo-header fields, the client's, then the gateway's own. */
-export function encodeRequestHead(encoder: HpackEncoder, exchange: Exchange, facts: RequestHeadFacts): void {
-  encoder.begin();
-  encoder.field(":method", facts.protocol === null ? exchange.upstreamMethod : "CONNECT");
-  if (facts.protocol !== null) encoder.field(":protocol", facts.protocol);
-  encoder.field(":scheme", facts.scheme);
-  encoder.field(":authority", exchange.upstreamAuthority);
-  encoder.field(":path", exchange.upstreamTarget);
-  addFields(encoder, fieldsOf(clientFields(exchange)), facts.protocol !== null);
-  addFields(encoder, fieldsOf(gatewayFields(exchange)), false);
-  if (facts.length !== null) encoder.field("content-length", String(facts.length));
-  if (facts.expectsContinue) encoder.field("expect", "100-continue");
-  const te = exchange.headers.get("te");
-  if (te !== null && (te === "trailers" || listElements(te).includes("trailers"))) encoder.field("te", "trailers");
-  encoder.field("x-request-id", exchange.id);
-}
+/** Texts whose fields are remembered, each for one connection. */
+const KNOWN_LIMIT = 128;
+/** Longer ones are rarely seen twice, and would be kept for nothing. */
+const KNOWN_CHARACTERS = 4096;
 
-// Of the opening handshake only HTTP/1.1's has them (RFC 8441 5.1).
-const KEY = "sec-websocket-key";
+/**
+ * Encodes the heads of a connection's requests. Heads say the same again and again, and whoever writes them gives the
+ * very same text: it is taken apart once, and not encoded anew as long as the table has not changed.
+ */
+export class RequestHeads {
+  readonly #encoder: HpackEncoder;
+  readonly #scheme: "http" | "https";
+  readonly #known = new Map<string, Fields>();
 
-function addFields(encoder: HpackEncoder, { names, values }: Fields, isWebSocket: boolean): void {
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i] ?? "";
-    if (!isWebSocket || name !== KEY) encoder.field(name, values[i] ?? "");
+  constructor(encoder: HpackEncoder, scheme: "http" | "https") {
+    this.#encoder = encoder;
+    this.#scheme = scheme;
+  }
+
+  /** The block: the pseudo-header fields, the client's, then the gateway's own. Valid until the encoder's next one. */
+  block(exchange: Exchange, facts: RequestHeadFacts): Uint8Array {
+    const encoder = this.#encoder;
+    encoder.begin();
+    encoder.field(":method", facts.protocol === null ? exchange.upstreamMethod : "CONNECT");
+    if (facts.protocol !== null) encoder.field(":protocol", facts.protocol);
+    encoder.field(":scheme", this.#scheme);
+    encoder.field(":authority", exchange.upstreamAuthority);
+    encoder.field(":path", exchange.upstreamTarget);
+    const fields = this.#fields(clientFields(exchange));
+    if (facts.protocol === null) this.#add(fields);
+    else addAllBut(KEY, fields, encoder);
+    this.#add(this.#fields(gatewayFields(exchange)));
+    if (facts.length !== null) encoder.field("content-length", String(facts.length));
+    if (facts.expectsContinue) encoder.field("expect", "100-continue");
+    if (wantsTrailers(exchange)) encoder.field("te", "trailers");
+    encoder.field("x-request-id", exchange.id);
+    return encoder.end();
+  }
+
+  #fields(text: string): Fields {
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    const fields = parse(text);
+    if (text.length > KNOWN_CHARACTERS) return fields;
+    if (this.#known.size >= KNOWN_LIMIT) this.#known.clear();
+    this.#known.set(text, fields);
+    return fields;
+  }
+
+  #add(fields: Fields): void {
+    const encoder = this.#encoder;
+    const { generation } = encoder;
+    if (fields.bytes !== null && fields.generation === generation) {
+      encoder.fields(fields.bytes);
+      return;
+    }
+    const start = encoder.length;
+    addAllBut("", fields, encoder);
+    // Bytes are worth a copy once the table has settled: what changed it was indexed, and reads otherwise the next time.
+    const isSettled = fields.generation === generation && encoder.generation === generation;
+    fields.bytes = isSettled ? encoder.bytes.slice(start, encoder.length) : null;
+    fields.generation = encoder.generation;
   }
 }
 
+function wantsTrailers({ headers }: Exchange): boolean {
+  const te = headers.get("te");
+  return te !== null && (te === "trailers" || listElements(te).includes("trailers"));
+}
+
+// Of the opening handshake only HTTP/1.1's has it (RFC 8441 5.1).
+const KEY = "sec-websocket-key";
+
+function addAllBut(dropped: string, { names, values }: Fields, encoder: HpackEncoder): void {
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] ?? "";
+    if (name !== dropped) encoder.field(name, values[i] ?? "");
+  }
+}
+
+/** A text of field lines, taken apart. */
 interface Fields {
   /** In lower case. */
   readonly names: readonly string[];
   readonly values: readonly string[];
-}
-
-// Heads say the same again and again, and whoever writes them gives the very same text: it is taken apart once.
-const KNOWN = new Map<string, Fields>();
-const KNOWN_LIMIT = 512;
-/** Longer ones are rarely seen twice, and would be kept for nothing. */
-const KNOWN_CHARACTERS = 4096;
-
-function fieldsOf(text: string): Fields {
-  const known = KNOWN.get(text);
-  if (known !== undefined) return known;
-  const fields = parse(text);
-  if (text.length > KNOWN_CHARACTERS) return fields;
-  if (KNOWN.size >= KNOWN_LIMIT) KNOWN.clear();
-  KNOWN.set(text, fields);
-  return fields;
+  /** What they were encoded to, valid while the encoder's generation is this one; null when that is not known. */
+  bytes: Uint8Array | null;
+  generation: number;
 }
 
 /** Takes lines apart that were validated when they came or were set. */
@@ -73,7 +113,7 @@ function parse(text: string): Fields {
     values.push(text.slice(colon + 1, end).replace(OUTER_SPACE, ""));
     at = end + 2;
   }
-  return { names, values };
+  return { names, values, bytes: null, generation: -1 };
 }
 
 // RFC 9113 8.2.1: no space around a value.

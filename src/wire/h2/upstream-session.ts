@@ -6,6 +6,7 @@ import { Timer, type TimerWheel } from "../timer-wheel.ts";
 import { H2Session } from "./session.ts";
 import type { SessionOwner } from "./session-options.ts";
 import type { H2Stream } from "./stream.ts";
+import { RequestHeads } from "./upstream-head.ts";
 import { UpstreamStream, type UpstreamStreamOwner } from "./upstream-stream.ts";
 
 /** Streams at once on one connection, however many more its peer would take. */
@@ -40,7 +41,7 @@ export interface UpstreamSessionOptions {
 
 /** An HTTP/2 connection to an endpoint: carries many attempts at once. */
 export class UpstreamSession extends Timer implements SocketOwner, SessionOwner, UpstreamStreamOwner {
-  readonly scheme: "http" | "https";
+  readonly heads: RequestHeads;
   isReused = false;
   /** True while the peer is asked for a sign of life. */
   isProbing = false;
@@ -52,7 +53,6 @@ export class UpstreamSession extends Timer implements SocketOwner, SessionOwner,
 
   constructor(socket: Socket<unknown>, owner: UpstreamSessionOwner, options: UpstreamSessionOptions) {
     super();
-    this.scheme = options.scheme;
     this.#owner = owner;
     this.#options = options;
     this.#wire = new H2Session(socket, {
@@ -61,6 +61,7 @@ export class UpstreamSession extends Timer implements SocketOwner, SessionOwner,
       limits: { headerListBytes: HEADER_LIST_BYTES, maxStreams: 0, headMs: options.connectMs, idleMs: options.idleMs },
       wheel: options.wheel,
     });
+    this.heads = new RequestHeads(this.#wire.encoder, options.scheme);
   }
 
   /** Sends what comes first. Call once, when the socket is open. */

@@ -12,7 +12,7 @@ import { H2_CODE } from "./frame.ts";
 import { H2Stream, type StreamBreak, type StreamCarrier } from "./stream.ts";
 import { StreamBody, type StreamBodyOwner } from "./stream-body.ts";
 import type { FieldSection } from "./stream-fields.ts";
-import { encodeRequestHead } from "./upstream-head.ts";
+import type { RequestHeads } from "./upstream-head.ts";
 import { announcedLength, responseHead } from "./upstream-response.ts";
 import { switchedHead, UpstreamTunnelEnd } from "./upstream-tunnel.ts";
 
@@ -21,7 +21,7 @@ const INTERIM_LIMIT = 20;
 
 /** Where a stream belongs. */
 export interface UpstreamStreamOwner {
-  readonly scheme: "http" | "https";
+  readonly heads: RequestHeads;
   /** True when its connection has carried another attempt before, and may have gone stale since. */
   readonly isReused: boolean;
   /** The attempt ended, one way or the other. */
@@ -58,9 +58,8 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
   }
 
   #beginTunnel(exchange: Exchange): void {
-    const facts = { scheme: this.#owner.scheme, length: null, expectsContinue: false, protocol: "websocket" };
-    encodeRequestHead(this.carrier.encoder, exchange, facts);
-    this.carrier.sendFields(this, false);
+    const facts = { length: null, expectsContinue: false, protocol: "websocket" };
+    this.carrier.sendBlock(this, this.#owner.heads.block(exchange, facts), false);
     this.carrier.wheel.arm(this, this.#attempt.timeouts.responseMs);
   }
 
@@ -69,9 +68,8 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
     const isOwn = body instanceof ReceivedBody;
     const expectsContinue = isOwn && exchange.expectsContinue && !body.isComplete;
     const length = body === null ? emptyLength(exchange) : body.length;
-    const { scheme } = this.#owner;
-    encodeRequestHead(this.carrier.encoder, exchange, { scheme, length, expectsContinue, protocol: null });
-    this.carrier.sendFields(this, body === null);
+    const block = this.#owner.heads.block(exchange, { length, expectsContinue, protocol: null });
+    this.carrier.sendBlock(this, block, body === null);
     if (body === null) return;
     if (isOwn) body.awaitsUpstreamContinue = expectsContinue;
     body.pipe(this);

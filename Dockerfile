@@ -18,7 +18,7 @@ ENV NODE_ENV=production
 # A number, so that a cluster can see that it is not root.
 USER 65532:65532
 EXPOSE 8080 9902
-# The gateway is process 1 and drains on this signal; it starts no children that it would have to reap.
+# The gateway is process 1 and drains on this signal; the workers that it may start it reaps itself.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["/usr/local/bin/torii", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/torii"]

@@ -9,7 +9,6 @@ const SYMBOLS = {
   bind: { args: [i32, ptr, u32], returns: i32 },
   listen: { args: [i32, i32], returns: i32 },
   getsockname: { args: [i32, ptr, ptr], returns: i32 },
-  dup: { args: [i32], returns: i32 },
   __errno_location: { args: [], returns: ptr },
 } as const;
 
@@ -38,11 +37,4 @@ export function libc(): ReturnType<typeof open> {
 export function lastErrno(): number {
   const at = libc().__errno_location();
   return at === null ? 0 : read.i32(at, 0);
-}
-
-/** Another descriptor of the same socket, which the caller closes. Throws an Error when there are no more. */
-export function duplicateFd(fd: number): number {
-  const copy = libc().dup(fd);
-  if (copy < 0) throw new Error(`descriptor ${fd} cannot be duplicated (errno ${lastErrno()})`);
-  return copy;
 }

@@ -1,7 +1,7 @@
 import { closeSync } from "node:fs";
 import type { Supervised } from "../gateway/gateway.ts";
 import type { HandedSocket } from "../gateway/listeners.ts";
-import { duplicateFd } from "./libc.ts";
+import { duplicate } from "../wire/libc.ts";
 import { type SlotSocket, socketKey } from "./sockets.ts";
 
 /** The sockets that a worker was given. */
@@ -16,7 +16,10 @@ export function createWorkerSockets(sockets: readonly SlotSocket[]): WorkerSocke
   return {
     socketFor(listener): HandedSocket | null {
       const socket = byKey.get(socketKey(listener));
-      return socket === undefined ? null : { fd: duplicateFd(socket.fd), port: socket.port };
+      if (socket === undefined) return null;
+      const fd = duplicate(socket.fd);
+      if (fd === null) throw new Error("no further descriptor is to be had for its socket");
+      return { fd, port: socket.port };
     },
     close() {
       for (const { fd } of byKey.values()) closeSync(fd);

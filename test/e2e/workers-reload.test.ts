@@ -19,6 +19,19 @@ export default definePlugin({ name: "broken", options: z.strictObject({}), creat
 // Every test starts processes, and some of them several one after the other.
 setDefaultTimeout(60_000);
 
+/** A plugin that can be made but for the second time, whatever process makes it. */
+const REFUSED_ONCE = `import { appendFileSync, readFileSync } from "node:fs";
+import { definePlugin, z } from "torii";
+export default definePlugin({ name: "second", options: z.strictObject({}), create: () => {
+  appendFileSync("made", "x");
+  if (readFileSync("made", "utf8") === "xx") throw new Error("not twice");
+  return (c) => c.body(null, 204);
+} });
+`;
+
+const SECOND_ROUTE =
+  "routes:\n  - name: second\n    matches: [{ path: /second }]\n    plugins: [{ use: second, with: {} }]\n";
+
 describe("a reload", () => {
   test("reaches every worker, without a new process", async () => {
     await using workers = await startReady();
@@ -48,6 +61,22 @@ describe("a reload", () => {
     await workers.torii.says(/no luck.*configuration refused/);
     expect((await workers.askMany(60)).size).toBe(2);
     expect(await workers.pids()).toEqual([...before]);
+  });
+
+  test("that one worker refuses after another took it replaces the one that refused", async () => {
+    await using workers = await startReady({
+      torii: { plugins: "my-plugins" },
+      files: { "my-plugins/second.ts": REFUSED_ONCE },
+    });
+    const before = await workers.pids();
+    await workers.write("routes/second.yaml", SECOND_ROUTE);
+    await workers.torii.says(/"workers":2,"msg":"configuration is live"/, 15_000);
+    expect(await workers.metric("torii_worker_restarts_total")).toBe(1);
+    expect((await workers.pids()).filter((pid) => before.includes(pid))).toHaveLength(1);
+    for (let at = 0; at < 30; at++) {
+      const response = await exchange({ port: workers.port }, GET.replace("GET /", "GET /second"));
+      expect(response.status).toBe(204);
+    }
   });
 
   test("opens a port that is new and closes one that is gone, and fails no request on one that stays", async () => {

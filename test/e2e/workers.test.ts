@@ -1,7 +1,12 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startHttp2Load } from "../supervisor/http2-load.ts";
 import { GET, isAlive, startPoliteLoad, startReady, WHO } from "../supervisor/support.ts";
 import { connect } from "../support/client.ts";
 import { eventually } from "../support/load.ts";
+import { startTorii } from "../support/process.ts";
 
 // Every test starts processes, and some of them several one after the other.
 setDefaultTimeout(60_000);
@@ -46,6 +51,22 @@ describe("two workers", () => {
     expect(lines.length).toBe(answered);
     const ids = new Set(lines.map((line) => JSON.parse(line).requestId));
     expect(ids.size).toBe(answered);
+  });
+
+  test("append whole lines to the access log's file", async () => {
+    await using workers = await startReady({ torii: { telemetry: { accessLog: { path: "access.log" } } } });
+    const load = startPoliteLoad(workers.port, { kept: 16, fresh: 2 });
+    await eventually(() => load.answered() > 1000, "some load", 15_000);
+    await load.stop();
+    const text = () => readFile(join(workers.folder, "access.log"), "utf8");
+    await eventually(async () => (await text()).split("\n").length > load.answered(), "all lines", 10_000);
+    const ids = new Set(
+      (await text())
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line).requestId),
+    );
+    expect(ids.size).toBe(load.answered());
   });
 
   test("say in their log which one speaks", async () => {
@@ -94,6 +115,24 @@ describe("a worker that is killed", () => {
   });
 });
 
+describe("torii worker", () => {
+  test("is nothing for people", async () => {
+    await using torii = startTorii(["worker"], tmpdir());
+    expect(await torii.exited).toBe(2);
+    expect(torii.output()).toContain("torii run");
+  });
+});
+
+describe("a terminal's interrupt", () => {
+  test("which reaches every process, is one drain", async () => {
+    await using workers = await startReady();
+    for (const pid of await workers.pids()) process.kill(pid, "SIGINT");
+    workers.torii.signal("SIGINT");
+    expect(await workers.torii.exited).toBe(0);
+    expect(workers.torii.output()).not.toContain("worker ended unexpectedly");
+  });
+});
+
 describe("a rolling restart", () => {
   test("20 times under load fails no request", async () => {
     await using workers = await startReady();
@@ -111,6 +150,22 @@ describe("a rolling restart", () => {
     await load.stop();
     expect(load.failures).toEqual([]);
   }, 120_000);
+
+  test("fails no request of HTTP/2 clients, which are told to go", async () => {
+    await using workers = await startReady();
+    const load = startHttp2Load(workers.port, 4);
+    for (let round = 1; round <= 3; round++) {
+      workers.torii.signal("SIGUSR2");
+      await eventually(
+        async () => (await workers.metric("torii_worker_restarts_total")) === round * 2,
+        `restart ${round}`,
+        20_000,
+      );
+    }
+    await load.stop();
+    expect(load.failures).toEqual([]);
+    expect(load.answered()).toBeGreaterThan(100);
+  });
 
   test("replaces every process, one after the other", async () => {
     await using workers = await startReady();

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { closeSync } from "node:fs";
 import type { ListenerConfig } from "../../src/config/types.ts";
-import { duplicateFd } from "../../src/supervisor/libc.ts";
 import { openShared, refuseTaken } from "../../src/supervisor/listening-socket.ts";
 import { socketAddress } from "../../src/supervisor/socket-address.ts";
 import { createSocketGroup, type SocketGroup } from "../../src/supervisor/socket-group.ts";
 import { createSockets } from "../../src/supervisor/sockets.ts";
+import { duplicate } from "../../src/wire/libc.ts";
 import { closedPort } from "../support/unreachable.ts";
 
 /** Accepts on a slot's socket and counts; the group keeps its own descriptor. */
@@ -16,7 +16,7 @@ function serve(group: SocketGroup, slot: number) {
   const server = Bun.listen({
     hostname: "127.0.0.1",
     port: 0,
-    ...{ fd: duplicateFd(fd) },
+    ...{ fd: duplicate(fd) },
     socket: {
       open(socket) {
         served.count++;

@@ -162,14 +162,15 @@ function createTraffic(options: GatewayOptions, { metrics, wheel }: Pick<Parts, 
   const gate = new AcceptGate();
   const { log, random = Math.random } = options;
   const closeIdle = () => listeners.closeIdle(IDLE_UNDER_PRESSURE_MS);
-  const overload = createOverload({ gate, closeIdle, metrics, log, random });
+  const cutSlowest = (bytes: number) => listeners.cutSlowest(bytes);
+  const overload = createOverload({ gate, closeIdle, cutSlowest, metrics, log, random });
   const path = createRequestPath({ metrics, log, shedder: overload.shedder });
   const listeners = createListeners({ ...options.supervised, gate, wheel, newId: createIds(), hooks: path.hooks });
   return { path, listeners, overload };
 }
 
 function openConnections(service: Service): number {
-  return service.endpoints.reduce((sum, endpoint) => sum + endpoint.pool.openConnections, 0);
+  return service.endpoints.reduce((sum, { passages, pool }) => sum + pool.openConnections + passages.open, 0);
 }
 
 /** Reads the configuration; a certificate of the one in force may have expired meanwhile. */

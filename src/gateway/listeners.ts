@@ -3,7 +3,7 @@ import { ConfigError } from "../errors.ts";
 import type { AcceptGate } from "../wire/accept-gate.ts";
 import { addressMatcher } from "../wire/address.ts";
 import { createListener, type Listener } from "../wire/listener.ts";
-import type { ListenerHooks } from "../wire/listener-context.ts";
+import type { ListenerHooks, ServerConnection } from "../wire/listener-context.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import type { Prepared } from "./prepared.ts";
 import { type PlannedSocket, planSockets, policiesOf } from "./socket-plan.ts";
@@ -17,6 +17,8 @@ export interface Listeners {
   drain(shutdown: ShutdownConfig, manner?: DrainManner): Promise<void>;
   /** Closes connections on which nothing has been under way for so long. */
   closeIdle(forMs: number): void;
+  /** Breaks off connections whose clients let the most bytes wait, until so many are freed; returns their number. */
+  cutSlowest(bytes: number): number;
   /** Closes everything at once. */
   terminate(): void;
 }
@@ -104,6 +106,11 @@ export function createListeners(deps: ListenersDeps): Listeners {
       for (const listener of all()) listener.goAway();
       await within(Promise.all(all().map((listener) => listener.stop())), timeoutMs);
     },
+    cutSlowest: (bytes) =>
+      cutSlowest(
+        all().flatMap((listener) => listener.connections()),
+        bytes,
+      ),
     closeIdle(forMs) {
       for (const listener of all()) listener.closeIdle(forMs);
     },
@@ -130,6 +137,19 @@ function openListener(planned: PlannedSocket, config: Config, { socketFor, ...de
 
 function addressesOf({ entries, listener: { address, port } }: Open) {
   return entries.map(({ name }) => [name, { address, port }] as const);
+}
+
+function cutSlowest(connections: readonly ServerConnection[], bytes: number): number {
+  const holding = connections.map((connection) => ({ connection, held: connection.heldBytes }));
+  let freed = 0;
+  let cut = 0;
+  for (const { connection, held } of holding.sort((a, b) => b.held - a.held)) {
+    if (held === 0 || freed >= bytes) break;
+    connection.terminate();
+    freed += held;
+    cut++;
+  }
+  return cut;
 }
 
 function tryOpen(config: ListenerConfig, openIt: () => Open, opened: readonly Open[]): Open {

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { Config } from "../config/types.ts";
+import type { Counter } from "../telemetry/family.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { AcceptGate } from "../wire/accept-gate.ts";
 import { cgroupMemoryBytes, maxDescriptors, openDescriptors } from "./overload-signals.ts";
@@ -31,6 +32,8 @@ export interface OverloadDeps {
   readonly gate: AcceptGate;
   /** Closes connections between requests. */
   readonly closeIdle: () => void;
+  /** Breaks off connections whose clients let the most bytes wait, until so many are freed; returns their number. */
+  readonly cutSlowest: (bytes: number) => number;
   readonly metrics: Pick<Metrics, "collect" | "counter">;
   readonly log: Logger;
   readonly random: () => number;
@@ -43,6 +46,8 @@ export const SAMPLE_MS = 100;
 const OF_ALLOWED = 0.9;
 /** What the limit on connections is to a threshold: between where `low` and where `normal` begin to be shed. */
 const OF_CONNECTIONS = 0.89;
+/** Share of the memory's threshold down to which connections are broken off. */
+const OF_FULL = 0.95;
 /** Weight of the newest lag: one long pause of the runtime's own is no overload. */
 const NEWEST = 0.3;
 /** Descriptors that are kept for files and for what else the process opens. */
@@ -81,6 +86,7 @@ class Manager {
   readonly #maxDescriptors: number;
   readonly #pressures: Record<Signal, number> = { memory: 0, lag: 0, connections: 0 };
   readonly #levels: Record<Signal, ShedLevel> = { memory: 0, lag: 0, connections: 0 };
+  readonly #cut: Counter;
   #memoryBytes: number | null = null;
   #lagMs: number | null = null;
   #connections = Number.POSITIVE_INFINITY;
@@ -95,6 +101,12 @@ class Manager {
       help: "Requests that were refused under pressure, by their route's priority and the signal.",
       labels: ["priority", "reason"],
     });
+    this.#cut = deps.metrics
+      .counter({
+        name: "torii_connections_cut_total",
+        help: "Connections with slow readers that were broken off for memory.",
+      })
+      .of();
     this.shedder = new Shedder(deps.random, (priority, reason) => shed.of(priority, reason).add());
     this.#deps = deps;
     this.#sources = sources;
@@ -186,8 +198,17 @@ class Manager {
     else log.info(facts, "overload: new connections are accepted again");
   }
 
+  /** To shed what comes is not enough when what is under way alone takes too much. */
+  #cutSlowest(): void {
+    const excess = this.#sources.resident() - (this.#memoryBytes ?? 0) * OF_FULL;
+    const cut = excess > 0 ? this.#deps.cutSlowest(excess) : 0;
+    this.#cut.add(cut);
+    if (cut > 0) this.#deps.log.warn({ connections: cut }, "overload: connections with slow readers were broken off");
+  }
+
   #relieve(): void {
     const { closeIdle, gate } = this.#deps;
+    if (this.#levels.memory === 3) this.#cutSlowest();
     if (this.#levels.memory >= 2 || gate.open >= this.#connections || gate.isPaused) closeIdle();
   }
 }

@@ -90,6 +90,7 @@ export class Downstream
     if (this.#state === "closed") return;
     const wasTunnel = this.#state === "tunnel";
     this.#state = "closed";
+    this.outlet.discard();
     this.#context.wheel.remove(this);
     this.#context.closed(this);
     if (wasTunnel) this.tunnel?.closed(this, isReset);
@@ -362,6 +363,10 @@ export class Downstream
   close(): void {
     if (this.#state === "idle") this.#socket.end();
     else this.#closesAfter = true;
+  }
+
+  get heldBytes(): number {
+    return this.outlet.heldBytes;
   }
 
   closeIdle(since: number): void {

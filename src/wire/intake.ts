@@ -96,6 +96,8 @@ export class Intake extends Timer implements ServerConnection {
 
   goAway(): void {}
 
+  readonly heldBytes = 0;
+
   /** The time for a request's head bounds it already. */
   closeIdle(): void {}
 

@@ -69,6 +69,8 @@ export interface HandshakeEvent {
 
 /** A client's connection, whatever is spoken on it. */
 export interface ServerConnection extends SocketOwner {
+  /** Bytes in memory that wait for the client to read. */
+  readonly heldBytes: number;
   /** Draining began: the client is told to go elsewhere with what it asks next; nothing is broken off. */
   drain(): void;
   /** Takes no more requests; closes when what is under way has ended, at once where nothing is. */

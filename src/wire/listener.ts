@@ -44,6 +44,8 @@ export interface Listener {
   stop(): Promise<void>;
   /** Closes connections on which nothing has been under way for so long. */
   closeIdle(forMs: number): void;
+  /** The open connections; not to be kept. */
+  connections(): readonly ServerConnection[];
   /** Ends WebSockets by their closing handshake, with 1001; everything else goes on. */
   goAway(): void;
   /** Closes everything at once. */
@@ -86,6 +88,7 @@ export function createListener(options: ListenerOptions): Listener {
       const since = now() - forMs;
       for (const connection of connections.list()) connection.closeIdle(since);
     },
+    connections: () => connections.list(),
     goAway() {
       contexts.goAway();
       for (const connection of connections.list()) connection.goAway();

@@ -1,5 +1,6 @@
 import type { Socket } from "bun";
 import { type Gatherer, gatherIn, gathering, isInEvent } from "./event.ts";
+import { freeBuffer } from "./free-buffer.ts";
 
 /** What one event writes leaves in one `write`, when it fits here. */
 const SCRATCH_BYTES = 64 * 1024;
@@ -26,6 +27,11 @@ export class Outlet implements Gatherer {
   /** True while bytes wait for the peer: the source of more should pause until `drain` returned true. */
   get isBlocked(): boolean {
     return this.#pending !== null;
+  }
+
+  /** How many bytes wait for the peer. */
+  get heldBytes(): number {
+    return this.#pending?.reduce((sum, { length }) => sum + length, 0) ?? 0;
   }
 
   /** True once `end` was called: the peer gets nothing more. */
@@ -71,10 +77,19 @@ export class Outlet implements Gatherer {
     const waiting = this.#pending;
     if (waiting === null) return true;
     this.#pending = null;
-    for (const piece of waiting) this.#write(piece, 0, piece.length);
+    for (const piece of waiting) {
+      this.#write(piece, 0, piece.length);
+      freeBuffer(piece);
+    }
     if (this.#pending !== null) return false;
     if (this.#endsAfter) this.#socket.shutdown();
     return true;
+  }
+
+  /** Gives up what waits: the socket is gone. */
+  discard(): void {
+    for (const piece of this.#pending ?? []) freeBuffer(piece);
+    this.#pending = null;
   }
 
   /** Half-closes once everything is sent. */

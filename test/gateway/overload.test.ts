@@ -27,6 +27,8 @@ interface Watched {
   readonly metrics: Metrics;
   readonly log: readonly Readonly<Record<string, unknown>>[];
   readonly closedIdle: () => number;
+  /** Bytes that were to be freed by breaking connections off. */
+  readonly cut: readonly number[];
   /** What the system tells from now on. */
   readonly system: { resident: number; allowed: number | null; open: number };
   /** Lets time pass in samples; `lateMs` is how late the last one comes. */
@@ -50,9 +52,14 @@ function watch(max = 10_000): Watched {
   const log: Readonly<Record<string, unknown>>[] = [];
   let now = 0;
   let closed = 0;
+  const cut: number[] = [];
   const overload = createOverload({
     gate,
     closeIdle: () => void closed++,
+    cutSlowest: (bytes) => {
+      cut.push(bytes);
+      return 2;
+    },
     metrics,
     log: pino({ level: "debug" }, { write: (line) => void log.push(JSON.parse(line)) }),
     random: () => 0,
@@ -71,6 +78,7 @@ function watch(max = 10_000): Watched {
     metrics,
     log,
     closedIdle: () => closed,
+    cut,
     system,
     pass(samples, lateMs = 0) {
       for (let i = 0; i < samples; i++) {
@@ -133,6 +141,18 @@ describe("memory", () => {
     pass(20);
     expect(closedIdle()).toBe(2);
   });
+});
+
+test("memory over the threshold is freed from slow readers, down to a little below it, once a second", async () => {
+  const { system, pass, update, cut, metrics } = watch();
+  update({ memoryBytes: 1000, lagMs: null });
+  system.resident = 999;
+  pass(20);
+  expect(cut).toEqual([]);
+  system.resident = 1250;
+  pass(20);
+  expect(cut).toEqual([300, 300]);
+  expect(await metrics.render()).toContain("torii_connections_cut_total 4\n");
 });
 
 describe("lag", () => {

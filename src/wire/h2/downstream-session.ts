@@ -48,6 +48,10 @@ export class H2Downstream implements ServerConnection, SessionOwner {
     this.#session.close();
   }
 
+  get heldBytes(): number {
+    return this.#session.outlet.heldBytes;
+  }
+
   closeIdle(since: number): void {
     this.#session.closeIdle(since);
   }

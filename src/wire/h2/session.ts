@@ -204,6 +204,7 @@ export class H2Session implements SocketOwner, ReceiverHost, StreamCarrier {
   onClose(_isReset: boolean): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    this.outlet.discard();
     this.#clock.stop();
     this.#breakAll("closed", H2_CODE.cancel);
     this.#options.owner.closed();

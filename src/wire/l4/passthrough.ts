@@ -166,6 +166,10 @@ export class PassthroughConnection extends TunnelSocket implements Passage, Serv
 
   close(): void {}
 
+  get heldBytes(): number {
+    return this.outlet.heldBytes;
+  }
+
   closeIdle(): void {}
 
   goAway(): void {}

@@ -21,6 +21,9 @@ export interface HandshakeOptions {
   readonly onReplaced: (connection: ServerConnection) => void;
 }
 
+/** So long a client without a certificate may take to leave. */
+const LINGER_MS = 2000;
+
 /** A connection while its TLS handshake is done; then it hands the socket over. */
 export class Handshake extends Timer implements ServerConnection {
   readonly #options: HandshakeOptions;
@@ -47,7 +50,8 @@ export class Handshake extends Timer implements ServerConnection {
     const { result, info } = judgeHandshake({ socket, policy, hello, isDone, error });
     this.#ended(result, info?.version ?? null);
     if (info === null) {
-      socket.terminate();
+      if (result === "certificate") this.#linger(socket);
+      else socket.terminate();
       return;
     }
     const origin = { context: entry.context, client: { ...client, tls: info }, isHttp2: info.alpn === "h2" };
@@ -63,6 +67,7 @@ export class Handshake extends Timer implements ServerConnection {
   }
 
   onClose(isReset: boolean): void {
+    this.#options.entry.context.wheel.remove(this);
     this.#ended(isReset ? "reset" : "protocol", null);
     this.#options.entry.context.closed(this);
   }
@@ -87,6 +92,12 @@ export class Handshake extends Timer implements ServerConnection {
 
   terminate(): void {
     this.#socket?.terminate();
+  }
+
+  /** The client has sent its request already: a reset would overtake the alert that tells why it is not read. */
+  #linger(socket: ConnectionSocket): void {
+    this.#options.entry.context.wheel.arm(this, LINGER_MS);
+    socket.end();
   }
 
   #ended(result: HandshakeResult, version: "TLSv1.2" | "TLSv1.3" | null): void {

@@ -20,3 +20,8 @@ export function viewFrom(bytes: Buffer, at: number): Uint8Array {
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
+
+/** A copy of the bytes from there on. A Buffer's own `slice` is a view, and every chunk of a socket's is a Buffer. */
+export function copyFrom(bytes: Uint8Array, at = 0): Uint8Array {
+  return new Uint8Array(at === 0 ? bytes : bytes.subarray(at));
+}

@@ -19,6 +19,9 @@ import { H2Stream, type StreamBreak, type StreamCarrier } from "./stream.ts";
 import { StreamBody, type StreamBodyOwner } from "./stream-body.ts";
 import type { FieldSection } from "./stream-fields.ts";
 
+/** So long a client that has its response already may take for the rest of its request. */
+const PART_MS = 1000;
+
 /** What a client's streams share. */
 export interface DownstreamParts {
   readonly context: ListenerContext<never>;
@@ -152,7 +155,8 @@ export class DownstreamStream extends H2Stream implements Responder, StreamBodyO
     if (this.isSendBlocked) {
       this.carrier.reset(this, H2_CODE.cancel);
       this.broken({ reason: "reset", code: H2_CODE.cancel });
-    } else if (this.#body !== null && !this.#body.isComplete && this.#source === null) {
+    } else if (this.#exchange === null) this.carrier.reset(this, H2_CODE.no_error);
+    else if (this.#body !== null && !this.#body.isComplete && this.#source === null) {
       this.#bodyFailed(new GatewayError("request_timeout", "The body made no progress."));
     }
   }
@@ -277,8 +281,7 @@ export class DownstreamStream extends H2Stream implements Responder, StreamBodyO
   sendEnded(): void {
     const exchange = this.#exchange;
     if (exchange !== null && this.#tunnelEnd?.tunnel == null) this.#finish(exchange);
-    // The client need not send the rest (RFC 9113 8.1).
-    else if (exchange === null && !this.isRemoteEnded) this.carrier.reset(this, H2_CODE.no_error);
+    else if (exchange === null) this.#part();
   }
 
   #responseBroken(exchange: Exchange, error: GatewayError): void {
@@ -298,9 +301,21 @@ export class DownstreamStream extends H2Stream implements Responder, StreamBodyO
     const body = this.#body;
     this.#body = null;
     if (body !== null && !body.isComplete) body.cancel();
-    if (!this.isClosed && !this.isRemoteEnded) this.carrier.reset(this, H2_CODE.no_error);
     this.carrier.wheel.disarm(this);
+    this.#part();
     this.#parts.context.hooks.onDone(exchange);
+  }
+
+  /**
+   * The client need not send the rest (RFC 9113 8.1). Some clients take being told so for a failure: what is on its
+   * way already, or may be, is waited for instead.
+   */
+  #part(): void {
+    if (this.isClosed || this.isRemoteEnded) return;
+    this.isIgnored = true;
+    const isComing = this.expectedBytes >= 0 && this.expectedBytes <= this.receiveWindow;
+    if (isComing) this.carrier.wheel.arm(this, PART_MS);
+    else this.carrier.reset(this, H2_CODE.no_error);
   }
 
   #armIdle(): void {

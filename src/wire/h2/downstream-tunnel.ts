@@ -1,4 +1,5 @@
 import type { Tunnel, TunnelEnd, TunnelOutlet } from "../tunnel.ts";
+import { copyFrom } from "../view.ts";
 import { H2_CODE } from "./frame.ts";
 import type { H2Stream } from "./stream.ts";
 
@@ -37,7 +38,7 @@ export class StreamTunnelEnd implements TunnelEnd, TunnelOutlet {
   /** Bytes of the stream; kept while there is no tunnel yet, or its other end takes none. */
   dataCame(bytes: Uint8Array): void {
     if (this.tunnel === null || this.#isPaused) {
-      this.#held.push(bytes.slice());
+      this.#held.push(copyFrom(bytes));
       return;
     }
     this.tunnel.data(this, bytes);

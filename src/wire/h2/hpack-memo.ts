@@ -55,7 +55,8 @@ export class BlockMemo<Shared> {
     const slot = this.#next;
     this.#totalBytes += block.length - (this.#blocks[slot]?.length ?? 0);
     this.#marks[slot] = mark;
-    this.#blocks[slot] = block.slice();
+    // A copy, whatever kind of array it is: a Buffer's `slice` is a view.
+    this.#blocks[slot] = new Uint8Array(block);
     this.#shared[slot] = shared;
     this.#next = (slot + 1) % SLOTS;
   }

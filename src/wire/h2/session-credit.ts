@@ -50,7 +50,7 @@ export class SessionCredit {
       this.#window += this.#owed;
       this.#owed = 0;
     }
-    if (stream === null || stream.isClosed || stream.isRemoteEnded) return;
+    if (stream === null || stream.isClosed || stream.isRemoteEnded || stream.isIgnored) return;
     stream.owedBytes += bytes;
     if (stream.owedBytes < STREAM_WINDOW_BYTES / 2) return;
     if (!stream.isWide) stream.owedBytes += WIDE_WINDOW_BYTES - STREAM_WINDOW_BYTES;

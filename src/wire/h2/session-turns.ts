@@ -1,5 +1,6 @@
 import type { HeaderList } from "../header-list.ts";
 import type { Outlet } from "../outlet.ts";
+import { copyFrom } from "../view.ts";
 import { DEFAULT_WINDOW_BYTES, H2_CODE, MAX_31_BITS } from "./frame.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import type { SessionBudget } from "./session-budget.ts";
@@ -53,7 +54,7 @@ export class SessionTurns {
         return true;
       }
     }
-    stream.queue.push(bytes.slice(at));
+    stream.queue.push(copyFrom(bytes, at));
     if (isEnd) stream.ending = "end";
     return this.#wait(stream);
   }

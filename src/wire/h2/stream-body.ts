@@ -2,6 +2,7 @@ import type { GatewayError } from "../../errors.ts";
 import type { BodySink } from "../body.ts";
 import type { HeaderList } from "../header-list.ts";
 import { ReceivedBody } from "../received-body.ts";
+import { copyFrom } from "../view.ts";
 import type { H2Stream } from "./stream.ts";
 
 /** What the one whose stream a body comes by wants to know. */
@@ -43,7 +44,7 @@ export class StreamBody extends ReceivedBody {
   /** Takes bytes of the stream's. */
   feed(bytes: Uint8Array): void {
     if (this.#isDiscarded) this.#stream.carrier.credit(this.#stream, bytes.length);
-    else if (this.#sink === null || this.#isPaused || this.#stash.length > 0) this.#stash.push(bytes.slice());
+    else if (this.#sink === null || this.#isPaused || this.#stash.length > 0) this.#stash.push(copyFrom(bytes));
     else this.#give(this.#sink, bytes);
   }
 

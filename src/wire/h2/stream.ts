@@ -50,6 +50,8 @@ export abstract class H2Stream extends Timer {
   hasHead = false;
   /** Bytes that the peer has announced and not yet sent; -1 when it announced none. Set in `headCame`. */
   expectedBytes = -1;
+  /** True when what still comes is thrown away: the peer gets none of the stream's window back for it. */
+  isIgnored = false;
   readonly carrier: StreamCarrier;
 
   /** Flow control and the turns of sending, the session's. Windows may be negative (RFC 9113 6.9.2). */

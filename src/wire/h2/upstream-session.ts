@@ -48,6 +48,8 @@ export class UpstreamSession extends Timer implements SocketOwner, SessionOwner,
   readonly #wire: H2Session;
   readonly #owner: UpstreamSessionOwner;
   readonly #options: UpstreamSessionOptions;
+  /** Streams whose responses began in this event. */
+  readonly #held: UpstreamStream[] = [];
   #isDoubtful = false;
   #hasEnded = false;
 
@@ -131,7 +133,13 @@ export class UpstreamSession extends Timer implements SocketOwner, SessionOwner,
     this.#isDoubtful = false;
     this.isProbing = false;
     this.#options.wheel.arm(this, SILENCE_MS);
-    this.#wire.onData(bytes);
+    try {
+      this.#wire.onData(bytes);
+    } finally {
+      // From here on the bytes are no longer valid.
+      for (const stream of this.#held) stream.release();
+      this.#held.length = 0;
+    }
     if (wasProbing) this.#owner.ready(this);
   }
 
@@ -178,6 +186,10 @@ export class UpstreamSession extends Timer implements SocketOwner, SessionOwner,
   }
 
   // UpstreamStreamOwner
+
+  hold(stream: UpstreamStream): void {
+    this.#held.push(stream);
+  }
 
   settled(): void {
     this.#owner.settled();

@@ -2,7 +2,7 @@ import { GatewayError, type Sent } from "../../errors.ts";
 import type { Attempt } from "../attempt.ts";
 import type { BodySink } from "../body.ts";
 import { now } from "../event.ts";
-import type { Exchange } from "../exchange.ts";
+import type { Exchange, ResponseHead } from "../exchange.ts";
 import type { HeaderList } from "../header-list.ts";
 import { isBodiless } from "../parse-response.ts";
 import { ReceivedBody } from "../received-body.ts";
@@ -24,6 +24,8 @@ export interface UpstreamStreamOwner {
   readonly heads: RequestHeads;
   /** True when its connection has carried another attempt before, and may have gone stale since. */
   readonly isReused: boolean;
+  /** A response has begun: `release` is to be called when all that came with it is read. */
+  hold(stream: UpstreamStream): void;
   /** The attempt ended, one way or the other. */
   settled(): void;
 }
@@ -40,6 +42,9 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
   #isRequestSent = false;
   #body: StreamBody | null = null;
   #tunnelEnd: UpstreamTunnelEnd | null = null;
+  /** A head, and the first bytes behind it, until it is known whether they are the whole response. */
+  #held: ResponseHead | null = null;
+  #heldBytes: Uint8Array | null = null;
   #interim = 0;
 
   constructor(carrier: StreamCarrier, attempt: Attempt, owner: UpstreamStreamOwner) {
@@ -158,11 +163,34 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
       receiver.onResponse(exchange, { head, body: null });
       return;
     }
+    this.#held = head;
+    this.#owner.hold(this);
+  }
+
+  /** What came with the head is read: the rest of the response is still on its way. */
+  release(): void {
+    const head = this.#held;
+    if (head === null) return;
+    const bytes = this.#heldBytes;
+    this.#held = null;
+    this.#heldBytes = null;
     this.#state = "body";
-    const body = new StreamBody(this, this, length < 0 ? null : length);
+    const { exchange, receiver } = this.#attempt;
+    const length = this.expectedBytes < 0 ? null : this.expectedBytes + (bytes?.length ?? 0);
+    const body = new StreamBody(this, this, length);
     this.#body = body;
     this.#armBody();
     receiver.onResponse(exchange, { head, body });
+    if (bytes !== null) body.feed(bytes);
+  }
+
+  /** The response is whole before anybody has seen it. */
+  #respondWhole(head: ResponseHead): void {
+    const bytes = this.#heldBytes;
+    const { exchange, receiver } = this.#attempt;
+    this.#settle();
+    if (bytes !== null) this.carrier.credit(this, bytes.length);
+    receiver.onResponse(exchange, { head, body: bytes });
   }
 
   /** The stream is a WebSocket from now on (RFC 8441 5). */
@@ -187,6 +215,13 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
       this.#tunnelEnd.dataCame(bytes);
       return;
     }
+    if (this.#held !== null) {
+      if (this.#heldBytes === null) {
+        this.#heldBytes = bytes;
+        return;
+      }
+      this.release();
+    }
     const body = this.#body;
     if (body === null) {
       this.carrier.credit(this, bytes.length);
@@ -202,9 +237,15 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
       if (this.isLocalEnded) this.#settle();
       return;
     }
+    const told = trailers !== null && trailers.size > 0 ? trailers : null;
+    if (this.#held !== null && told === null) {
+      this.#respondWhole(this.#held);
+      return;
+    }
+    this.release();
     const body = this.#body;
     this.#settle();
-    body?.finish(trailers !== null && trailers.size > 0 ? trailers : null);
+    body?.finish(told);
   }
 
   broken(cause: StreamBreak): void {
@@ -252,6 +293,8 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
     if (this.#state === "over") return;
     this.#state = "over";
     this.#body = null;
+    this.#held = null;
+    this.#heldBytes = null;
     const { exchange } = this.#attempt;
     exchange.onGone = null;
     this.carrier.wheel.disarm(this);
@@ -263,13 +306,13 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
     this.#owner.settled();
   }
 
-  /** `sent` counts while nothing of the final response came; what is in its body cannot be sent again. */
+  /** `sent` counts while nothing of a response came. */
   #fail(code: "upstream_timeout" | "upstream_reset" | "upstream_protocol", detail: string, sent: Sent): void {
     if (this.#state === "over") return;
     const { exchange, receiver } = this.#attempt;
     const isWaiting = this.#state === "waiting";
     const body = this.#body;
-    const error = new GatewayError(code, detail, { sent: isWaiting && this.#interim === 0 ? sent : "fresh" });
+    const error = new GatewayError(code, detail, { sent: this.hasHead || this.#interim > 0 ? "fresh" : sent });
     this.#settle();
     this.carrier.reset(this, H2_CODE.cancel);
     if (isWaiting) receiver.onFailure(exchange, error);

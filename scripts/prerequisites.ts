@@ -9,6 +9,11 @@ interface Prerequisite {
 const PREREQUISITES: readonly Prerequisite[] = [
   { program: "redis-server", debianPackage: "redis-server" },
   { program: "node", debianPackage: "nodejs" },
+  { program: "openssl", debianPackage: "openssl" },
+  { program: "curl", debianPackage: "curl" },
+  { program: "nghttp", debianPackage: "nghttp2-client" },
+  { program: "h2load", debianPackage: "nghttp2-client" },
+  { program: "chromium", debianPackage: "chromium" },
 ];
 
 /** The words before `apt-get` that make it allowed, or null when this user may not install. */
@@ -35,7 +40,7 @@ async function install(packages: readonly string[]): Promise<number> {
 export async function installPrerequisites(): Promise<void> {
   const missing = PREREQUISITES.filter(({ program }) => Bun.which(program) === null);
   if (missing.length === 0) return;
-  const packages = missing.map(({ debianPackage }) => debianPackage);
+  const packages = [...new Set(missing.map(({ debianPackage }) => debianPackage))];
   if ((await install(packages)) !== 0)
     fail(`could not install ${packages.join(", ")}, see above; install it and run the tests again`);
 }

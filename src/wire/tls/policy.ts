@@ -50,10 +50,7 @@ export interface TlsPolicy {
   choose(hello: ClientHello): object | null;
 }
 
-/**
- * Mozilla's intermediate list for TLS 1.2: forward secrecy and authenticated encryption only, so that a client's own
- * order may count.
- */
+/** Mozilla's intermediate list for TLS 1.2: forward secrecy and authenticated encryption only. */
 const CIPHERS = [
   "ECDHE-ECDSA-AES128-GCM-SHA256",
   "ECDHE-RSA-AES128-GCM-SHA256",
@@ -112,6 +109,7 @@ function createContext({ certPem, keyPem }: CertificateFacts, { ciphers, minVers
     key: keyPem,
     minVersion,
     ciphers: ciphers ?? CIPHERS,
+    honorCipherOrder: true,
     ...(clientAuth === null ? {} : clientAuthOptions(clientAuth)),
   });
   return context;

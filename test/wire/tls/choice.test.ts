@@ -153,5 +153,9 @@ describe("what is agreed on", () => {
     expect(await cipherFor(server.port, "AES128-GCM-SHA256:ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA")).toBe(none);
     expect(await cipherFor(narrow.port, "ECDHE-ECDSA-AES128-GCM-SHA256")).toBe(none);
     expect(await cipherFor(narrow.port, "ALL")).toBe("ECDHE-ECDSA-CHACHA20-POLY1305");
+    // The server's order counts.
+    const [later, first] = ["ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256"];
+    expect(await cipherFor(server.port, `${later}:${first}`)).toBe(first);
+    expect(await cipherFor(server.port, `${first}:${later}`)).toBe(first);
   });
 });

@@ -172,7 +172,8 @@ export class ChunkedDecoder {
   }
 }
 
-function allowedTrailers(all: HeaderList): HeaderList | null {
+/** The trailers that may be passed on, or null when there are none. */
+export function allowedTrailers(all: HeaderList): HeaderList | null {
   const kept = new HeaderList();
   for (let i = 0; i < all.size; i++) if (!FORBIDDEN_TRAILERS.has(all.names[i] ?? "")) kept.appendFrom(all, i);
   return kept.size === 0 ? null : kept;

@@ -6,7 +6,7 @@ const LARGE_BYTES = 64 * 1024;
  * collector would get to it late: it does not count what lies outside its heap, and a fast stream leaves 40 MB behind.
  * Whoever keeps bytes beyond the event has copied them (see `BodySink.write`).
  */
-export function freeBuffer(bytes: Buffer): void {
+export function freeBuffer(bytes: Uint8Array): void {
   if (bytes.length < LARGE_BYTES || !(bytes.buffer instanceof ArrayBuffer)) return;
   bytes.buffer.transfer(0);
 }

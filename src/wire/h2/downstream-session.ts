@@ -49,7 +49,7 @@ export class H2Downstream implements ServerConnection, SessionOwner {
   }
 
   get heldBytes(): number {
-    return this.#session.outlet.heldBytes;
+    return this.#session.heldBytes;
   }
 
   closeIdle(since: number): void {

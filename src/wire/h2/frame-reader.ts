@@ -32,6 +32,7 @@ export class FrameReader {
   #partial: Buffer | null = null;
   #partialUsed = 0;
   #isStopped = false;
+  #isPaused = false;
 
   constructor(handler: FrameHandler) {
     this.#handler = handler;
@@ -47,17 +48,28 @@ export class FrameReader {
     this.#isStopped = true;
   }
 
-  /** Takes bytes from the socket. Throws SessionError, and whatever the handler throws. */
-  feed(bytes: Buffer): void {
+  /** Reads no more of what `feed` was given than the frame under way. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  /**
+   * Takes bytes from the socket; returns how many, all of them unless it was told to pause. Throws SessionError, and
+   * whatever the handler throws.
+   */
+  feed(bytes: Buffer): number {
     let at = 0;
-    while (at < bytes.length && !this.#isStopped) {
+    this.#isPaused = false;
+    while (at < bytes.length && !this.#isPaused) {
+      if (this.#isStopped) return bytes.length;
       if (this.#left < 0) {
         at = this.#takeHead(bytes, at);
-        if (this.#left < 0) return;
+        if (this.#left < 0) break;
         this.#begin();
       }
       at = this.type === FRAME.data ? this.#takeData(bytes, at) : this.#takePayload(bytes, at);
     }
+    return at;
   }
 
   #takeHead(bytes: Uint8Array, from: number): number {

@@ -83,10 +83,12 @@ export class HpackDecoder<Shared = never> {
 
   /** Offers what was made of the block that was decoded last, to be called before its bytes change; may keep nothing. */
   share(shared: Shared): void {
-    if (this.#start < 0) return;
-    this.#memo.offer(this.#bytes.subarray(this.#start, this.#end), shared);
-    this.#start = -1;
+    // Not held any longer: they may be a part of much more.
+    const bytes = this.#bytes;
     this.#bytes = NO_BYTES;
+    if (this.#start < 0) return;
+    this.#memo.offer(bytes.subarray(this.#start, this.#end), shared);
+    this.#start = -1;
   }
 
   /** Size updates stand only at the beginning of a block (RFC 7541 4.2). */

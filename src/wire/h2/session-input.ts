@@ -73,10 +73,15 @@ export class SessionInput implements FrameHandler {
     return this.#blockStream !== 0 || this.#reader.isInFrame;
   }
 
-  /** Takes bytes from the socket. Throws SessionError. */
-  feed(bytes: Buffer): void {
-    const rest = this.#prefaced < PREFACE.length ? this.#takePreface(bytes) : bytes;
-    if (rest.length > 0) this.#reader.feed(rest);
+  /** Takes bytes from the socket; returns how many, all of them unless it was told to pause. Throws SessionError. */
+  feed(bytes: Buffer): number {
+    const from = this.#prefaced < PREFACE.length ? this.#takePreface(bytes) : 0;
+    return from === 0 ? this.#reader.feed(bytes) : from + this.#reader.feed(bytes.subarray(from));
+  }
+
+  /** Reads no more for now than the frame under way. */
+  pause(): void {
+    this.#reader.pause();
   }
 
   /** Reads no more. */
@@ -147,13 +152,13 @@ export class SessionInput implements FrameHandler {
     }
   }
 
-  #takePreface(bytes: Buffer): Buffer {
+  #takePreface(bytes: Buffer): number {
     const came = Math.min(bytes.length, PREFACE.length - this.#prefaced);
     if (bytes.compare(PREFACE, this.#prefaced, this.#prefaced + came, 0, came) !== 0) {
       throw protocolError("The connection begins with no preface of HTTP/2.");
     }
     this.#prefaced += came;
-    return bytes.subarray(came);
+    return came;
   }
 
   #settings(bytes: Buffer, from: number, to: number): void {

@@ -1,3 +1,4 @@
+import { allowedTrailers } from "../chunked.ts";
 import type { HeaderList } from "../header-list.ts";
 import { H2_CODE, MAX_31_BITS } from "./frame.ts";
 import type { FrameWriter } from "./frame-writer.ts";
@@ -100,7 +101,7 @@ export class SessionReceiver implements SessionEvents {
     else if (stream.isRemoteEnded) this.#breakRule(stream, H2_CODE.stream_closed);
     else if (!stream.hasHead) this.#head(stream, section, isEnd);
     else if (!isEnd || section.trailersFault !== null || section.isTooLarge) this.#breakRule(stream);
-    else this.#remoteEnded(stream, section.regular.list());
+    else this.#remoteEnded(stream, allowedTrailers(section.regular.list()));
   }
 
   dataBegan(streamId: number, length: number): void {

@@ -1,3 +1,4 @@
+import { freeBuffer } from "../free-buffer.ts";
 import type { HeaderList } from "../header-list.ts";
 import type { Outlet } from "../outlet.ts";
 import { copyFrom } from "../view.ts";
@@ -114,6 +115,7 @@ export class SessionTurns {
     }
     stream.queue.shift();
     stream.queueAt = 0;
+    freeBuffer(piece);
     if (!isLast) this.#enqueue(stream);
     else this.#emptied(stream);
   }

@@ -2,6 +2,7 @@ import type { Socket } from "bun";
 import { now } from "../event.ts";
 import type { HeaderList } from "../header-list.ts";
 import { Outlet } from "../outlet.ts";
+import { ReadGate } from "../read-gate.ts";
 import type { SocketOwner } from "../socket-events.ts";
 import type { TimerWheel } from "../timer-wheel.ts";
 import { H2_CODE, MAX_31_BITS } from "./frame.ts";
@@ -16,7 +17,7 @@ import type { SessionOptions } from "./session-options.ts";
 import { type ReceiverHost, SessionReceiver } from "./session-receiver.ts";
 import { SessionStreams } from "./session-streams.ts";
 import { SessionTurns } from "./session-turns.ts";
-import { PeerSettings, SETTING } from "./settings.ts";
+import { ownSettings, PeerSettings } from "./settings.ts";
 import type { H2Stream, StreamCarrier } from "./stream.ts";
 import { encodeList } from "./stream-encode.ts";
 
@@ -48,12 +49,12 @@ export class H2Session implements SocketOwner, ReceiverHost, StreamCarrier {
   readonly #credit: SessionCredit;
   readonly #receiver: SessionReceiver;
   readonly #clock: SessionClock;
+  readonly #gate: ReadGate;
   #state: State = "open";
   /** `asked`: the peer knows that it should go; `told`: it knows which stream was the last. */
   #drain: "none" | "asked" | "told" = "none";
   #closesAfter = false;
   #isPeerGoing = false;
-  #isReadPaused = false;
   #lingered = 0;
   /** When the last stream ended, or the connection began. */
   #idleAt = now();
@@ -62,6 +63,7 @@ export class H2Session implements SocketOwner, ReceiverHost, StreamCarrier {
     this.#socket = socket;
     this.#options = options;
     this.wheel = options.wheel;
+    this.#gate = new ReadGate(socket);
     this.#clock = new SessionClock(options.wheel, options.limits, (wait) => this.#due(wait));
     this.outlet = new Outlet(socket);
     this.peer = new PeerSettings(options.role === "client");
@@ -95,19 +97,8 @@ export class H2Session implements SocketOwner, ReceiverHost, StreamCarrier {
   /** Sends what comes first on a connection. Call once, when the socket is open. */
   begin(): void {
     const { role, limits } = this.#options;
-    if (role === "client") {
-      this.#writer.preface();
-      this.#writer.settings([
-        [SETTING.enable_push, 0],
-        [SETTING.max_header_list_size, limits.headerListBytes],
-      ]);
-    } else {
-      this.#writer.settings([
-        [SETTING.max_concurrent_streams, limits.maxStreams],
-        [SETTING.max_header_list_size, limits.headerListBytes],
-        [SETTING.enable_connect_protocol, 1],
-      ]);
-    }
+    if (role === "client") this.#writer.preface();
+    this.#writer.settings(ownSettings(role === "server", limits));
     this.#credit.begin();
     this.#settle();
   }
@@ -132,6 +123,13 @@ export class H2Session implements SocketOwner, ReceiverHost, StreamCarrier {
   open(stream: H2Stream): void {
     this.streams.openNext(stream);
     this.enroll(stream);
+  }
+
+  /** Bytes that wait for the peer to take them. */
+  get heldBytes(): number {
+    let bytes = this.outlet.heldBytes;
+    for (const { queue } of this.streams.all()) for (const piece of queue) bytes += piece.length;
+    return bytes;
   }
 
   /** Tells the peer to go elsewhere with what it asks next, without breaking anything off; closes when all ended. */
@@ -174,8 +172,16 @@ export class H2Session implements SocketOwner, ReceiverHost, StreamCarrier {
       if (this.#lingered > LINGER_BYTES) this.terminate();
       return;
     }
+    this.#gate.beginTurn();
+    if (this.#gate.hasHeld) this.#gate.hold(bytes);
+    else this.#consume(bytes, false);
+  }
+
+  /** Reads frames, but begins no more of a client's requests in one turn than it may. */
+  #consume(bytes: Buffer, isOwn: boolean): void {
     try {
-      this.#input.feed(bytes);
+      const taken = this.#input.feed(bytes);
+      if (taken < bytes.length) this.#putOff(bytes.subarray(taken), isOwn);
     } catch (error) {
       this.#fail(error instanceof SessionError ? error : new SessionError(H2_CODE.internal_error, ""));
       if (!(error instanceof SessionError)) throw error;
@@ -184,10 +190,19 @@ export class H2Session implements SocketOwner, ReceiverHost, StreamCarrier {
     this.#settle();
   }
 
+  #putOff(rest: Buffer, isOwn: boolean): void {
+    this.#gate.hold(rest, isOwn);
+    this.#gate.giveWay(() => {
+      const held = this.#gate.takeHeld();
+      this.#gate.set("peer", false);
+      if (held !== null && this.#state === "open") this.#consume(held, true);
+    });
+  }
+
   onDrain(): void {
     if (this.outlet.drain()) {
       this.#writer.blockedBytes = 0;
-      this.#pauseReading(false);
+      this.#gate.set("body", false);
       this.#turns.run();
     }
     this.#clock.restart();
@@ -206,6 +221,7 @@ export class H2Session implements SocketOwner, ReceiverHost, StreamCarrier {
     this.#state = "closed";
     this.outlet.discard();
     this.#clock.stop();
+    this.outlet.discard();
     this.#breakAll("closed", H2_CODE.cancel);
     this.#options.owner.closed();
   }
@@ -293,6 +309,7 @@ export class H2Session implements SocketOwner, ReceiverHost, StreamCarrier {
     this.#credit.enroll(stream);
     this.#budget.earn(EARNED_FRAMES);
     if (this.streams.size === 1) this.#settle();
+    if (this.#options.role === "server" && !this.#gate.takeTurn()) this.#input.pause();
   }
 
   #localEnded(stream: H2Stream): void {
@@ -362,21 +379,14 @@ export class H2Session implements SocketOwner, ReceiverHost, StreamCarrier {
     this.#state = "lingering";
     this.#input.stop();
     this.outlet.end();
-    this.#pauseReading(false);
+    this.#gate.set("body", false);
     this.#settle();
-  }
-
-  #pauseReading(isPaused: boolean): void {
-    if (isPaused === this.#isReadPaused) return;
-    this.#isReadPaused = isPaused;
-    if (isPaused) this.#socket.pause();
-    else this.#socket.resume();
   }
 
   /** Lets the one timer wait for what is to be waited for now. */
   #settle(): void {
     if (this.#state === "closed") return;
-    if (this.#writer.blockedBytes > BLOCKED_BYTES) this.#pauseReading(true);
+    if (this.#writer.blockedBytes > BLOCKED_BYTES) this.#gate.set("body", true);
     this.#clock.waitFor(this.#toWaitFor, this.#input.count);
   }
 

@@ -1,6 +1,7 @@
 import { DEFAULT_WINDOW_BYTES, H2_CODE, MAX_31_BITS, MAX_FRAME_BYTES } from "./frame.ts";
 import { readUint32 } from "./frame-reader.ts";
 import { protocolError, SessionError } from "./session-error.ts";
+import type { SessionLimits } from "./session-options.ts";
 
 /** Identifiers of settings (RFC 9113 6.5.2, RFC 8441 3). */
 export const SETTING = {
@@ -67,4 +68,14 @@ export class PeerSettings {
         break;
     }
   }
+}
+
+/** What we tell the peer that we take: a list of identifiers and values. */
+export function ownSettings(
+  isServer: boolean,
+  { headerListBytes, maxStreams }: Pick<SessionLimits, "headerListBytes" | "maxStreams">,
+): readonly (readonly [number, number])[] {
+  const listSize = [SETTING.max_header_list_size, headerListBytes] as const;
+  if (!isServer) return [[SETTING.enable_push, 0], listSize];
+  return [[SETTING.max_concurrent_streams, maxStreams], listSize, [SETTING.enable_connect_protocol, 1]];
 }

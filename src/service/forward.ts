@@ -60,7 +60,8 @@ export class Forward implements Attempt, Receiver {
    */
   #mayRepeat(error: GatewayError): boolean {
     const { exchange } = this;
-    if (error.code !== "upstream_reset" || this.#isRepeated || exchange.body !== null || exchange.isDone) return false;
+    const isGone = exchange.body !== null && exchange.body.canRepeat !== true;
+    if (error.code !== "upstream_reset" || this.#isRepeated || isGone || exchange.isDone) return false;
     return error.sent === "nothing" || (error.sent === "reused" && IDEMPOTENT.has(exchange.upstreamMethod));
   }
 

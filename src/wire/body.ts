@@ -13,6 +13,8 @@ export interface BodySink {
 export interface BodySource {
   /** Length in bytes where it is known beforehand. */
   readonly length: number | null;
+  /** True while it may be piped once more, from its beginning; never for most. */
+  readonly canRepeat?: boolean;
   /** Begins delivery; what came earlier is delivered within the call. */
   pipe(sink: BodySink): void;
   pause(): void;

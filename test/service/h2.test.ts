@@ -2,9 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { createStaticRegistry } from "../../src/registry/static.ts";
 import type { ServiceOptions, UpstreamTls } from "../../src/service/options.ts";
 import { createService, type Service } from "../../src/service/service.ts";
+import type { BodySource } from "../../src/wire/body.ts";
 import { authority } from "../support/certificates.ts";
-import { startH2Answering, startH2Upstream } from "../support/h2-upstream.ts";
+import { startH2Answering, startH2Upstream, TYPE } from "../support/h2-upstream.ts";
 import { ok, startAnswering } from "../support/upstream.ts";
+import { TestBody } from "../wire/h2/upstream-support.ts";
 import { forward, serviceDeps, serviceOptions, spec } from "./support.ts";
 
 const ca = authority();
@@ -16,6 +18,18 @@ async function serviceAt(url: string, options: Partial<ServiceOptions>): Promise
   const service = createService("shop", serviceOptions(options), serviceDeps(registry));
   await service.ready;
   return Object.assign(Object.create(service), { [Symbol.dispose]: () => service.close() });
+}
+
+/** A body that is there at once. */
+function bodyOf(bytes: Uint8Array): BodySource {
+  const body = new TestBody();
+  body.piped
+    .then((sink) => {
+      sink.write(bytes);
+      sink.end(null);
+    })
+    .catch(() => {});
+  return body;
 }
 
 describe("a service of protocol h2", () => {
@@ -49,6 +63,41 @@ describe("a request that an HTTP/2 endpoint did not look at", () => {
     using service = await serviceAt(upstream.url, { protocol: "h2c" });
     const { outcome, exchange } = await forward(service, { line: `${method} / HTTP/1.1` });
     expect([outcome, exchange.attempts]).toEqual(["second", 2]);
+  });
+
+  test("is sent once more with its body, what has passed of it and what has not", async () => {
+    const went = Promise.withResolvers<void>();
+    await using upstream = startH2Upstream(async (connection) => {
+      const { streamId } = await connection.request(600_000);
+      if (connection.index === 0) {
+        await connection.next(TYPE.data, streamId);
+        await connection.goAway(0);
+        return;
+      }
+      went.resolve();
+      await connection.respond(streamId, await connection.body(streamId));
+    });
+    using service = await serviceAt(upstream.url, { protocol: "h2c" });
+    const body = new TestBody();
+    const forwarded = forward(service, { line: "POST / HTTP/1.1", body });
+    const sink = await body.piped;
+    sink.write(Buffer.from("before, "));
+    await went.promise;
+    sink.write(Buffer.from("after"));
+    sink.end(null);
+    const { outcome, exchange } = await forwarded;
+    expect([outcome, exchange.attempts]).toEqual(["before, after", 2]);
+  });
+
+  test("is not sent once more when much of its body has passed", async () => {
+    await using upstream = startH2Upstream(async (connection) => {
+      const first = await connection.request(600_000);
+      for (let bytes = 0; bytes < 65_535; ) bytes += (await connection.next(TYPE.data, first.streamId)).payload.length;
+      await connection.goAway(0);
+    });
+    using service = await serviceAt(upstream.url, { protocol: "h2c" });
+    const { error, exchange } = await forward(service, { line: "POST / HTTP/1.1", body: bodyOf(Buffer.alloc(70_000)) });
+    expect([error?.code, error?.sent, exchange.attempts]).toEqual(["upstream_reset", "nothing", 1]);
   });
 
   test("is sent once more when its stream is refused, and not a third time", async () => {

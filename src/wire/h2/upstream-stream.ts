@@ -12,6 +12,7 @@ import { H2_CODE } from "./frame.ts";
 import { H2Stream, type StreamBreak, type StreamCarrier } from "./stream.ts";
 import { StreamBody, type StreamBodyOwner } from "./stream-body.ts";
 import type { FieldSection } from "./stream-fields.ts";
+import { RepeatableBody } from "./upstream-body.ts";
 import type { RequestHeads } from "./upstream-head.ts";
 import { announcedLength, responseHead } from "./upstream-response.ts";
 import { switchedHead, UpstreamTunnelEnd } from "./upstream-tunnel.ts";
@@ -40,6 +41,8 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
   readonly #isReused: boolean;
   #state: State = "waiting";
   #isRequestSent = false;
+  /** The request's body, while it may be sent again. */
+  #sent: RepeatableBody | null = null;
   #body: StreamBody | null = null;
   #tunnelEnd: UpstreamTunnelEnd | null = null;
   /** A head, and the first bytes behind it, until it is known whether they are the whole response. */
@@ -77,7 +80,10 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
     this.carrier.sendBlock(this, block, body === null);
     if (body === null) return;
     if (isOwn) body.awaitsUpstreamContinue = expectsContinue;
-    body.pipe(this);
+    const sent = body instanceof RepeatableBody ? body : new RepeatableBody(body);
+    exchange.body = sent;
+    this.#sent = sent;
+    sent.pipe(this);
   }
 
   // The request's body
@@ -125,7 +131,10 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
     if (section.responseFault !== null || section.isTooLarge) this.#malformed(section);
     else if (section.status === 101) this.#protocolError("The upstream sent a 101, which HTTP/2 does not have.");
     else if (section.status < 200) this.#inform(section);
-    else this.#respond(section);
+    else {
+      this.#sent?.commit();
+      this.#respond(section);
+    }
   }
 
   #malformed(section: FieldSection): void {
@@ -252,13 +261,23 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
     if (this.#tunnelEnd !== null) {
       this.#settle();
       this.#tunnelEnd.tunnel?.closed(this.#tunnelEnd, true);
-    } else if (cause.reason === "refused")
-      this.#fail("upstream_reset", "The upstream did not take the request.", "nothing");
+    } else if (cause.reason === "refused") this.#refused();
     else if (cause.reason === "protocol") this.#protocolError("The upstream's response is malformed.");
     else if (cause.reason === "closed") {
       this.#fail("upstream_reset", "The upstream closed the connection.", this.#isReused ? "reused" : "fresh");
     } else if (cause.code === H2_CODE.http_1_1_required) this.#protocolError("The upstream asks for HTTP/1.1.");
     else this.#fail("upstream_reset", "The upstream reset the request.", "fresh");
+  }
+
+  /** The endpoint has not looked at the request: all of it may go to another connection. */
+  #refused(): void {
+    const sent = this.#sent;
+    if (sent?.canRepeat === true) {
+      sent.rewind();
+      this.#sent = null;
+      this.#isRequestSent = true;
+    }
+    this.#fail("upstream_reset", "The upstream did not take the request.", "nothing");
   }
 
   override fire(): void {

@@ -165,6 +165,27 @@ describe("a response over HTTP/2", () => {
     expect(body).toMatchObject({ length: 4 });
   });
 
+  test("that comes whole is given whole, one that comes bit by bit as it comes", async () => {
+    await using upstream = startH2Upstream(async (connection) => {
+      for (;;) {
+        const { streamId, fields } = await connection.request();
+        const head = frame(TYPE.headers, 4, streamId, encodeFields(OK));
+        if (fields[":path"] === "/whole") {
+          await connection.peer.send(Buffer.concat([head, frame(TYPE.data, 1, streamId, Buffer.from("text"))]));
+        } else await connection.peer.send(Buffer.concat([head, frame(TYPE.data, 0, streamId, Buffer.from("te"))]));
+      }
+    });
+    const { pool } = openPool(upstream.port);
+    const whole = start(pool, { line: "GET /whole HTTP/1.1" });
+    expect((await whole.response).body).toBeInstanceOf(Uint8Array);
+    expect(await whole.outcome).toBe("200 text");
+    const part = start(pool);
+    expect((await part.response).body).not.toBeInstanceOf(Uint8Array);
+    const connection = await upstream.connection(0);
+    await connection.data(3, "xt", true);
+    expect(await part.outcome).toBe("200 text");
+  });
+
   test("that is its head alone has no body, whatever it stands for", async () => {
     await using upstream = respondWith([...OK, ["grpc-status", "5"]]);
     const asked = start(openPool(upstream.port).pool);

@@ -1,0 +1,92 @@
+import type { GatewayError } from "../../errors.ts";
+import type { BodySink, BodySource } from "../body.ts";
+import type { HeaderList } from "../header-list.ts";
+
+/** So much of a body is kept for the case that the endpoint does not look at its request. */
+const KEPT_BYTES = 64 * 1024;
+
+/**
+ * A request's body on its way to an endpoint that may yet refuse to look at it: as long as little has passed, and no
+ * response has come, another attempt may take it from the beginning.
+ */
+export class RepeatableBody implements BodySource, BodySink {
+  readonly length: number | null;
+  readonly #source: BodySource;
+  #sink: BodySink | null = null;
+  #kept: Uint8Array[] | null = [];
+  #keptBytes = 0;
+  #isPiped = false;
+  #isEnded = false;
+  #trailers: HeaderList | null = null;
+
+  constructor(source: BodySource) {
+    this.#source = source;
+    this.length = source.length;
+  }
+
+  get canRepeat(): boolean {
+    return this.#kept !== null;
+  }
+
+  pipe(sink: BodySink): void {
+    this.#sink = sink;
+    if (!this.#isPiped) {
+      this.#isPiped = true;
+      this.#source.pipe(this);
+      return;
+    }
+    let isTaken = true;
+    for (const piece of this.#kept ?? []) isTaken = sink.write(piece);
+    if (this.#isEnded) sink.end(this.#trailers);
+    else if (isTaken) this.#source.resume();
+  }
+
+  pause(): void {
+    this.#source.pause();
+  }
+
+  resume(): void {
+    this.#source.resume();
+  }
+
+  cancel(): void {
+    this.#sink = null;
+    this.#kept = null;
+    this.#source.cancel();
+  }
+
+  /** Nothing is repeated any more. */
+  commit(): void {
+    this.#kept = null;
+  }
+
+  /** The sink takes no more; the next one begins anew, and until there is one nothing is read. */
+  rewind(): void {
+    this.#sink = null;
+    if (!this.#isEnded) this.#source.pause();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    this.#keep(bytes);
+    return this.#sink?.write(bytes) ?? false;
+  }
+
+  end(trailers: HeaderList | null): void {
+    this.#isEnded = true;
+    this.#trailers = trailers;
+    this.#sink?.end(trailers);
+  }
+
+  fail(error: GatewayError): void {
+    this.#kept = null;
+    this.#sink?.fail(error);
+  }
+
+  #keep(bytes: Uint8Array): void {
+    if (this.#kept === null) return;
+    this.#keptBytes += bytes.length;
+    // Without a sink what comes is not to be lost, however much that is; the source was asked to pause.
+    if (this.#keptBytes <= KEPT_BYTES || this.#sink === null) this.#kept.push(bytes.slice());
+    else this.#kept = null;
+  }
+}

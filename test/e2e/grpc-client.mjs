@@ -1,8 +1,11 @@
-// A gRPC client for Node: makes one call of each kind to the address it is given and prints what came of them.
+// A gRPC client for Node and Bun: makes one call of each kind to the address it is given, over TLS when given an
+// authority to trust, and prints what came of them.
+import { readFileSync } from "node:fs";
 import { Client, credentials } from "@grpc/grpc-js";
 
-const [address = ""] = process.argv.slice(2);
-const client = new Client(address, credentials.createInsecure());
+const [address = "", caPath] = process.argv.slice(2);
+const security = caPath === undefined ? credentials.createInsecure() : credentials.createSsl(readFileSync(caPath));
+const client = new Client(address, security);
 const path = (name) => `/torii.test.Echo/${name}`;
 const serialize = (text) => Buffer.from(text);
 const deserialize = (bytes) => bytes.toString();
@@ -41,7 +44,7 @@ function bidi(texts) {
 const serverStream = (name, text) => collect(client.makeServerStreamRequest(path(name), serialize, deserialize, text));
 
 const outcomes = {
-  runtime: process.release.name + (process.versions.bun ?? ""),
+  runtime: process.versions.bun === undefined ? "node" : "bun",
   unary: await unary("Unary", "hello"),
   large: (await unary("Unary", "x".repeat(3_000_000))).length,
   fails: await unary("Fails", "x"),

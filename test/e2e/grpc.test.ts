@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { join } from "node:path";
 import { Metadata, status } from "@grpc/grpc-js";
 import { authority } from "../support/certificates.ts";
 import { type GrpcClient, type GrpcServer, grpcClient, startGrpcServer } from "../support/grpc.ts";
@@ -144,26 +143,4 @@ test("a gRPC service that is not there is told as UNAVAILABLE", async () => {
   await using gateway = await startProxy(`http://127.0.0.1:${port}`, { service: { protocol: "h2c" } });
   using client = grpcClient(`127.0.0.1:${gateway.port}`);
   expect((await client.unary("unary")).error?.code).toBe(status.UNAVAILABLE);
-});
-
-test("a client under Node gets the same", async () => {
-  await using server = await startGrpcServer();
-  await using gateway = await startProxy(`http://127.0.0.1:${server.port}`, { service: { protocol: "h2c" } });
-  const client = Bun.spawn(["node", join(import.meta.dir, "grpc-client.mjs"), `127.0.0.1:${gateway.port}`], {
-    stdout: "pipe",
-    stderr: "inherit",
-  });
-  expect(JSON.parse(await new Response(client.stdout).text())).toEqual({
-    runtime: "node",
-    unary: "hello",
-    large: 3_000_000,
-    fails: status.FAILED_PRECONDITION,
-    deadline: status.DEADLINE_EXCEEDED,
-    serverStream: 100,
-    failsMidway: ["first", status.DATA_LOSS],
-    clientStream: "3 messages, 6 bytes",
-    bidi: ["echo a", "echo b"],
-    atOnce: 50,
-  });
-  expect(await client.exited).toBe(0);
 });

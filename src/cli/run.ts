@@ -1,7 +1,8 @@
 import { parseArgs } from "node:util";
 import type { Logger } from "pino";
-import { type Loaded, loadConfig } from "../config/source.ts";
+import type { Loaded } from "../config/source.ts";
 import { createGateway, type Gateway } from "../gateway/gateway.ts";
+import { loadToServe } from "../gateway/loading.ts";
 import { createMemoryRegistry } from "../registry/memory.ts";
 import { type Command, type CommandContext, EXIT, UsageError } from "./command.ts";
 import { type Demo, demoGuide, startDemo } from "./demo.ts";
@@ -23,7 +24,8 @@ export const run: Command = {
     try {
       const { env, cwd, openCatalog } = context;
       const configPath = values.config ?? null;
-      const loaded = await loadConfig({ path: configPath, env, cwd, openCatalog });
+      const what = { path: configPath, env, cwd, openCatalog };
+      const loaded = await loadToServe(what, { inForce: null, store: null });
       if (loaded.config.workers === 1)
         return await runAlone(loaded, { configPath, isDemo: values.demo, context, log, signals });
       if (values.demo) throw new UsageError("--demo keeps its services in one process: write workers: 1");

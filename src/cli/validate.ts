@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { isGatewayFile } from "../config/file-kind.ts";
 import { type LoadOptions, loadConfig } from "../config/source.ts";
 import { ConfigError, formatIssue } from "../errors.ts";
+import { createCertificateReader } from "../gateway/certificate-reader.ts";
 import { type Command, EXIT, UsageError } from "./command.ts";
 
 export const validate: Command = {
@@ -17,8 +18,11 @@ export const validate: Command = {
     });
     const files = await sortedOut(values.config ?? null, positionals, context.cwd);
     const { env, cwd, openCatalog } = context;
+    const whenAway = (_name: string, _redis: unknown, reason: string) => ({ skipped: reason });
+    const reader = createCertificateReader({ open: null, whenAway });
     try {
-      const { config, warnings } = await loadConfig({ ...files, env, cwd, openCatalog, readCertificate: "skipped" });
+      const readCertificate = reader.read;
+      const { config, warnings } = await loadConfig({ ...files, env, cwd, openCatalog, readCertificate });
       for (const issue of warnings) context.out(`warning: ${formatIssue(issue)}`);
       context.out(`valid: ${config.routes.length} routes, ${config.services.length} services`);
       return EXIT.done;
@@ -27,6 +31,8 @@ export const validate: Command = {
       for (const issue of error.issues) context.out(formatIssue(issue));
       context.err(`${error.issues.length} ${error.issues.length === 1 ? "fault" : "faults"}`);
       return EXIT.failed;
+    } finally {
+      await reader.close();
     }
   },
 };

@@ -5,7 +5,7 @@ import { assemble } from "./assemble.ts";
 import type { Building } from "./building.ts";
 import { checkClashes } from "./byte-route.ts";
 import type { Catalog, OpenCatalog } from "./catalog.ts";
-import type { ReadCertificate } from "./certificate-store.ts";
+import { type ReadCertificate, type StoredMarks, storedMarks } from "./certificate-store.ts";
 import { below, placeOf } from "./check.ts";
 import { type Entries, pluginNames, readEntries } from "./entries.ts";
 import { type FileDeps, readConfigFile, reasonOf, routeFiles, shownPath } from "./files.ts";
@@ -54,6 +54,8 @@ export interface Loaded {
   readonly warnings: readonly ConfigIssue[];
   /** Absolute paths of files and folders whose change may change the configuration. */
   readonly watched: readonly string[];
+  /** What came from the store. */
+  readonly stored: StoredMarks;
   /** When reading began, in epoch milliseconds. */
   readonly readAt: number;
   /** Texts that must never be shown, longest first. */
@@ -194,7 +196,7 @@ function readingOf(gateway: Gateway, loading: Loading, options: LoadOptions): Tl
   const read = gateway.knows("redis") ? (options.readCertificate ?? null) : "skipped";
   return {
     pem: createPemFiles({ folder: dirname(loading.path), cwd, building: loading }),
-    stored: { redis: redisConfig(gateway.document.redis), read },
+    stored: { redis: redisConfig(gateway.document.redis), read, found: new Map() },
     vetting: {
       issues,
       warnings: [],
@@ -229,8 +231,9 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   checkClashes(parts.routes, rest.listeners, loading);
   const watched = [loading.path, ...(given ?? [routesFolder]), ...loading.interpolator.secretFiles()];
   watched.push(...reading.pem.paths(), ...(rest.pluginsFolder === null ? [] : [rest.pluginsFolder]));
-  if (loading.issues.length > 0) throw new LoadError(shownIssues(loading.issues, loading, paths), { watched, readAt });
+  const read = { watched, stored: storedMarks(reading.stored), readAt };
+  if (loading.issues.length > 0) throw new LoadError(shownIssues(loading.issues, loading, paths), read);
   const warnings = shownIssues(reading.vetting.warnings, loading, paths);
   const secrets = loading.interpolator.secrets();
-  return { config: { ...rest, ...parts }, catalog, warnings, watched, readAt, secrets };
+  return { config: { ...rest, ...parts }, catalog, warnings, ...read, secrets };
 }

@@ -25,13 +25,17 @@ export interface TlsReading {
 interface Texts {
   readonly cert: PemAt;
   readonly key: PemAt;
+  readonly storeName: string | null;
 }
 
 async function textsOf(written: CertificateDocument, spot: Spot, reading: TlsReading): Promise<Texts | null> {
-  if ("store" in written) return storedPair(written.store, below(spot, "store"), reading);
+  if ("store" in written) {
+    const pair = await storedPair(written.store, below(spot, "store"), reading);
+    return pair === null ? null : { ...pair, storeName: written.store };
+  }
   const cert = reading.pem.read(written.cert, below(spot, "cert"));
   const key = reading.pem.read(written.key, below(spot, "key"));
-  return cert === null || key === null ? null : { cert, key };
+  return cert === null || key === null ? null : { cert, key, storeName: null };
 }
 
 const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
@@ -47,7 +51,7 @@ function unfitness({ leaf }: CertificatePair, names: readonly string[]): string 
   return "is not for servers: its extended key usage lacks serverAuth; have it issued with that";
 }
 
-function certificateConfig({ cert, key }: Texts, vetting: Vetting): CertificateConfig | null {
+function certificateConfig({ cert, key, storeName }: Texts, vetting: Vetting): CertificateConfig | null {
   const pair = readPair(cert, key, vetting);
   if (pair === null) return null;
   const names = hostsOf(pair.leaf);
@@ -55,7 +59,7 @@ function certificateConfig({ cert, key }: Texts, vetting: Vetting): CertificateC
   if (unfit !== null) addFault(vetting, cert.spot, `${cert.origin} ${unfit}`);
   const { notAfterAt } = datesOf(pair.leaf);
   const { certPem, keyPem, keyType, fingerprint } = pair;
-  return { names, certPem, keyPem, keyType, notAfterAt, fingerprint, origin: cert.origin };
+  return { names, certPem, keyPem, keyType, notAfterAt, fingerprint, origin: cert.origin, storeName };
 }
 
 async function certificateConfigs(written: TlsDocument, spot: Spot, reading: TlsReading) {

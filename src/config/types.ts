@@ -31,6 +31,8 @@ export interface CertificateConfig {
   readonly fingerprint: string;
   /** Where it was read from, as it is shown: a path, `store NAME`, or `the PEM text`. */
   readonly origin: string;
+  /** Its name in the store; null: it came from elsewhere. */
+  readonly storeName: string | null;
 }
 
 export interface ClientAuthConfig {

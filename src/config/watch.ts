@@ -1,4 +1,5 @@
 import { contentMark, latestChangeAt } from "./content-mark.ts";
+import { createDebounce } from "./debounce.ts";
 import { createFolderWatch } from "./folder-watch.ts";
 
 export interface WatchOptions {
@@ -50,29 +51,6 @@ async function marksSince(paths: readonly string[], since: number): Promise<Mark
   const marks = await marksOf(paths);
   const changes = await Promise.all([...marks.keys()].map(latestChangeAt));
   return new Map([...marks].filter((_, at) => (changes[at] ?? 0) < since));
-}
-
-/** Calls `act` when `delayMs` have passed since the last `soon`, or ten times that since the first. */
-function createDebounce(delayMs: number, act: () => void) {
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  let latestAt = 0;
-  function cancel(): void {
-    if (timer !== null) clearTimeout(timer);
-    timer = null;
-  }
-  function soon(): void {
-    const now = performance.now();
-    if (timer === null) latestAt = now + delayMs * 10;
-    cancel();
-    timer = setTimeout(
-      () => {
-        timer = null;
-        act();
-      },
-      Math.max(0, Math.min(delayMs, latestAt - now)),
-    );
-  }
-  return { soon, cancel };
 }
 
 /**

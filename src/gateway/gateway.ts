@@ -2,28 +2,34 @@ import type { Logger } from "pino";
 import type { ReadyReason, StatusServer } from "../admin/status.ts";
 import type { OpenCatalog } from "../config/catalog.ts";
 import { fingerprintsOf } from "../config/certificate-dates.ts";
+import type { ReadCertificate } from "../config/certificate-store.ts";
 import { compile } from "../config/compile.ts";
-import { LoadError } from "../config/load-error.ts";
+import { LoadError, type WhatWasRead } from "../config/load-error.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { type Loaded, loadConfig } from "../config/source.ts";
-import type { ListenerConfig, ShutdownConfig } from "../config/types.ts";
+import type { Config, ListenerConfig, ShutdownConfig } from "../config/types.ts";
 import { type ConfigWatch, watchConfig } from "../config/watch.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import type { MemoryRegistry } from "../registry/memory.ts";
 import { createStaticRegistry } from "../registry/static.ts";
 import type { Service } from "../service/service.ts";
 import { createServices, type Services } from "../service/services.ts";
+import type { Store } from "../store/store.ts";
 import type { AccessLog } from "../telemetry/access-log.ts";
 import { createIds } from "../telemetry/id.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
 import { AcceptGate } from "../wire/accept-gate.ts";
 import { TimerWheel } from "../wire/timer-wheel.ts";
+import { createCertificateRotation } from "./certificate-rotation.ts";
 import { type CertificateWatch, createCertificateWatch } from "./certificate-watch.ts";
+import { createHttp3, type Http3 } from "./http3.ts";
 import { createListeners, type DrainManner, type HandedSocket, type Listeners } from "./listeners.ts";
+import { loadToServe } from "./loading.ts";
 import { createOverload, type Overload } from "./overload.ts";
 import { type Prepared, prepareAll } from "./prepared.ts";
 import { createRequestPath, type RequestPath } from "./request-path.ts";
 import { createAccessLogPart, createStatusPart, NO_STATUS, type SidePart } from "./side-servers.ts";
+import { createStorePart, NO_STORE } from "./store-part.ts";
 
 export interface GatewayOptions {
   /** `torii.yaml` or what stands for it; null: the one in `cwd`, and defaults without one. */
@@ -50,6 +56,8 @@ export interface GatewayOptions {
 export interface Supervised {
   /** A descriptor for this listener, which the gateway closes; null when none was handed over. */
   socketFor(listener: ListenerConfig): HandedSocket | null;
+  /** Tells what the store holds, which only the process above reads. */
+  readonly readCertificate: ReadCertificate;
 }
 
 export type ReloadResult =
@@ -93,9 +101,12 @@ interface Parts {
   readonly path: RequestPath;
   readonly wheel: TimerWheel;
   readonly listeners: Listeners;
+  readonly http3: Http3;
   readonly overload: Overload;
   readonly status: SidePart<StatusServer>;
   readonly accessLog: SidePart<AccessLog>;
+  /** Closed last: what is under way may ask it. */
+  readonly store: SidePart<Store>;
   readonly certificates: CertificateWatch;
   readonly state: { isStarted: boolean; isDraining: boolean };
 }
@@ -104,7 +115,7 @@ interface Parts {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const parts = createParts(options);
   try {
-    const loaded = options.loaded ?? (await load(options, options.certificatesInForce ?? new Set()));
+    const loaded = options.loaded ?? (await load(parts, null));
     await goLive(loaded, parts);
     return await running(parts, loaded);
   } catch (error) {
@@ -130,7 +141,7 @@ function createParts(options: GatewayOptions): Parts {
     type: "gauge",
     read: () => services.list().map((service) => ({ labels: [service.name], value: openConnections(service) })),
   });
-  const { path, listeners, overload } = createTraffic(options, { metrics, wheel });
+  const { path, listeners, http3, overload } = createTraffic(options, { metrics, wheel });
   const state = { isStarted: false, isDraining: false };
   const readyState = () => ({ isStarted: state.isStarted, reasons: readyReasons(state) });
   const file = options.configPath ?? "torii.yaml";
@@ -140,11 +151,13 @@ function createParts(options: GatewayOptions): Parts {
     services,
     path,
     listeners,
+    http3,
     overload,
     state,
     wheel,
     certificates: createCertificateWatch({ metrics, log: options.log, config: () => path.current?.config ?? null }),
     status: options.supervised === undefined ? createStatusPart({ readyState, metrics }, file) : NO_STATUS,
+    store: options.supervised === undefined ? createStorePart({ metrics, log: options.log, file }) : NO_STORE,
     accessLog: createAccessLogPart({
       cwd: options.cwd ?? process.cwd(),
       file,
@@ -165,23 +178,23 @@ function createTraffic(options: GatewayOptions, { metrics, wheel }: Pick<Parts, 
   const cutSlowest = (bytes: number) => listeners.cutSlowest(bytes);
   const overload = createOverload({ gate, closeIdle, cutSlowest, metrics, log, random });
   const path = createRequestPath({ metrics, log, shedder: overload.shedder });
-  const listeners = createListeners({ ...options.supervised, gate, wheel, newId: createIds(), hooks: path.hooks });
-  return { path, listeners, overload };
+  const { hooks } = path;
+  const newId = createIds();
+  const listeners = createListeners({ ...options.supervised, gate, wheel, newId, hooks });
+  return { path, listeners, http3: createHttp3({ newId, hooks, log }), overload };
 }
 
 function openConnections(service: Service): number {
   return service.endpoints.reduce((sum, { passages, pool }) => sum + pool.openConnections + passages.open, 0);
 }
 
-/** Reads the configuration; a certificate of the one in force may have expired meanwhile. */
-function load(options: GatewayOptions, inForce: ReadonlySet<string>): Promise<Loaded> {
-  return loadConfig({
-    certificatesInForce: inForce,
-    path: options.configPath,
-    env: options.env,
-    openCatalog: options.openCatalog,
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-  });
+/** Reads the configuration, beside the one in force. */
+function load({ options, store }: Pick<Parts, "options" | "store">, inForce: Config | null): Promise<Loaded> {
+  const { configPath: path, env, openCatalog, supervised, cwd = process.cwd() } = options;
+  const what = { path, env, openCatalog, cwd };
+  if (supervised === undefined) return loadToServe(what, { inForce, store: store.current });
+  const known = inForce === null ? (options.certificatesInForce ?? new Set<string>()) : fingerprintsOf(inForce);
+  return loadConfig({ ...what, certificatesInForce: known, readCertificate: supervised.readCertificate });
 }
 
 function build(loaded: Loaded, { options, services, metrics, path, wheel }: Parts): Promise<Snapshot> {
@@ -198,11 +211,11 @@ function readyReasons(state: Parts["state"]): readonly ReadyReason[] {
 
 /** Puts a configuration in the old one's place, whole; when any part of it cannot be had, nothing has changed. */
 async function goLive(loaded: Loaded, parts: Parts): Promise<Snapshot> {
-  const { accessLog, listeners, metrics, options, overload, path, state, status } = parts;
+  const { accessLog, listeners, metrics, options, overload, path, state, status, store } = parts;
   const snapshot = await build(loaded, parts);
   let prepared: Prepared;
   try {
-    prepared = prepareAll([accessLog, status, listeners].map((part) => () => part.prepare(loaded.config)));
+    prepared = prepareAll([accessLog, status, store, listeners].map((part) => () => part.prepare(loaded.config)));
   } catch (error) {
     snapshot.use.retire();
     throw error;
@@ -210,6 +223,7 @@ async function goLive(loaded: Loaded, parts: Parts): Promise<Snapshot> {
   const old = path.swap(snapshot);
   prepared.commit();
   overload.update(loaded.config);
+  parts.http3.update(loaded.config, (name) => listeners.addresses().get(name)?.port);
   old?.use.retire();
   state.isStarted = true;
   metrics.events.configReloaded("success");
@@ -220,13 +234,15 @@ async function goLive(loaded: Loaded, parts: Parts): Promise<Snapshot> {
   return snapshot;
 }
 
-async function closeParts({ accessLog, certificates, listeners, overload, services, status }: Parts): Promise<void> {
-  certificates.close();
-  overload.close();
-  listeners.terminate();
-  await status.close();
-  services.close();
-  await accessLog.close();
+async function closeParts(parts: Parts): Promise<void> {
+  parts.certificates.close();
+  parts.overload.close();
+  parts.http3.close();
+  parts.listeners.terminate();
+  await parts.status.close();
+  parts.services.close();
+  await parts.accessLog.close();
+  await parts.store.close();
 }
 
 const CLOSING: ConfigIssue = {
@@ -253,23 +269,32 @@ async function startReloading(parts: Parts, first: Loaded): Promise<Reloading> {
   let loaded = first;
   let queue: Promise<unknown> = Promise.resolve();
   let watch: ConfigWatch | null = null;
+  const rotation = createCertificateRotation({ onChange: reload, log: options.log, signal: stopped.signal });
+
+  /** Follows what the configuration in force is made of, and what a refused one is: mending it may be a change of that. */
+  function follow(refused: WhatWasRead | null): void {
+    const read = refused === null ? [loaded] : [loaded, refused];
+    const open = parts.store.current === null ? null : { store: parts.store.current, redis: loaded.config.redis };
+    rotation.follow(open, read);
+    const watched = read.flatMap((one) => one.watched);
+    watch?.follow(watched, (refused ?? loaded).readAt);
+  }
 
   async function reloadNow(): Promise<ReloadResult> {
     let next: Loaded | null = null;
     try {
       if (stopped.signal.aborted) throw new ConfigError([CLOSING]);
-      next = await load(options, fingerprintsOf(loaded.config));
+      next = await load(parts, loaded.config);
       const snapshot = await goLive(next, parts);
       if (options.supervised === undefined && next.config.workers !== loaded.config.workers)
         options.log.warn({ workers: next.config.workers }, "the number of workers changes at the next start");
       loaded = next;
-      watch?.follow(next.watched, next.readAt);
+      follow(null);
       return { isLive: true, version: snapshot.version, routes: snapshot.config.routes.length };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      // What mends it may be a change of what only the refused one names.
       const read = error instanceof LoadError ? error : next;
-      if (read !== null) watch?.follow([...loaded.watched, ...read.watched], read.readAt);
+      if (read !== null) follow(read);
       metrics.events.configReloaded("failure");
       for (const issue of error.issues) options.log.error({ ...issue }, "configuration refused: the old one stays");
       return { isLive: false, error };
@@ -282,6 +307,7 @@ async function startReloading(parts: Parts, first: Loaded): Promise<Reloading> {
     return result;
   }
 
+  follow(null);
   if (options.supervised === undefined) {
     watch = await watchConfig({
       paths: loaded.watched,
@@ -317,7 +343,8 @@ async function running(parts: Parts, first: Loaded): Promise<Gateway> {
   async function drainNow(manner?: DrainManner): Promise<void> {
     state.isDraining = true;
     await reloading.stop();
-    await listeners.drain(reloading.loaded.config.shutdown, manner);
+    const { shutdown } = reloading.loaded.config;
+    await Promise.all([listeners.drain(shutdown, manner), parts.http3.drain(shutdown)]);
     await close();
   }
 

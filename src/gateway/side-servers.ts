@@ -18,7 +18,7 @@ interface Closable {
   close(): Promise<void>;
 }
 
-interface SidePartOptions<Value> {
+export interface SidePartOptions<Value> {
   /** What of the configuration decides; equal values leave the part as it is. */
   key(config: Config): unknown;
   open(config: Config): Value | null;
@@ -28,7 +28,8 @@ interface SidePartOptions<Value> {
   onChange(value: Value | null): void;
 }
 
-function createSidePart<Value extends Closable>(options: SidePartOptions<Value>): SidePart<Value> {
+/** A part that is opened, kept and closed by what a configuration says. */
+export function createSidePart<Value extends Closable>(options: SidePartOptions<Value>): SidePart<Value> {
   let current: Value | null = null;
   let key: string | null = null;
   let closing: Promise<unknown> = Promise.resolve();

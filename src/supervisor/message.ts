@@ -2,6 +2,10 @@ import * as z from "zod";
 
 const socket = z.strictObject({ key: z.string(), fd: z.int().min(3), port: z.int() });
 
+/** A certificate of the store, which only the supervisor reads. Never to be logged. */
+const certificate = z.strictObject({ name: z.string(), cert: z.string(), key: z.string() });
+const certificates = z.array(certificate).readonly();
+
 const toWorker = z.discriminatedUnion("type", [
   /** The first one: who the worker is, what configuration it reads, and its sockets as descriptors of its own. */
   z.strictObject({
@@ -10,14 +14,18 @@ const toWorker = z.discriminatedUnion("type", [
     configPath: z.string().nullable(),
     /** Fingerprints of certificates that other workers serve with: they may have expired since. */
     certificatesInForce: z.array(z.string()),
+    certificates,
     sockets: z.array(socket),
   }),
-  z.strictObject({ type: z.literal("reload"), id: z.int() }),
+  z.strictObject({ type: z.literal("reload"), id: z.int(), certificates }),
   /** `isRelieved`: another worker accepts on the same sockets already. */
   z.strictObject({ type: z.literal("drain"), isRelieved: z.boolean() }),
   z.strictObject({ type: z.literal("metrics"), id: z.int() }),
   z.strictObject({ type: z.literal("reopen_logs") }),
 ]);
+
+/** A certificate by its name in the store. */
+export type NamedCertificate = z.output<typeof certificate>;
 
 /** What the supervisor tells a worker. */
 export type ToWorker = z.output<typeof toWorker>;

@@ -2,10 +2,13 @@ import type { Logger } from "pino";
 import type { ReadyReason } from "../admin/status.ts";
 import type { OpenCatalog } from "../config/catalog.ts";
 import { fingerprintsOf } from "../config/certificate-dates.ts";
+import { storedPairs } from "../config/certificate-store.ts";
 import type { Loaded } from "../config/source.ts";
 import { createStatusPart } from "../gateway/side-servers.ts";
+import { createStorePart } from "../gateway/store-part.ts";
 import { createLogWriter, type LogWriter } from "../telemetry/log-writer.ts";
 import { type Crew, createCrew } from "./crew.ts";
+import type { NamedCertificate } from "./message.ts";
 import { createSupervisorMetrics, type SupervisorMetrics } from "./metrics.ts";
 import { createSockets, type Sockets } from "./sockets.ts";
 
@@ -32,12 +35,15 @@ export interface SupervisorParts {
   readonly sockets: Sockets;
   readonly crew: Crew;
   readonly status: ReturnType<typeof createStatusPart>;
+  readonly store: ReturnType<typeof createStorePart>;
   readonly state: SupervisorState;
 }
 
 export interface SupervisorState {
   /** What is in force. */
   loaded: Loaded;
+  /** What is about to be; null while there is nothing new. */
+  coming: Loaded | null;
   isStarted: boolean;
   isDraining: boolean;
 }
@@ -45,7 +51,7 @@ export interface SupervisorState {
 /** Nothing is open yet; no worker runs. */
 export function createParts(options: SupervisorOptions): SupervisorParts {
   const { env, cwd, configPath, command, log } = options;
-  const state: SupervisorState = { loaded: options.loaded, isStarted: false, isDraining: false };
+  const state: SupervisorState = { loaded: options.loaded, coming: null, isStarted: false, isDraining: false };
   const metrics: SupervisorMetrics = createSupervisorMetrics({
     version: options.version,
     sources: () => crew.processes(),
@@ -60,6 +66,7 @@ export function createParts(options: SupervisorOptions): SupervisorParts {
       cwd,
       configPath,
       certificatesInForce: () => fingerprintsOf(state.loaded.config),
+      storedCertificates: () => storedCertificates(state),
       onOutput: output.writeBytes,
       onTornLine: () => onDrop(1),
     },
@@ -70,8 +77,16 @@ export function createParts(options: SupervisorOptions): SupervisorParts {
     onGone: metrics.gone,
   });
   const readyState = () => ({ isStarted: state.isStarted, reasons: readyReasons(state, crew) });
-  const status = createStatusPart({ readyState, metrics }, configPath ?? "torii.yaml");
-  return { options, metrics, output, sockets, crew, status, state };
+  const file = configPath ?? "torii.yaml";
+  const status = createStatusPart({ readyState, metrics }, file);
+  const store = createStorePart({ metrics: metrics.own, log, file });
+  return { options, metrics, output, sockets, crew, status, store, state };
+}
+
+/** All that a worker may need which starts now: it reads what is in force, or what is about to be. */
+function storedCertificates({ loaded, coming }: SupervisorState): readonly NamedCertificate[] {
+  const pairs = [loaded, ...(coming === null ? [] : [coming])].flatMap(({ config }) => [...storedPairs(config)]);
+  return [...new Map(pairs)].map(([name, pair]) => ({ name, ...pair }));
 }
 
 function readyReasons({ isStarted, isDraining }: SupervisorState, crew: Crew): readonly ReadyReason[] {

@@ -1,9 +1,11 @@
 import type { Logger } from "pino";
-import { fingerprintsOf } from "../config/certificate-dates.ts";
-import { LoadError } from "../config/load-error.ts";
-import { type Loaded, loadConfig } from "../config/source.ts";
-import { type ConfigWatch, watchConfig } from "../config/watch.ts";
+import { LoadError, type WhatWasRead } from "../config/load-error.ts";
+import type { Loaded } from "../config/source.ts";
+import { watchConfig } from "../config/watch.ts";
 import { ConfigError } from "../errors.ts";
+import { createCertificateRotation } from "../gateway/certificate-rotation.ts";
+import { loadToServe } from "../gateway/loading.ts";
+import { prepareAll } from "../gateway/prepared.ts";
 import { applyConfig, type Roll } from "./change.ts";
 import type { SupervisorParts } from "./parts.ts";
 import { createTurns } from "./turns.ts";
@@ -20,47 +22,59 @@ export interface Reloading {
   settled(): Promise<void>;
 }
 
-function load({ options, state }: SupervisorParts): Promise<Loaded> {
+function load({ options, state, store }: SupervisorParts): Promise<Loaded> {
   const { configPath: path, env, cwd, openCatalog } = options;
-  return loadConfig({ path, env, cwd, openCatalog, certificatesInForce: fingerprintsOf(state.loaded.config) });
+  return loadToServe({ path, env, cwd, openCatalog }, { inForce: state.loaded.config, store: store.current });
 }
 
 /** Takes over a configuration when it is changed. Settles when the watching has begun. */
 export async function startReloading(parts: SupervisorParts): Promise<Reloading> {
-  const { options, state, status, metrics, crew } = parts;
+  const { options, state, metrics, crew } = parts;
   const stopped = new AbortController();
   const inTurn = createTurns();
   const first = state.loaded;
 
   async function reloadNow(roll: Roll): Promise<void> {
     if (stopped.signal.aborted) return;
-    let next: Loaded | null = null;
     try {
-      next = await load(parts);
-      await applyConfig(next, roll, { ...parts, log: options.log, prepareRest, onTaken });
+      state.coming = await load(parts);
+      await applyConfig(state.coming, roll, { ...parts, log: options.log, prepareRest, onTaken });
       metrics.own.events.configReloaded("success");
-      logWarnings(next, options.log);
+      logWarnings(state.coming, options.log);
       options.log.info({ workers: crew.slots.length }, "configuration is live");
     } catch (error) {
-      if (!stopped.signal.aborted) refused(error, next, parts, watch);
+      if (!stopped.signal.aborted) refused(error, parts, follow);
+    } finally {
+      state.coming = null;
     }
   }
 
-  const prepareRest = ({ config }: Loaded) => status.prepare(config);
+  const prepareRest = ({ config }: Loaded) =>
+    prepareAll([parts.status, parts.store].map((part) => () => part.prepare(config)));
 
   function onTaken(loaded: Loaded): void {
     state.loaded = loaded;
-    watch.follow(loaded.watched, loaded.readAt);
+    follow(null);
   }
 
   const reload = (roll: Roll) => inTurn(() => reloadNow(roll));
-  const watch = await watchConfig({
-    paths: first.watched,
-    readAt: first.readAt,
-    debounceMs: WATCH_DEBOUNCE_MS,
-    onChange: () => reload(null),
-    signal: stopped.signal,
-  });
+  const onChange = () => reload(null);
+  const { signal } = stopped;
+  const rotation = createCertificateRotation({ onChange, log: options.log, signal });
+  const { watched: paths, readAt } = first;
+  const watch = await watchConfig({ paths, readAt, debounceMs: WATCH_DEBOUNCE_MS, onChange, signal });
+
+  /** Follows what the configuration in force is made of, and what a refused one is: mending it may be a change of that. */
+  function follow(refused: WhatWasRead | null): void {
+    const { loaded } = state;
+    const read = refused === null ? [loaded] : [loaded, refused];
+    const store = parts.store.current;
+    rotation.follow(store === null ? null : { store, redis: loaded.config.redis }, read);
+    const watched = read.flatMap((one) => one.watched);
+    watch.follow(watched, (refused ?? loaded).readAt);
+  }
+
+  follow(null);
   return { reload, cancel: () => stopped.abort(), settled: () => inTurn(() => Promise.resolve()) };
 }
 
@@ -71,14 +85,12 @@ export function logWarnings({ warnings }: Loaded, log: Logger): void {
 
 function refused(
   error: unknown,
-  next: Loaded | null,
   { metrics, options, state }: SupervisorParts,
-  watch: ConfigWatch,
-) {
+  follow: (read: WhatWasRead) => void,
+): void {
   metrics.own.events.configReloaded("failure");
-  // What mends it may be a change of what only the refused one names.
-  const read = error instanceof LoadError ? error : next;
-  if (read !== null) watch.follow([...state.loaded.watched, ...read.watched], read.readAt);
+  const read = error instanceof LoadError ? error : state.coming;
+  if (read !== null) follow(read);
   if (!(error instanceof ConfigError)) options.log.error({ err: error }, "reload failed");
   else for (const issue of error.issues) options.log.error({ ...issue }, "configuration refused: the old one stays");
 }

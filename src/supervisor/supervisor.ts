@@ -1,5 +1,6 @@
 import type { Loaded } from "../config/source.ts";
 import { ConfigError } from "../errors.ts";
+import { prepareAll } from "../gateway/prepared.ts";
 import { createParts, type SupervisorOptions, type SupervisorParts } from "./parts.ts";
 import { logWarnings, type Reloading, startReloading } from "./reloading.ts";
 
@@ -34,11 +35,10 @@ export async function createSupervisor(options: SupervisorOptions): Promise<Supe
   return running(parts, await startReloading(parts));
 }
 
-async function start({ options, metrics, sockets, crew, status, state }: SupervisorParts): Promise<void> {
+async function start({ options, metrics, sockets, crew, status, store, state }: SupervisorParts): Promise<void> {
   const { listeners, workers } = options.loaded.config;
   const opened = sockets.prepare(listeners, workers);
-  const rest = status.prepare(options.loaded.config);
-  rest.commit();
+  prepareAll([status, store].map((part) => () => part.prepare(options.loaded.config))).commit();
   const failed = await crew.grow(workers);
   if (failed !== null && !failed.isDone) {
     if (failed.issues.length > 0) throw new ConfigError(failed.issues);
@@ -51,12 +51,13 @@ async function start({ options, metrics, sockets, crew, status, state }: Supervi
   options.log.info({ workers }, "workers serve");
 }
 
-async function closeParts({ crew, output, sockets, status }: SupervisorParts): Promise<void> {
+async function closeParts({ crew, output, sockets, status, store }: SupervisorParts): Promise<void> {
   crew.kill();
   await crew.stop();
   sockets.closeAll();
   await status.close();
   await output.close();
+  await store.close();
 }
 
 function running(parts: SupervisorParts, reloading: Reloading): Supervisor {

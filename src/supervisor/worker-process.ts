@@ -1,6 +1,6 @@
 import { createInbox, failure, type Inbox, type Result } from "./inbox.ts";
 import { createLineJoin } from "./line-join.ts";
-import { parseFromWorker, type ToWorker } from "./message.ts";
+import { type NamedCertificate, parseFromWorker, type ToWorker } from "./message.ts";
 import type { MetricSource } from "./metrics.ts";
 import type { SlotSocket } from "./sockets.ts";
 
@@ -26,6 +26,8 @@ export interface WorkerOptions {
   readonly configPath: string | null;
   /** Fingerprints of certificates that are in force already, asked for at each start. */
   readonly certificatesInForce: () => ReadonlySet<string>;
+  /** What the store holds, asked for at each start and reload. */
+  readonly storedCertificates: () => readonly NamedCertificate[];
   /** Lent: the worker gets duplicates. */
   readonly sockets: readonly SlotSocket[];
   /** Takes whole lines of the worker's standard output, valid during the call. */
@@ -100,7 +102,8 @@ export function startWorker(options: WorkerOptions): WorkerProcess {
   const { slot, configPath } = options;
   const sockets = options.sockets.map(({ key, port }, at) => ({ key, port, fd: FIRST_FD + at }));
   const certificatesInForce = [...options.certificatesInForce()];
-  send({ type: "start", slot, configPath, certificatesInForce, sockets });
+  const certificates = options.storedCertificates();
+  send({ type: "start", slot, configPath, certificatesInForce, certificates, sockets });
   const reading = readLines(child.stdout, options);
   const exited = child.exited.then(async (): Promise<Exit> => {
     isLeaving = true;
@@ -133,7 +136,8 @@ export function startWorker(options: WorkerOptions): WorkerProcess {
     },
     metrics: (timeoutMs) => inbox.metrics.wait(timeoutMs, (id) => send({ type: "metrics", id })),
     async reload() {
-      const answer = await inbox.reloads.wait(RELOAD_TIMEOUT_MS, (id) => send({ type: "reload", id }));
+      const certificates = options.storedCertificates();
+      const answer = await inbox.reloads.wait(RELOAD_TIMEOUT_MS, (id) => send({ type: "reload", id, certificates }));
       return answer ?? failure("it did not answer");
     },
     reopenLogs: () => send({ type: "reopen_logs" }),

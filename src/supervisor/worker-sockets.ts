@@ -5,7 +5,7 @@ import { duplicate } from "../wire/libc.ts";
 import { type SlotSocket, socketKey } from "./sockets.ts";
 
 /** The sockets that a worker was given. */
-export interface WorkerSockets extends Supervised {
+export interface WorkerSockets extends Pick<Supervised, "socketFor"> {
   /** Lets go of them: what no listener holds is not listened on by this process any more. */
   close(): void;
 }

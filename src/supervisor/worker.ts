@@ -4,6 +4,7 @@ import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { createGateway, type Gateway } from "../gateway/gateway.ts";
 import { createMemoryRegistry, type MemoryRegistry } from "../registry/memory.ts";
 import { LAST_METRICS, type ToWorker } from "./message.ts";
+import { createWorkerCertificates, type WorkerCertificates } from "./worker-certificates.ts";
 import type { WorkerChannel } from "./worker-channel.ts";
 import { createWorkerSockets, type WorkerSockets } from "./worker-sockets.ts";
 
@@ -20,9 +21,12 @@ export interface WorkerContext {
 }
 
 type Start = Extract<ToWorker, { readonly type: "start" }>;
+type Reload = Extract<ToWorker, { readonly type: "reload" }>;
 
 interface Worker {
   readonly gateway: Gateway;
+  /** What the supervisor told of the store. */
+  readonly certificates: WorkerCertificates;
   readonly sockets: WorkerSockets;
   readonly log: Logger;
   readonly channel: WorkerChannel;
@@ -76,18 +80,20 @@ function listenToSignals(onTerminate: () => void) {
 }
 
 async function startServing(
-  { slot, configPath, certificatesInForce, sockets: handed }: Start,
+  { slot, configPath, certificatesInForce, certificates: told, sockets: handed }: Start,
   { channel, context, registry }: StartDeps,
 ): Promise<Worker | null> {
   const sockets = createWorkerSockets(handed);
+  const certificates = createWorkerCertificates(told);
   const log = context.logFor(slot);
   const { env, cwd, version, openCatalog } = context;
   try {
+    const supervised = { socketFor: sockets.socketFor, readCertificate: certificates.read };
     const inForce = { certificatesInForce: new Set(certificatesInForce) };
-    const options = { configPath, env, cwd, version, openCatalog, log, registry, supervised: sockets, ...inForce };
+    const options = { configPath, env, cwd, version, openCatalog, log, registry, supervised, ...inForce };
     const gateway = await createGateway(options);
     channel.send({ type: "ready", version: gateway.snapshot()?.version ?? "" });
-    return { gateway, sockets, log, channel };
+    return { gateway, certificates, sockets, log, channel };
   } catch (error) {
     sockets.close();
     channel.send({ type: "fatal", ...reasonOf(error) });
@@ -109,13 +115,15 @@ function reasonOf(error: unknown): { readonly issues: ConfigIssue[]; readonly me
 }
 
 async function answer(message: ToWorker, worker: Worker): Promise<void> {
-  if (message.type === "reload") await reload(message.id, worker);
+  if (message.type === "reload") await reload(message, worker);
   else if (message.type === "metrics") await sendMetrics(message.id, worker);
   else if (message.type === "reopen_logs") reopenLogs(worker);
 }
 
-async function reload(id: number, { gateway, channel }: Worker): Promise<void> {
+async function reload({ id, certificates: told }: Reload, worker: Worker): Promise<void> {
+  const { gateway, certificates, channel } = worker;
   try {
+    certificates.take(told);
     const result = await gateway.reload();
     if (result.isLive) channel.send({ type: "reloaded", id, version: result.version });
     else channel.send({ type: "refused", id, ...reasonOf(result.error) });

@@ -75,6 +75,7 @@ describe("a listener with tls", () => {
       notAfterAt: Date.parse("2126-01-01T00:00:00Z"),
       fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/),
       origin: "certs/shop.pem",
+      storeName: null,
     });
     expect([rsa?.keyType, ed25519?.keyType]).toEqual(["rsa", "ed25519"]);
   });

@@ -50,7 +50,7 @@ describe("messages", () => {
     { type: "reload" },
     { type: "drain" },
     { type: "fly" },
-    { type: "start", slot: 0, configPath: null, certificatesInForce: [], sockets: [] },
+    { type: "start", slot: 0, configPath: null, certificatesInForce: [], certificates: [], sockets: [] },
     "reload",
     null,
   ])("%j is none for a worker", (message) => {

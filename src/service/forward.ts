@@ -13,6 +13,8 @@ export interface ForwardContext {
   readonly policy: ForwardPolicy;
   readonly receiver: Receiver;
   readonly endpoint: Endpoint;
+  /** Hears of every attempt that failed for good. */
+  readonly onRefused: (endpoint: string, error: GatewayError) => void;
 }
 
 /** One request on its way through a service: the attempts, and what is made of their outcome. */
@@ -50,6 +52,7 @@ export class Forward implements Attempt, Receiver {
       this.start();
       return;
     }
+    this.#context.onRefused(this.#context.endpoint.id, error);
     this.#context.receiver.onFailure(exchange, error);
   }
 

@@ -10,6 +10,7 @@ import { Connect } from "./connect.ts";
 import { createEndpoint, type Endpoint, type EndpointDeps } from "./endpoint.ts";
 import { Forward } from "./forward.ts";
 import type { ForwardPolicy, ServiceOptions } from "./options.ts";
+import { createRefusals } from "./refusals.ts";
 import { lazyTls } from "./tls.ts";
 
 /** A named group of endpoints. */
@@ -31,7 +32,7 @@ export interface ServiceDeps {
   readonly registry: Registry;
   readonly wheel: TimerWheel;
   readonly random: () => number;
-  /** Told of an endpoint that cannot be used, and of a registry that failed. */
+  /** Told of an endpoint that cannot be used or reached, and of a registry that failed. */
   readonly onWarning: (message: string, facts: Readonly<Record<string, string>>) => void;
 }
 
@@ -39,6 +40,7 @@ export interface ServiceDeps {
 export function createService(name: string, options: ServiceOptions, deps: ServiceDeps): Service {
   const balancer: Balancer<Endpoint> = createBalancer(options.balancer, deps.random);
   const endpointDeps: EndpointDeps = { wheel: deps.wheel, tls: lazyTls(options) };
+  const onRefused = createRefusals({ service: name, onWarning: deps.onWarning });
   const stopped = new AbortController();
   let endpoints: readonly Endpoint[] = [];
   const first = Promise.withResolvers<void>();
@@ -67,7 +69,7 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
         return;
       }
       exchange.forwardedAt = now();
-      new Forward(exchange, { options, policy, receiver, endpoint }).start();
+      new Forward(exchange, { options, policy, receiver, endpoint, onRefused }).start();
     },
     connect(passage) {
       passage.service = name;

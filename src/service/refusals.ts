@@ -1,0 +1,37 @@
+import type { GatewayError } from "../errors.ts";
+import { now } from "../wire/event.ts";
+
+/** The same is said again only after so long. */
+const AGAIN_MS = 60_000;
+const REMEMBERED_LIMIT = 1024;
+
+export interface RefusalsDeps {
+  readonly service: string;
+  readonly onWarning: (message: string, facts: Readonly<Record<string, string>>) => void;
+  /** Milliseconds of any steady clock. */
+  readonly now?: () => number;
+}
+
+/**
+ * Tells why endpoints cannot be connected to: clients are told no more than that. Each endpoint's reason is told once,
+ * and again when it is another or a minute has passed.
+ */
+export function createRefusals({ service, onWarning, now: clock = now }: RefusalsDeps) {
+  const told = new Map<string, { readonly reason: string; readonly at: number }>();
+  return (endpoint: string, error: GatewayError): void => {
+    if (error.code !== "upstream_connect") return;
+    const reason = reasonOf(error);
+    const last = told.get(endpoint);
+    const at = clock();
+    if (last !== undefined && last.reason === reason && at - last.at < AGAIN_MS) return;
+    if (told.size >= REMEMBERED_LIMIT) told.clear();
+    told.set(endpoint, { reason, at });
+    onWarning("endpoint cannot be connected to", { service, endpoint, reason });
+  };
+}
+
+function reasonOf({ message, cause }: GatewayError): string {
+  if (!(cause instanceof Error)) return message;
+  const code = "code" in cause ? `${cause.code}: ` : "";
+  return `${message} ${code}${cause.message}`;
+}

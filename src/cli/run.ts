@@ -7,7 +7,7 @@ import { createMemoryRegistry } from "../registry/memory.ts";
 import { type Command, type CommandContext, EXIT, UsageError } from "./command.ts";
 import { type Demo, demoGuide, startDemo } from "./demo.ts";
 import { createLog } from "./log.ts";
-import { origin } from "./origin.ts";
+import { listenerLines, origin } from "./origin.ts";
 import { listenToSignals, type Signals } from "./signals.ts";
 
 export const run: Command = {
@@ -67,7 +67,8 @@ async function runAlone(loaded: Loaded, { configPath, isDemo, context, log, sign
 
 function announce(gateway: Gateway, demo: Demo | null, context: CommandContext): void {
   const [first] = gateway.addresses.values();
-  for (const [name, { address, port }] of gateway.addresses) context.err(`${name} listens on ${origin(address, port)}`);
+  const listeners = gateway.snapshot()?.config.listeners ?? [];
+  for (const line of listenerLines(gateway.addresses, listeners)) context.err(line);
   context.err(`status is on http://127.0.0.1:${gateway.statusPort}/readyz and /metrics`);
   if (demo !== null && first !== undefined)
     context.err(`\n${demoGuide(origin(first.address, first.port), demo.endpoints)}`);

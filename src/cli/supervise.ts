@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { Loaded } from "../config/source.ts";
 import { createSupervisor } from "../supervisor/supervisor.ts";
 import { type CommandContext, EXIT } from "./command.ts";
-import { origin } from "./origin.ts";
+import { listenerLines } from "./origin.ts";
 import type { Signals } from "./signals.ts";
 
 /** Runs the workers that the configuration asks for, until a signal ends them; resolves with the exit code. */
@@ -13,8 +13,7 @@ export async function supervise(
 ): Promise<number> {
   const supervisor = await createSupervisor({ ...context, configPath, loaded, log, command: workerCommand() });
   signals.onForce(supervisor.kill);
-  for (const [name, { address, port }] of supervisor.addresses)
-    context.err(`${name} listens on ${origin(address, port)}`);
+  for (const line of listenerLines(supervisor.addresses, loaded.config.listeners)) context.err(line);
   context.err(`status is on http://127.0.0.1:${supervisor.statusPort}/readyz and /metrics`);
   signals.onRestart(supervisor.restart);
   signals.onHangUp(() => {

@@ -9,6 +9,8 @@ export interface Edge extends AsyncDisposable {
   readonly gateway: TestGateway;
   /** Trusted by nobody but who is told to. */
   readonly caPath: string;
+  /** Shown to who asks for `shop.test`. */
+  readonly certificate: TestCertificate;
   /** What a client shows to `mtls`. */
   readonly clientCertificate: TestCertificate;
   /** The port of a listener: `https`, `tls13`, `strict`, `mtls`, `http` or `proxied`. */
@@ -27,8 +29,9 @@ function pair({ certPath, keyPath }: TestCertificate) {
 /** In front of one address: in the clear, behind the PROXY protocol, and over TLS in each way that it is offered. */
 export async function startEdge(url: string, { routes }: EdgeOptions = {}): Promise<Edge> {
   const ca = authority();
+  const certificate = ca.issue({ names: [EDGE_NAMES.shop, "localhost"], otherNames: ["IP:127.0.0.1"] });
   const certificates = [
-    pair(ca.issue({ names: [EDGE_NAMES.shop, "localhost"], otherNames: ["IP:127.0.0.1"] })),
+    pair(certificate),
     pair(ca.issue({ names: [EDGE_NAMES.wild] })),
     pair(ca.issue({ names: [EDGE_NAMES.rsa], keyType: "rsa" })),
   ];
@@ -54,6 +57,7 @@ export async function startEdge(url: string, { routes }: EdgeOptions = {}): Prom
   return {
     gateway,
     caPath: ca.certPath,
+    certificate,
     clientCertificate: ca.issue({ commonName: "client", usage: "client" }),
     port(listener) {
       const found = gateway.gateway.addresses.get(listener);

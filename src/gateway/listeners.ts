@@ -7,6 +7,7 @@ import type { ListenerHooks, ServerConnection } from "../wire/listener-context.t
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import type { Prepared } from "./prepared.ts";
 import { type PlannedSocket, planSockets, policiesOf } from "./socket-plan.ts";
+import { within } from "./within.ts";
 
 /** The sockets that the gateway accepts on, kept across reloads while their addresses stay. */
 export interface Listeners {
@@ -173,12 +174,4 @@ function whyNot(error: unknown): string {
   if (code === "EACCES") return "may not be listened on by this user; choose a port from 1024 on";
   if (code === "EADDRNOTAVAIL") return "is no address of this machine; choose one that is, or 0.0.0.0 for all";
   return `cannot be listened on (${error instanceof Error ? error.message : String(error)}); choose another`;
-}
-
-/** Waits for work, but not longer; no timer is left behind, for it would keep the process alive. */
-async function within(work: Promise<unknown>, ms: number): Promise<void> {
-  const late = Promise.withResolvers<void>();
-  const timer = setTimeout(late.resolve, ms);
-  await Promise.race([work, late.promise]);
-  clearTimeout(timer);
 }

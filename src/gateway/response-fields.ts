@@ -6,8 +6,23 @@ export function hstsValue({ maxAgeSeconds, includesSubdomains, isPreloaded }: Hs
   return `max-age=${maxAgeSeconds}${includesSubdomains ? "; includeSubDomains" : ""}${isPreloaded ? "; preload" : ""}`;
 }
 
+/** So long clients may remember that HTTP/3 is served; they try it only while the gateway says so. */
+const ALT_SVC_SECONDS = 3600;
+
+/** Says whether HTTP/3 is served beside a listener: the runtime knows no client certificates there. */
+export function offersHttp3({ hasHttp3, tls }: Pick<ListenerConfig, "hasHttp3" | "tls">): boolean {
+  return hasHttp3 && tls !== null && tls.clientAuth === null;
+}
+
 /** Fields that a listener puts into every response, or null. HSTS only over TLS: elsewhere it must not be (7.2). */
-export function responseFields({ hsts, protocol }: Pick<ListenerConfig, "hsts" | "protocol">): OwnFields | null {
-  if (hsts === null || protocol !== "https") return null;
-  return new OwnFields([["Strict-Transport-Security", hstsValue(hsts)]]);
+export function responseFields(
+  listener: Pick<ListenerConfig, "hsts" | "protocol" | "port" | "hasHttp3" | "tls">,
+): OwnFields | null {
+  const { hsts, protocol, port } = listener;
+  if (protocol !== "https") return null;
+  const pairs: (readonly [string, string])[] = [];
+  if (hsts !== null) pairs.push(["Strict-Transport-Security", hstsValue(hsts)]);
+  // A port that the system chooses is not known yet.
+  if (offersHttp3(listener) && port !== 0) pairs.push(["Alt-Svc", `h3=":${port}"; ma=${ALT_SVC_SECONDS}`]);
+  return pairs.length === 0 ? null : new OwnFields(pairs);
 }

@@ -95,11 +95,11 @@ export interface LimitsConfig {
   readonly idleTimeoutMs: number;
 }
 
-/** Beyond these the gateway sheds requests; null: that signal is not watched. */
+/** Beyond these the gateway sheds requests. */
 export interface OverloadConfig {
-  /** Resident memory. */
+  /** Resident memory; null: nine tenths of what the control group allows, where it bounds memory. */
   readonly memoryBytes: number | null;
-  /** How late the event loop may run its timers. */
+  /** How late the event loop may run its timers; null: that is not watched. */
   readonly lagMs: number | null;
 }
 

@@ -14,12 +14,15 @@ export interface RedisClientOptions {
 
 const CONNECT_TIMEOUT_MS = 2000;
 const CLUSTER_RETRY_MS = 50;
+/** How long a connection that is given up may take to end. The timer runs on, and holds the process up, also after one that has ended. */
+const END_MS = 100;
 
 function commonOptions(silenceMs: number) {
   return {
     connectionName: "torii",
     protocol: 2,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    disconnectTimeout: END_MS,
     socketTimeout: silenceMs,
     // What was in flight when the connection was lost may have run: only its caller can say whether to repeat it.
     autoResendUnfulfilledCommands: false,

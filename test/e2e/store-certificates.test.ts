@@ -55,7 +55,7 @@ async function client(port: number): Promise<Disposable & { readonly serial: str
   };
 }
 
-async function renameRedis(gateway: TestGateway, from: string, to: string): Promise<void> {
+async function rename(gateway: TestGateway, from: string, to: string): Promise<void> {
   const text = await Bun.file(`${gateway.folder}/torii.yaml`).text();
   await gateway.write("torii.yaml", text.replace(from, to));
 }
@@ -153,12 +153,38 @@ describe("a certificate in the store", () => {
     expect(states).toEqual(["store is ready", "store is away: connecting goes on", "store is ready"]);
   });
 
+  test("that is named before it is there is taken as soon as it comes", async () => {
+    const [before, after] = [renewed(), renewed()];
+    await using redis = await startRedis();
+    await put(redis, before);
+    await using gateway = await startShop(redis);
+    await rename(gateway, '"store": "shop"', '"store": "late"');
+    await eventually(() => said(gateway, "store late does not exist").length > 0, "the refusal");
+    await redis.cli("SET", "torii:certificates:late", JSON.stringify({ cert: after.cert, key: after.key }));
+    await redis.cli("PUBLISH", "torii:certificates:changes", "late");
+    await becomes(gateway.port, serialOf(after));
+  });
+
+  test("is kept, and the loss told once, where Redis comes back without it", async () => {
+    const before = renewed();
+    await using redis = await startRedis();
+    await put(redis, before);
+    await using gateway = await startShop(redis);
+    await redis.restart();
+    await eventually(() => said(gateway, "configuration refused").length > 0, "the refusal");
+    await redis.cli("CLIENT", "KILL", "TYPE", "pubsub");
+    await redis.cli("PUBLISH", "torii:certificates:changes", "shop");
+    await rotate(redis, before);
+    await eventually(async () => /_successful 1$/m.test(await gateway.gateway.metrics.render()), "the recovery");
+    expect([await shown(gateway.port), said(gateway, "configuration refused").length]).toEqual([serialOf(before), 1]);
+  });
+
   test("of another Redis that is away is refused, and what runs stays", async () => {
     const before = renewed();
     await using redis = await startRedis();
     await put(redis, before);
     await using gateway = await startShop(redis);
-    await renameRedis(gateway, redis.url, `redis://127.0.0.1:${closedPort()}`);
+    await rename(gateway, redis.url, `redis://127.0.0.1:${closedPort()}`);
     await eventually(() => said(gateway, "configuration refused").length > 0, "the refusal");
     expect(said(gateway, "configuration refused")[0]?.message).toContain("ECONNREFUSED");
     expect([await shown(gateway.port), await isUp(gateway)]).toEqual([serialOf(before), "1"]);
@@ -171,7 +197,7 @@ describe("a certificate in the store", () => {
     await put(redis, before);
     await put(other, after);
     await using gateway = await startShop(redis);
-    await renameRedis(gateway, redis.url, other.url);
+    await rename(gateway, redis.url, other.url);
     await becomes(gateway.port, serialOf(after));
     await eventually(async () => !(await redis.cli("CLIENT", "LIST")).includes("name=torii"), "the old store to close");
     await rotate(other, last);

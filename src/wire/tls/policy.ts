@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import type { ClientHello } from "./client-hello.ts";
-import { type KeyType, takesKey } from "./key-choice.ts";
+import { allowedCiphers, type KeyType, takesKey } from "./key-choice.ts";
 
 /** A certificate with its key, known to belong together. */
 export interface CertificateFacts {
@@ -85,6 +85,7 @@ export function createTlsPolicy(facts: TlsFacts, { hasHttp2, previous = null }: 
     return { names: certificate.names, keyType: certificate.keyType, context };
   });
   const find = byName(choices, facts.isStrictSni);
+  const allowed = allowedCiphers(facts.ciphers ?? CIPHERS);
   return {
     isStrictSni: facts.isStrictSni,
     clientAuth: facts.clientAuth?.mode ?? null,
@@ -93,7 +94,7 @@ export function createTlsPolicy(facts: TlsFacts, { hasHttp2, previous = null }: 
     contexts,
     choose(hello) {
       const fitting = find(hello.sni);
-      return (fitting.find(({ keyType }) => takesKey(hello, keyType)) ?? fitting[0])?.context ?? null;
+      return (fitting.find(({ keyType }) => takesKey(hello, keyType, allowed)) ?? fitting[0])?.context ?? null;
     },
   };
 }

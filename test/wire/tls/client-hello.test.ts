@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { HelloError } from "../../../src/wire/tls/alert.ts";
 import { HELLO_WIRE_BYTES, parseClientHello } from "../../../src/wire/tls/client-hello.ts";
-import { takesKey } from "../../../src/wire/tls/key-choice.ts";
+import { allowedCiphers, takesKey } from "../../../src/wire/tls/key-choice.ts";
 import { clientHello, inRecords } from "../../support/client-hello.ts";
 
 let hello: Buffer;
@@ -124,15 +124,27 @@ describe("a ClientHello", () => {
 });
 
 describe("a kind of key", () => {
+  async function keysBy(list: string | null, ...args: readonly string[]) {
+    const parsed = parseClientHello(await clientHello(...args));
+    if (parsed === null) throw new Error("the ClientHello is not whole");
+    const allowed = list === null ? null : allowedCiphers(list);
+    return (["rsa", "ecdsa", "ed25519"] as const).filter((key) => takesKey(parsed, key, allowed));
+  }
+
   test("is taken by who can verify its signatures, and in TLS 1.2 has a cipher for it", async () => {
-    const keys = async (...args: readonly string[]) => {
-      const parsed = parseClientHello(await clientHello(...args));
-      if (parsed === null) throw new Error("the ClientHello is not whole");
-      return (["rsa", "ecdsa", "ed25519"] as const).filter((key) => takesKey(parsed, key));
-    };
+    const keys = (...args: readonly string[]) => keysBy(null, ...args);
     expect(await keys()).toEqual(["rsa", "ecdsa", "ed25519"]);
     expect(await keys("-sigalgs", "RSA-PSS+SHA256:RSA+SHA256")).toEqual(["rsa"]);
     expect(await keys("-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256")).toEqual(["rsa"]);
     expect(await keys("-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256")).toEqual(["ecdsa", "ed25519"]);
+  });
+
+  test("is not taken by a cipher that is not allowed", async () => {
+    const offered = ["-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-SHA"];
+    const both = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256";
+    expect(await keysBy(both, ...offered)).toEqual(["rsa"]);
+    // A list of groups may allow any.
+    expect(await keysBy("HIGH:!aNULL", ...offered)).toEqual(["rsa", "ecdsa", "ed25519"]);
+    expect(await keysBy(both)).toEqual(["rsa", "ecdsa", "ed25519"]);
   });
 });

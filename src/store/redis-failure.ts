@@ -5,6 +5,9 @@ const NOT_NOW = /^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|
 /** What ioredis says of a call that it did not send. */
 const NOT_SENT = /^(?:Stream isn't writeable|Cluster isn't ready)/;
 
+/** What it says of calls whose connection ended before the answer. */
+const LOST = /^(?:Reached the max retries per request limit|Connection is closed)/;
+
 /** Says whether an answer means that a script is not loaded where it was asked for. */
 export function isUnknownScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith("NOSCRIPT");
@@ -19,5 +22,6 @@ export function storeFailure(error: unknown): StoreError {
     return new StoreError(code, `Redis answered: ${message}`, { cause: error });
   }
   const options = { cause: error, mayHaveRun: !NOT_SENT.test(message) };
-  return new StoreError("unavailable", `Redis was lost: ${message}`, options);
+  const reason = LOST.test(message) ? "the connection ended before the answer" : message;
+  return new StoreError("unavailable", `Redis was lost: ${reason}`, options);
 }

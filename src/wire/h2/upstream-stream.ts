@@ -178,14 +178,17 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
 
   /** What came with the head is read: the rest of the response is still on its way. */
   release(): void {
-    const head = this.#held;
-    if (head === null) return;
+    if (this.#held !== null) this.#respondInPart(this.#held, 0);
+  }
+
+  /** Passes the head on, and what was held. `underWay`: bytes that came behind that and are not expected any more. */
+  #respondInPart(head: ResponseHead, underWay: number): void {
     const bytes = this.#heldBytes;
     this.#held = null;
     this.#heldBytes = null;
     this.#state = "body";
     const { exchange, receiver } = this.#attempt;
-    const length = this.expectedBytes < 0 ? null : this.expectedBytes + (bytes?.length ?? 0);
+    const length = this.expectedBytes < 0 ? null : this.expectedBytes + (bytes?.length ?? 0) + underWay;
     const body = new StreamBody(this, this, length);
     this.#body = body;
     this.#armBody();
@@ -229,7 +232,7 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
         this.#heldBytes = bytes;
         return;
       }
-      this.release();
+      this.#respondInPart(this.#held, bytes.length);
     }
     const body = this.#body;
     if (body === null) {

@@ -186,6 +186,27 @@ describe("a response over HTTP/2", () => {
     expect(await part.outcome).toBe("200 text");
   });
 
+  test("has the length that it announced, however many of its frames come at once", async () => {
+    const pieces = ["te", "xt", "!?"];
+    await using upstream = startH2Upstream(async (connection) => {
+      for (;;) {
+        const { streamId, fields } = await connection.request();
+        const atOnce = Number(fields[":path"]?.slice(1));
+        const frames = pieces.map((piece, at) => frame(TYPE.data, at === 2 ? 1 : 0, streamId, Buffer.from(piece)));
+        const head = frame(TYPE.headers, 4, streamId, encodeFields([...OK, ["content-length", "6"]]));
+        await connection.peer.send(Buffer.concat([head, ...frames.slice(0, atOnce)]));
+        await connection.settled();
+        await connection.peer.send(Buffer.concat(frames.slice(atOnce)));
+      }
+    });
+    const { pool } = openPool(upstream.port);
+    for (const atOnce of [0, 1, 2, 3]) {
+      const asked = start(pool, { line: `GET /${atOnce} HTTP/1.1` });
+      expect((await asked.response).body).toMatchObject({ length: 6 });
+      expect(await asked.outcome).toBe("200 text!?");
+    }
+  });
+
   test("that is its head alone has no body, whatever it stands for", async () => {
     await using upstream = respondWith([...OK, ["grpc-status", "5"]]);
     const asked = start(openPool(upstream.port).pool);

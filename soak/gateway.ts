@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { eventually } from "../test/support/load.ts";
 import { startTorii, type ToriiProcess } from "../test/support/process.ts";
 import { closedPort } from "../test/support/unreachable.ts";
@@ -8,6 +8,8 @@ import { closedPort } from "../test/support/unreachable.ts";
 /** A gateway in a process of its own, so that its memory is its own. */
 export interface SoakGateway extends AsyncDisposable {
   readonly port: number;
+  /** Holds `torii.yaml` and all that it names. */
+  readonly folder: string;
   readonly statusPort: number;
   readonly process: ToriiProcess;
   /** Resident memory now. */
@@ -28,10 +30,17 @@ export async function rssBytes(pid: number): Promise<number> {
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? Number.NaN) * 1024;
 }
 
+export interface SoakExtras {
+  /** Further files, by path within the folder. */
+  readonly files?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Starts a gateway over these routes; resolves when it is ready. `more` is merged over `torii.yaml`. */
 export async function startSoakGateway(
   routes: unknown,
   more: Readonly<Record<string, unknown>> = {},
+  { files = {}, env = {} }: SoakExtras = {},
 ): Promise<SoakGateway> {
   const folder = await mkdtemp(join(tmpdir(), "torii-soak-"));
   const [port, statusPort] = [closedPort(), closedPort()];
@@ -45,7 +54,11 @@ export async function startSoakGateway(
   await mkdir(join(folder, "routes"));
   await writeFile(join(folder, "torii.yaml"), JSON.stringify(torii));
   await writeRoutes(folder, routes);
-  const process = startTorii(["run", "--config", "torii.yaml"], folder, { NODE_ENV: "production" });
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), text);
+  }
+  const process = startTorii(["run", "--config", "torii.yaml"], folder, { NODE_ENV: "production", ...env });
   const isReady = () =>
     fetch(`http://127.0.0.1:${statusPort}/readyz`).then(
       ({ ok }) => ok,
@@ -56,6 +69,7 @@ export async function startSoakGateway(
   });
   return {
     port,
+    folder,
     statusPort,
     process,
     rssBytes: () => rssBytes(process.pid),

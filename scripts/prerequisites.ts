@@ -1,7 +1,7 @@
 import { fail, runStep } from "./step.ts";
 
 /** A program that tests start, and the Debian package that brings it. */
-interface Prerequisite {
+export interface Prerequisite {
   readonly program: string;
   readonly debianPackage: string;
 }
@@ -36,11 +36,16 @@ async function install(packages: readonly string[]): Promise<number> {
   return runStep(words, { isQuiet: true });
 }
 
-/** Brings the programs that tests start; nothing to do when all are on PATH. Ends the process with one line if it may not. */
-export async function installPrerequisites(): Promise<void> {
-  const missing = PREREQUISITES.filter(({ program }) => Bun.which(program) === null);
+/** Installs what is not on PATH; nothing to do when all is. Ends the process with one line if it may not. */
+export async function bring(prerequisites: readonly Prerequisite[]): Promise<void> {
+  const missing = prerequisites.filter(({ program }) => Bun.which(program) === null);
   if (missing.length === 0) return;
   const packages = [...new Set(missing.map(({ debianPackage }) => debianPackage))];
   if ((await install(packages)) !== 0)
     fail(`could not install ${packages.join(", ")}, see above; install it and run the tests again`);
+}
+
+/** Brings the programs that tests start, as `bring` does. */
+export function installPrerequisites(): Promise<void> {
+  return bring(PREREQUISITES);
 }

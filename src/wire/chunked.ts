@@ -1,5 +1,6 @@
 import { GatewayError } from "../errors.ts";
 import { hasBadOctet, parseFields } from "./fields.ts";
+import { isForwardingField } from "./forwarding.ts";
 import { HeaderList } from "./header-list.ts";
 
 const CR = 13;
@@ -36,6 +37,9 @@ const FORBIDDEN_TRAILERS = new Set([
   "proxy-authenticate",
   "proxy-connection",
   "keep-alive",
+  "forwarded",
+  "via",
+  "x-request-id",
 ]);
 
 /** Takes the chunked coding off (RFC 9112 7.1), strictly and piece by piece. */
@@ -175,7 +179,10 @@ export class ChunkedDecoder {
 /** The trailers that may be passed on, or null when there are none. */
 export function allowedTrailers(all: HeaderList): HeaderList | null {
   const kept = new HeaderList();
-  for (let i = 0; i < all.size; i++) if (!FORBIDDEN_TRAILERS.has(all.names[i] ?? "")) kept.appendFrom(all, i);
+  for (const [i, name] of all.names.entries()) {
+    // Whoever merges trailers into the head would take them for the gateway's word.
+    if (!FORBIDDEN_TRAILERS.has(name) && !isForwardingField(name)) kept.appendFrom(all, i);
+  }
   return kept.size === 0 ? null : kept;
 }
 

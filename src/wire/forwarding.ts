@@ -123,12 +123,17 @@ function isPlainConnection(value: string): boolean {
 // Whatever a backend may take for the word of a proxy: with any suffix, and as gateways to CGI write it.
 const SPOOFABLE = /^x[-_](?:forwarded|real[-_]ip)(?:$|[-_])/;
 
+/** Says whether a lower-case name is one of those in which a proxy tells of its client. */
+export function isForwardingField(name: string): boolean {
+  return name.charCodeAt(0) === 120 && SPOOFABLE.test(name);
+}
+
 /** Takes away what a client that is no trusted proxy says of itself in the name of one. */
 export function dropForwardingFields(headers: HeaderList): void {
   const { names } = headers;
   for (let i = names.length - 1; i >= 0; i--) {
     const name = names[i] ?? "";
-    if (name.charCodeAt(0) === 120 && SPOOFABLE.test(name)) headers.delete(name);
+    if (isForwardingField(name)) headers.delete(name);
   }
 }
 

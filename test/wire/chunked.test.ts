@@ -77,6 +77,11 @@ const WHOLE: Readonly<Record<string, Whole>> = {
     trailers: ["X-T: a:b \xe9"],
   },
   "only trailers that may not count": { text: "0\r\nContent-Length: 5\r\nHost: a\r\n\r\n", body: "" },
+  "trailers in which a client speaks as a proxy would": {
+    text: "0\r\nX-Forwarded-For: 9.9.9.9\r\nx_forwarded_client_cert: Hash=a\r\nX-Real-IP: 9.9.9.9\r\nForwarded: for=9.9.9.9\r\nX-Request-Id: a\r\nX-A: 1\r\n\r\n",
+    body: "",
+    trailers: ["X-A: 1"],
+  },
   "a trailer beside one that may not count": {
     text: "0\r\nTransfer-Encoding: chunked\r\nX-A: 1\r\nSet-Cookie: a=b\r\n\r\n",
     body: "",

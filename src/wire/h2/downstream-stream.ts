@@ -121,7 +121,7 @@ export class DownstreamStream extends H2Stream implements Responder, StreamBodyO
       this.#bodyFailed(new GatewayError("payload_too_large", `The body is over ${bodyBytes} bytes.`));
       return;
     }
-    if (this.#source === null) this.#armIdle();
+    if (this.#source === null && !body.isPaused) this.#armIdle();
     body.feed(bytes);
   }
 
@@ -301,6 +301,7 @@ export class DownstreamStream extends H2Stream implements Responder, StreamBodyO
     const body = this.#body;
     this.#body = null;
     if (body !== null && !body.isComplete) body.cancel();
+    this.#tunnelEnd?.discard();
     this.carrier.wheel.disarm(this);
     this.#part();
     this.#parts.context.hooks.onDone(exchange);

@@ -12,6 +12,7 @@ export class StreamTunnelEnd implements TunnelEnd, TunnelOutlet {
   #isPaused = false;
   #hasCame = false;
   #held: Uint8Array[] = [];
+  #isDiscarded = false;
 
   constructor(stream: H2Stream) {
     this.#stream = stream;
@@ -37,6 +38,10 @@ export class StreamTunnelEnd implements TunnelEnd, TunnelOutlet {
 
   /** Bytes of the stream; kept while there is no tunnel yet, or its other end takes none. */
   dataCame(bytes: Uint8Array): void {
+    if (this.#isDiscarded) {
+      this.#stream.carrier.credit(this.#stream, bytes.length);
+      return;
+    }
     if (this.tunnel === null || this.#isPaused) {
       this.#held.push(copyFrom(bytes));
       return;
@@ -63,6 +68,13 @@ export class StreamTunnelEnd implements TunnelEnd, TunnelOutlet {
 
   terminate(): void {
     this.#stream.carrier.reset(this.#stream, H2_CODE.cancel);
+    this.discard();
+  }
+
+  /** Nobody takes what was kept, nor what still comes: the connection's window is the other streams' as well. */
+  discard(): void {
+    this.#isDiscarded = true;
+    for (const { length } of this.#held.splice(0)) this.#stream.carrier.credit(this.#stream, length);
   }
 
   #give(): void {

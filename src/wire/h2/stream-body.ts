@@ -41,6 +41,11 @@ export class StreamBody extends ReceivedBody {
     this.length = length;
   }
 
+  /** True while the reader takes no more: the peer's silence is not the peer's fault. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   /** Takes bytes of the stream's. */
   feed(bytes: Uint8Array): void {
     if (this.#isDiscarded) this.#stream.carrier.credit(this.#stream, bytes.length);

@@ -107,8 +107,8 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
       this.#tunnelEnd.tunnel?.drained(this.#tunnelEnd);
       return;
     }
+    this.carrier.wheel.disarm(this);
     if (this.#state === "body") this.#armBody();
-    else this.carrier.wheel.disarm(this);
     this.#attempt.exchange.body?.resume();
   }
 
@@ -201,7 +201,6 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
     const bytes = this.#heldBytes;
     const { exchange, receiver } = this.#attempt;
     this.#settle();
-    if (bytes !== null) this.carrier.credit(this, bytes.length);
     receiver.onResponse(exchange, { head, body: bytes });
   }
 
@@ -263,6 +262,7 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
   broken(cause: StreamBreak): void {
     if (this.#tunnelEnd !== null) {
       this.#settle();
+      this.#tunnelEnd.discard();
       this.#tunnelEnd.tunnel?.closed(this.#tunnelEnd, true);
     } else if (cause.reason === "refused") this.#refused();
     else if (cause.reason === "protocol") this.#protocolError("The upstream's response is malformed.");
@@ -308,7 +308,8 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
 
   #armBody(): void {
     const { idleMs } = this.#attempt.timeouts;
-    if (idleMs > 0 && !this.isSendBlocked) this.carrier.wheel.arm(this, idleMs);
+    const isHeldBack = this.isSendBlocked || this.#body?.isPaused === true;
+    if (idleMs > 0 && !isHeldBack) this.carrier.wheel.arm(this, idleMs);
   }
 
   #settle(): void {
@@ -316,6 +317,7 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
     this.#state = "over";
     this.#body = null;
     this.#held = null;
+    if (this.#heldBytes !== null) this.carrier.credit(this, this.#heldBytes.length);
     this.#heldBytes = null;
     const { exchange } = this.#attempt;
     exchange.onGone = null;

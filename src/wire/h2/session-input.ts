@@ -49,6 +49,8 @@ export class SessionInput implements FrameHandler {
   /** How many frames and field blocks came whole. */
   count = 0;
   #hasSettings = false;
+  /** The DATA frame under way has carried something else than padding. */
+  #hasData = false;
   /** The stream whose field block is under way, 0 for none, and whether it ends with it. */
   #blockStream = 0;
   #blockEnds = false;
@@ -100,17 +102,20 @@ export class SessionInput implements FrameHandler {
     checkStream(type, streamId);
     checkLength(type, length, flags);
     if (type === FRAME.data) {
-      if (length === 0 && (flags & FLAG.end_stream) === 0) this.#budget.spend();
+      this.#hasData = false;
       this.#events.dataBegan(streamId, length);
     }
   }
 
   dataCame(bytes: Buffer, from: number, to: number): void {
+    this.#hasData = true;
     this.#events.dataCame(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to));
   }
 
   dataEnded(): void {
-    this.#events.dataEnded((this.#reader.flags & FLAG.end_stream) !== 0);
+    const isEnd = (this.#reader.flags & FLAG.end_stream) !== 0;
+    if (!this.#hasData && !isEnd) this.#budget.spend();
+    this.#events.dataEnded(isEnd);
   }
 
   payloadCame(bytes: Buffer, from: number, to: number): void {

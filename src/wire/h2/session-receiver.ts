@@ -141,7 +141,11 @@ export class SessionReceiver implements SessionEvents {
   /** HEADERS on an id that no open stream has: a server's next request, or a mistake. */
   #headOfNone(id: number, section: FieldSection, isEnd: boolean): void {
     const state = this.#streams.state(id);
-    if (state === "reset") return;
+    if (state === "reset") {
+      // Trailers may have been under way, but no more than those.
+      this.#budget.spend();
+      return;
+    }
     if (state === "over") throw new SessionError(H2_CODE.stream_closed, "HEADERS came on a closed stream.");
     if (state === "skipped" || this.#options.role === "client" || id % 2 === 0) {
       throw protocolError("HEADERS came with an id that cannot be used.");

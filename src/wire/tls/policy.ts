@@ -71,19 +71,7 @@ interface Choice {
 
 /** Throws the runtime's error for a PEM, a key or a cipher list that it does not take. Nothing is to be closed. */
 export function createTlsPolicy(facts: TlsFacts, { hasHttp2, previous = null }: TlsPolicyOptions): TlsPolicy {
-  const contexts = new Map<string, object>();
-  const choices = facts.certificates.map((certificate): Choice => {
-    const key = contentKey([
-      certificate.certPem,
-      certificate.keyPem,
-      facts.minVersion,
-      facts.ciphers,
-      facts.clientAuth,
-    ]);
-    const context = previous?.contexts.get(key) ?? contexts.get(key) ?? createContext(certificate, facts);
-    contexts.set(key, context);
-    return { names: certificate.names, keyType: certificate.keyType, context };
-  });
+  const { choices, contexts } = choicesOf(facts, previous);
   const find = byName(choices, facts.isStrictSni);
   const allowed = allowedCiphers(facts.ciphers ?? CIPHERS);
   return {
@@ -97,6 +85,19 @@ export function createTlsPolicy(facts: TlsFacts, { hasHttp2, previous = null }: 
       return (fitting.find(({ keyType }) => takesKey(hello, keyType, allowed)) ?? fitting[0])?.context ?? null;
     },
   };
+}
+
+/** Apart from `createTlsPolicy`: what its functions see they keep, and each policy would keep all those before it. */
+function choicesOf(facts: TlsFacts, previous: TlsPolicy | null) {
+  const { minVersion, ciphers, clientAuth } = facts;
+  const contexts = new Map<string, object>();
+  const choices = facts.certificates.map((certificate): Choice => {
+    const key = contentKey([certificate.certPem, certificate.keyPem, minVersion, ciphers, clientAuth]);
+    const context = previous?.contexts.get(key) ?? contexts.get(key) ?? createContext(certificate, facts);
+    contexts.set(key, context);
+    return { names: certificate.names, keyType: certificate.keyType, context };
+  });
+  return { choices, contexts };
 }
 
 function contentKey(parts: readonly unknown[]): string {

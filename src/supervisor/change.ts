@@ -49,14 +49,21 @@ interface RollDeps {
 /** One worker tries it first; when it refuses, nothing has changed anywhere. Who refuses what it took is replaced. */
 async function reloadAll(slots: readonly Slot[], onFirst: () => void): Promise<void> {
   for (const slot of slots) if (slot.current === null) slot.revive();
-  const [first, ...others] = slots.filter((slot) => slot.current !== null);
-  if (first === undefined) return onFirst();
-  thrown((await first.current?.reload()) ?? { isDone: false, issues: [], message: "it is gone" });
+  const serving = slots.filter((slot) => slot.current !== null);
+  const first = serving[0]?.current ?? null;
+  if (first !== null) thrown(await first.reload());
   onFirst();
-  const results = await Promise.all(others.map(async (slot) => ({ slot, result: await slot.current?.reload() })));
+  const others = slots.filter((slot) => slot.current === null || slot.current !== first);
+  const results = await Promise.all(others.map(async (slot) => ({ slot, result: await reloadOne(slot) })));
   // A worker that ended meanwhile is replaced by itself, and reads what is in force.
   const refused = results.filter(({ result }) => result?.isDone === false);
   for (const { slot } of refused) await slot.replace("refused");
+}
+
+/** A worker that is being started may have read what was in force before: it is asked once it serves. */
+async function reloadOne(slot: Slot): Promise<Result | null> {
+  if (slot.current === null) await slot.settled();
+  return (await slot.current?.reload()) ?? null;
 }
 
 /**

@@ -19,6 +19,8 @@ export interface Slot {
   replace(reason: RestartReason): Promise<Result>;
   /** Tries at once what would be tried later, where the last worker could not be replaced. */
   revive(): void;
+  /** Resolves when no worker is being started. */
+  settled(): Promise<void>;
   /** Starts nobody any more, and drains who is there, all at once. */
   stop(): Promise<void>;
   kill(): void;
@@ -69,6 +71,7 @@ export function createSlot(options: SlotOptions): Slot {
     start: () => state.inTurn(() => startOne(state)),
     replace: (reason) => replace(reason, state),
     revive: state.pause.end,
+    settled: () => state.inTurn(() => Promise.resolve()),
     async stop() {
       giveUp(state);
       await Promise.all([...state.processes].map((worker) => stopOne(worker, state)));

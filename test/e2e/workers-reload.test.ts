@@ -29,6 +29,15 @@ export default definePlugin({ name: "second", options: z.strictObject({}), creat
 } });
 `;
 
+/** The next process that reads the routes takes its time, when it has read the others. */
+const SLOW_ONCE = `import { existsSync, renameSync } from "node:fs";
+if (existsSync("hold")) {
+  renameSync("hold", "held");
+  while (!existsSync("release")) await Bun.sleep(10);
+}
+export default { routes: [] };
+`;
+
 const SECOND_ROUTE =
   "routes:\n  - name: second\n    matches: [{ path: /second }]\n    plugins: [{ use: second, with: {} }]\n";
 
@@ -61,6 +70,21 @@ describe("a reload", () => {
     await workers.torii.says(/no luck.*configuration refused/);
     expect((await workers.askMany(60)).size).toBe(2);
     expect(await workers.pids()).toEqual([...before]);
+  });
+
+  test("reaches a worker that was being started, too", async () => {
+    await using workers = await startReady({ files: { "routes/slow.ts": SLOW_ONCE } });
+    const [victim = 0] = await workers.pids();
+    await workers.write("hold", "");
+    process.kill(victim, "SIGKILL");
+    await eventually(() => Bun.file(`${workers.folder}/held`).exists(), "a worker that starts", 10_000);
+    await workers.write("routes/main.ts", answering("new"));
+    const ask = async () => (await exchange({ port: workers.port }, GET)).body.toString();
+    await eventually(async () => (await ask()) === "new", "the other one to take it");
+    await workers.write("release", "");
+    await eventually(async () => (await workers.metric("torii_worker_restarts_total")) === 1, "the start", 10_000);
+    await workers.torii.says(/"workers":2,"msg":"configuration is live"/, 15_000);
+    for (let at = 0; at < 40; at++) expect(await ask()).toBe("new");
   });
 
   test("that one worker refuses after another took it replaces the one that refused", async () => {

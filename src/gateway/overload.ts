@@ -26,6 +26,8 @@ export interface OverloadSources {
   readonly maxDescriptors: () => number;
   /** Milliseconds of a steady clock. */
   readonly now: () => number;
+  /** Gives memory back that nobody uses. */
+  readonly collect: () => void;
 }
 
 export interface OverloadDeps {
@@ -54,6 +56,8 @@ const NEWEST = 0.3;
 const RESERVED_DESCRIPTORS = 64;
 /** Connections between requests are closed so often under pressure. */
 const RELIEF_MS = 1000;
+/** Memory is collected for no more than this share of the time. */
+const OF_TIME = 1 / 20;
 
 const SYSTEM: OverloadSources = {
   resident: () => process.memoryUsage.rss(),
@@ -61,6 +65,7 @@ const SYSTEM: OverloadSources = {
   openDescriptors,
   maxDescriptors: () => maxDescriptors(),
   now: () => performance.now(),
+  collect: () => Bun.gc(true),
 };
 
 const SIGNALS = ["memory", "lag", "connections"] as const;
@@ -93,6 +98,7 @@ class Manager {
   #lag = 0;
   #tickedAt: number;
   #relievedAt: number;
+  #collectsAt: number;
   #wasPaused = false;
 
   constructor(deps: OverloadDeps, sources: OverloadSources) {
@@ -113,6 +119,7 @@ class Manager {
     this.#maxDescriptors = sources.maxDescriptors();
     this.#tickedAt = sources.now();
     this.#relievedAt = this.#tickedAt;
+    this.#collectsAt = this.#tickedAt;
     this.shedder.look = () => this.#sample(sources.now());
     deps.metrics.collect({
       name: "torii_overload_pressure",
@@ -150,7 +157,7 @@ class Manager {
     this.#openGate();
     if (now - this.#relievedAt < RELIEF_MS) return;
     this.#relievedAt = now;
-    this.#relieve();
+    this.#relieve(now);
   }
 
   #measure(now: number): void {
@@ -206,8 +213,19 @@ class Manager {
     if (cut > 0) this.#deps.log.warn({ connections: cut }, "overload: connections with slow readers were broken off");
   }
 
-  #relieve(): void {
+  /**
+   * The collector does not count what lies outside its heap, and rests when there is no traffic: without it memory
+   * would stay at its threshold when all that it was for is gone.
+   */
+  #collect(now: number): void {
+    if (now < this.#collectsAt) return;
+    this.#sources.collect();
+    this.#collectsAt = now + (this.#sources.now() - now) / OF_TIME;
+  }
+
+  #relieve(now: number): void {
     const { closeIdle, gate } = this.#deps;
+    if (this.#levels.memory >= 2) this.#collect(now);
     if (this.#levels.memory === 3) this.#cutSlowest();
     if (this.#levels.memory >= 2 || gate.open >= this.#connections || gate.isPaused) closeIdle();
   }

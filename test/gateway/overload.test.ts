@@ -27,10 +27,12 @@ interface Watched {
   readonly metrics: Metrics;
   readonly log: readonly Readonly<Record<string, unknown>>[];
   readonly closedIdle: () => number;
+  /** How often memory was to be collected; each time takes `system.collectMs`. */
+  readonly collected: () => number;
   /** Bytes that were to be freed by breaking connections off. */
   readonly cut: readonly number[];
   /** What the system tells from now on. */
-  readonly system: { resident: number; allowed: number | null; open: number };
+  readonly system: { resident: number; allowed: number | null; open: number; unused: number; collectMs: number };
   /** Lets time pass in samples; `lateMs` is how late the last one comes. */
   pass(samples: number, lateMs?: number): void;
   /** Lets time pass in which the timer does not come. */
@@ -46,12 +48,13 @@ afterEach(() => {
 });
 
 function watch(max = 10_000): Watched {
-  const system: Watched["system"] = { resident: 100, allowed: null, open: 10 };
+  const system: Watched["system"] = { resident: 100, allowed: null, open: 10, unused: 0, collectMs: 0 };
   const gate = new AcceptGate();
   const metrics = createMetrics({ version: "test" });
   const log: Readonly<Record<string, unknown>>[] = [];
   let now = 0;
   let closed = 0;
+  let collected = 0;
   const cut: number[] = [];
   const overload = createOverload({
     gate,
@@ -69,6 +72,11 @@ function watch(max = 10_000): Watched {
       openDescriptors: () => system.open,
       maxDescriptors: () => max,
       now: () => now,
+      collect: () => {
+        collected++;
+        now += system.collectMs;
+        system.resident -= system.unused;
+      },
     },
   });
   running = overload;
@@ -78,6 +86,7 @@ function watch(max = 10_000): Watched {
     metrics,
     log,
     closedIdle: () => closed,
+    collected: () => collected,
     cut,
     system,
     pass(samples, lateMs = 0) {
@@ -129,6 +138,31 @@ describe("memory", () => {
     system.resident = Number.MAX_SAFE_INTEGER;
     pass(3);
     expect(overload.shedder.level).toBe(0);
+  });
+
+  test("that nobody uses any more is given back before anybody is broken off", () => {
+    const { gate, system, pass, update, cut } = watch();
+    update({ memoryBytes: 1000, lagMs: null });
+    system.resident = 1500;
+    system.unused = 1200;
+    pass(12);
+    expect(system.resident).toBe(300);
+    expect([cut, gate.isPaused]).toEqual([[], false]);
+  });
+
+  test("is collected once a second from nine tenths on, for a twentieth of the time at most", () => {
+    const { system, pass, update, collected } = watch();
+    update({ memoryBytes: 1000, lagMs: null });
+    system.resident = 850;
+    pass(20);
+    expect(collected()).toBe(0);
+    system.resident = 920;
+    pass(50);
+    expect(collected()).toBeWithin(4, 7);
+    system.collectMs = 500;
+    const before = collected();
+    pass(200);
+    expect(collected() - before).toBeWithin(1, 5);
   });
 
   test("closes connections between requests from nine tenths on, once a second", () => {

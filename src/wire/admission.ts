@@ -50,6 +50,10 @@ export class Admission implements IntakeHost {
     gate.settle(limits.connections);
   }
 
+  current(): EntryTable {
+    return this.#deps.table();
+  }
+
   recount(intake: ServerConnection, { peer }: ClientInfo): ConnectionRefusal | null {
     const { gate, connections, table } = this.#deps;
     const { connectionsPerClient } = table().first.context.limits;

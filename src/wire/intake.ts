@@ -2,6 +2,7 @@ import { GatewayError } from "../errors.ts";
 import { Downstream } from "./downstream.ts";
 import { now } from "./event.ts";
 import type { ClientInfo } from "./exchange.ts";
+import { PREFACE } from "./h2/frame.ts";
 import { type ConnectionSocket, httpConnection, socketOf } from "./handover.ts";
 import { PassthroughConnection } from "./l4/passthrough.ts";
 import type { ConnectionRefusal, ServerConnection } from "./listener-context.ts";
@@ -15,6 +16,8 @@ import { NOTHING } from "./view.ts";
 
 /** What an intake needs of its listener. */
 export interface IntakeHost {
+  /** The entries in force now: a reload may have changed them since the connection was accepted. */
+  current(): EntryTable;
   /** It turned out who the client is; tells why it may not stay, or null. */
   recount(intake: ServerConnection, client: ClientInfo): ConnectionRefusal | null;
   /** Another connection has the socket from now on. */
@@ -27,8 +30,6 @@ export interface IntakeOrigin {
   readonly client: ClientInfo;
 }
 
-/** The preface of HTTP/2 (RFC 9113 3.4). */
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 /** So long a client that was told why it is refused may read it. */
 const LINGER_MS = 2000;
 
@@ -195,7 +196,7 @@ export class Intake extends Timer implements ServerConnection {
   }
 
   #answerHello(hello: ClientHello, bytes: Buffer): void {
-    const entry = this.#table.find(hello.sni);
+    const entry = this.#host.current().find(hello.sni);
     const { tls: policy = null } = entry ?? {};
     const secureContext = policy?.choose(hello) ?? null;
     if (entry?.protocol === "tls_passthrough") this.#pass(entry, hello.sni, bytes);

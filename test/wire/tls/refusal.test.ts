@@ -6,6 +6,7 @@ import { get } from "../../support/forward.ts";
 import { eventually } from "../../support/load.ts";
 import { header } from "../../support/message.ts";
 import { connectTls } from "../../support/tls-client.ts";
+import { LIMITS } from "../h2/server.ts";
 import { entry, serve, type TestListener, tlsFacts } from "./support.ts";
 
 function https(): TestListener {
@@ -88,6 +89,16 @@ describe("the TLS port", () => {
     // Who never said a word did nothing wrong.
     expect(server.events.filter((event) => event === "tls_timeout")).toHaveLength(1);
     expect(await isServed(server)).toBe(true);
+  });
+
+  test("goes by what an update says, also for connections that had said nothing before it", async () => {
+    const first = entry({ name: "a", hostnames: ["a.test"], tls: tlsFacts(["a.test"]) });
+    using server = serve([first, entry({ name: "b", hostnames: ["b.test"], tls: tlsFacts(["b.test"]) })]);
+    using early = await connect(server);
+    await eventually(() => server.gate.open === 1, "the connection");
+    server.listener.update({ limits: LIMITS, isTrusted: () => false, entries: [first] });
+    await early.send(await clientHello("-servername", "b.test"));
+    expect(hex(await early.peer.take(7))).toBe(hex(alertRecord("unrecognized_name")));
   });
 
   test("breaks a handshake off that does not go on", async () => {

@@ -84,7 +84,7 @@ function internal(): Response {
 }
 
 /** The status routes, as a Hono application. */
-export function statusApp({ readyState, metrics }: Pick<StatusServerOptions, "readyState" | "metrics">): Hono {
+function statusApp({ readyState, metrics }: Pick<StatusServerOptions, "readyState" | "metrics">): Hono {
   const app = new Hono();
   app.use(async (context, next) => {
     const { method } = context.req;

@@ -17,7 +17,7 @@ export function createLog(isTerminal: boolean): Logger {
 const SHOWN_APART = new Set(["level", "time", "msg", "file", "line", "column", "field", "message"]);
 
 /** One JSON entry as a line for people; a fault of a configuration as `file:line:column field: message`. */
-export function plainLine(json: string): string {
+function plainLine(json: string): string {
   const entry: unknown = JSON.parse(json);
   if (typeof entry !== "object" || entry === null) return json.trimEnd();
   const facts = new Map<string, unknown>(Object.entries(entry));

@@ -18,7 +18,7 @@ export function shownPath(path: string, cwd: string): string {
 }
 
 /** Says whether a file of this name in the routes folder is read. */
-export function isRouteFile(name: string): boolean {
+function isRouteFile(name: string): boolean {
   return ROUTE_FILE.test(name) && !name.endsWith(".d.ts");
 }
 

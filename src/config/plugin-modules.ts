@@ -24,7 +24,7 @@ function connectionInfo(context: Context): unknown {
 }
 
 /** Says whether a name can only mean a module: `hono/cors`, `@scope/name`. */
-export function isModuleName(name: string): boolean {
+function isModuleName(name: string): boolean {
   return /^(?:@[\w.-]+\/)?[\w.-]+(?:\/[\w.-]+)*$/.test(name) && name.includes("/");
 }
 

@@ -46,7 +46,7 @@ function timeOf({ tag, body }: Element): number | null {
 }
 
 /** When the next list is due (RFC 5280 5.1.2.5): null where it does not say, undefined for what is no list. */
-export function nextUpdateAt(der: Uint8Array): number | null | undefined {
+function nextUpdateAt(der: Uint8Array): number | null | undefined {
   const list = elementOf(der);
   const inner = list?.tag === SEQUENCE ? elementOf(list.body) : null;
   if (inner?.tag !== SEQUENCE) return undefined;

@@ -2,7 +2,7 @@ import type { HstsConfig, ListenerConfig } from "../config/types.ts";
 import { OwnFields } from "../wire/own-fields.ts";
 
 /** `Strict-Transport-Security` as RFC 6797 6.1 writes it. */
-export function hstsValue({ maxAgeSeconds, includesSubdomains, isPreloaded }: HstsConfig): string {
+function hstsValue({ maxAgeSeconds, includesSubdomains, isPreloaded }: HstsConfig): string {
   return `max-age=${maxAgeSeconds}${includesSubdomains ? "; includeSubDomains" : ""}${isPreloaded ? "; preload" : ""}`;
 }
 

@@ -16,7 +16,7 @@ const RULES: readonly (readonly [pattern: RegExp, rule: MergeRule])[] = [
 ];
 
 /** How a family is merged: counters, histograms and most gauges are added up. */
-export function mergeRule(name: string): MergeRule {
+function mergeRule(name: string): MergeRule {
   return RULES.find(([pattern]) => pattern.test(name))?.[1] ?? "sum";
 }
 

@@ -1,6 +1,7 @@
 import type { ListenerConfig } from "../config/types.ts";
 import { listenFault } from "../gateway/listeners.ts";
 import type { Prepared } from "../gateway/prepared.ts";
+import { socketKey } from "../gateway/socket-plan.ts";
 import { createSocketGroup, type SocketGroup } from "./socket-group.ts";
 
 /** One socket for one slot's worker. */
@@ -31,11 +32,6 @@ export interface Sockets {
   /** Tells by which slots a socket's key is served. False when connections may wait where nobody serves. */
   steer(isServed: (slot: number, key: string) => boolean): boolean;
   closeAll(): void;
-}
-
-/** Equal for listeners that share their socket through a reload: a port left to the system goes by the name. */
-export function socketKey({ address, port, name }: Pick<ListenerConfig, "address" | "port" | "name">): string {
-  return port === 0 ? `${address} 0 ${name}` : `${address} ${port}`;
 }
 
 /** Listeners by the key of their socket, which several may share. */

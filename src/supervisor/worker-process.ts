@@ -1,3 +1,4 @@
+import { within } from "../gateway/within.ts";
 import { createInbox, failure, type Inbox, type Result } from "./inbox.ts";
 import { createLineJoin } from "./line-join.ts";
 import { type NamedCertificate, parseFromWorker, type ToWorker } from "./message.ts";
@@ -61,13 +62,6 @@ async function readLines(stream: ReadableStream<Uint8Array>, options: WorkerOpti
   const join = createLineJoin(options.onOutput);
   for await (const bytes of stream) join.add(bytes);
   if (join.end()) options.onTornLine();
-}
-
-async function within(work: Promise<unknown>, ms: number): Promise<void> {
-  const late = Promise.withResolvers<void>();
-  const timer = setTimeout(late.resolve, ms);
-  await Promise.race([work, late.promise]);
-  clearTimeout(timer);
 }
 
 function spawn(options: WorkerOptions, inbox: Inbox, onDisconnect: () => void) {

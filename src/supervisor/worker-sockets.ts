@@ -1,8 +1,9 @@
 import { closeSync } from "node:fs";
 import type { Supervised } from "../gateway/gateway.ts";
 import type { HandedSocket } from "../gateway/listeners.ts";
+import { socketKey } from "../gateway/socket-plan.ts";
 import { duplicate } from "../wire/libc.ts";
-import { type SlotSocket, socketKey } from "./sockets.ts";
+import type { SlotSocket } from "./sockets.ts";
 
 /** The sockets that a worker was given. */
 export interface WorkerSockets extends Pick<Supervised, "socketFor"> {

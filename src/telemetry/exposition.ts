@@ -23,7 +23,7 @@ export function familyHead(name: string, help: string, type: MetricType): string
 }
 
 /** A value in quotes, escaped as the text format asks. */
-export function labelValue(value: string): string {
+function labelValue(value: string): string {
   if (!/["\\\n]/.test(value)) return `"${value}"`;
   return `"${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")}"`;
 }

@@ -29,7 +29,7 @@ function remembered(certificate: ClientCertificate): string {
 }
 
 /** One element in Envoy's syntax: `Hash=…;Subject="…";URI=…;DNS=…`, one `URI` and `DNS` for each name. */
-export function clientCertElement({ fingerprint, subject, uris, dns }: ClientCertificate): string {
+function clientCertElement({ fingerprint, subject, uris, dns }: ClientCertificate): string {
   return [
     `Hash=${fingerprint}`,
     `Subject=${quoted(subject)}`,

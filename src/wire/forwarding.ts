@@ -54,7 +54,7 @@ export function requestText(exchange: Exchange, framing: RequestFraming): string
  * The fields that go upstream whatever version is spoken there, each with its line end: the client's without those of
  * the connection, then the gateway's own. Host, framing and `TE` are the caller's.
  */
-export function upstreamFields(exchange: Exchange): string {
+function upstreamFields(exchange: Exchange): string {
   return `${clientFields(exchange)}${gatewayFields(exchange)}X-Request-Id: ${exchange.id}\r\n`;
 }
 

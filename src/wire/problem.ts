@@ -7,7 +7,7 @@ import type { ListenerContext, Refusal } from "./listener-context.ts";
 import type { OwnFields } from "./own-fields.ts";
 import { httpDate } from "./response-text.ts";
 
-export const PROBLEM_TYPE = "application/problem+json";
+const PROBLEM_TYPE = "application/problem+json";
 
 /** The head of an error's response, without framing. */
 export function problemHead(error: GatewayError): ResponseHead {

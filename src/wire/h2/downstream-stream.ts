@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { GatewayError, problemBody, toGatewayError } from "../../errors.ts";
 import type { BodySink, BodySource } from "../body.ts";
 import { now } from "../event.ts";
@@ -11,6 +10,7 @@ import { isBodiless } from "../parse-response.ts";
 import { problemHead, refusalOf } from "../problem.ts";
 import { CONTINUE, toldLength } from "../response-text.ts";
 import { openTunnel, Upgrade } from "../upgrade.ts";
+import { websocketProof } from "../websocket-proof.ts";
 import { readRequest } from "./downstream-head.ts";
 import type { ResponseHeads } from "./downstream-response.ts";
 import { StreamTunnelEnd } from "./downstream-tunnel.ts";
@@ -331,7 +331,8 @@ export class DownstreamStream extends H2Stream implements Responder, StreamBodyO
       this.#responseBroken(exchange, new GatewayError("internal", "A 101 without a connection to switch to."));
       return;
     }
-    if (!accepts(exchange, head)) {
+    // The client has sent no key, and checks no proof: the gateway does, in its place.
+    if (head.headers.first("sec-websocket-accept") !== websocketProof(exchange)) {
       body.cancel();
       exchange.isAnswered = false;
       exchange.refuse(
@@ -346,17 +347,6 @@ export class DownstreamStream extends H2Stream implements Responder, StreamBodyO
     openTunnel(end, body, { exchange, context: this.#parts.context, onClosed: () => this.#finish(exchange) });
     end.begin();
   }
-}
-
-const WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-
-/** The upstream's proof that it read our key (RFC 6455 4.1): the client has sent none, and checks none. */
-function accepts(exchange: Exchange, head: ResponseHead): boolean {
-  const key = exchange.headers.first("sec-websocket-key") ?? "";
-  const proof = createHash("sha1")
-    .update(key + WEBSOCKET_GUID)
-    .digest("base64");
-  return head.headers.first("sec-websocket-accept") === proof;
 }
 
 function breakError({ reason }: StreamBreak): GatewayError {

@@ -4,7 +4,7 @@ import { protocolError, SessionError } from "./session-error.ts";
 import type { SessionLimits } from "./session-options.ts";
 
 /** Identifiers of settings (RFC 9113 6.5.2, RFC 8441 3). */
-export const SETTING = {
+const SETTING = {
   header_table_size: 1,
   enable_push: 2,
   max_concurrent_streams: 3,

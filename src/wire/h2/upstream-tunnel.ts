@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { Exchange, ResponseHead } from "../exchange.ts";
+import { websocketProof } from "../websocket-proof.ts";
 import { StreamTunnelEnd } from "./downstream-tunnel.ts";
 import type { H2Stream } from "./stream.ts";
 import type { FieldSection } from "./stream-fields.ts";
@@ -24,18 +24,10 @@ export class UpstreamTunnelEnd extends StreamTunnelEnd {
   }
 }
 
-const WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-
 /** What an HTTP/1.1 server would have said in the place of a 200 to CONNECT; it proves that the key was read. */
 export function switchedHead(section: FieldSection, exchange: Exchange): ResponseHead {
   const headers = section.regular.list();
-  const key = exchange.headers.first("sec-websocket-key") ?? "";
   headers.set("Upgrade", "websocket");
-  headers.set(
-    "Sec-WebSocket-Accept",
-    createHash("sha1")
-      .update(key + WEBSOCKET_GUID)
-      .digest("base64"),
-  );
+  headers.set("Sec-WebSocket-Accept", websocketProof(exchange));
   return { status: 101, reason: "Switching Protocols", headers };
 }

@@ -5,6 +5,7 @@ import type { ClientInfo } from "../exchange.ts";
 import type { ListenerContext, ServerConnection } from "../listener-context.ts";
 import type { EndAddress } from "../proxy-protocol.ts";
 import type { SocketOwner } from "../socket-events.ts";
+import { alertRecord } from "../tls/alert.ts";
 import { Tunnel, type TunnelTally } from "../tunnel.ts";
 import { EndpointSocket } from "./endpoint-socket.ts";
 import type { JoinOptions, Passage, PassageHooks, PassageObserver } from "./passage.ts";
@@ -13,8 +14,6 @@ import { TunnelSocket } from "./tunnel-socket.ts";
 
 /** What a client may send ahead, before there is anybody to pass it to. */
 const HELD_BYTES = 64 * 1024;
-/** A fatal alert `unrecognized_name` (RFC 8446 6, RFC 6066 3). */
-const UNRECOGNIZED_NAME = Uint8Array.of(21, 3, 3, 0, 2, 2, 112);
 
 /** What a passthrough connection knows of its listener. */
 export interface PassthroughContext extends Pick<ListenerContext<PassthroughConnection>, "name" | "wheel" | "newId"> {
@@ -127,7 +126,7 @@ export class PassthroughConnection extends TunnelSocket implements Passage, Serv
     this.error ??= error;
     this.#finish();
     if (this.protocol === "tls" && error.code === "route_not_found") {
-      this.outlet.bytes(UNRECOGNIZED_NAME);
+      this.outlet.bytes(alertRecord("unrecognized_name"));
       this.linger();
     } else this.terminate();
   }

@@ -15,7 +15,7 @@ export interface ClientHello {
 }
 
 /** The longest ClientHello that is read; BoringSSL's own bound. */
-export const HELLO_BYTES = 16 * 1024;
+const HELLO_BYTES = 16 * 1024;
 /** What it may take on the wire, with the heads of the records that it is cut into. */
 export const HELLO_WIRE_BYTES = HELLO_BYTES + 4 * 1024;
 

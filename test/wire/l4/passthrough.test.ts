@@ -280,7 +280,7 @@ describe("a refusal", () => {
     await using l4 = refused("route_not_found", "tls");
     const client = await connect(l4);
     expect(await client.peer.ending()).toBe("ended");
-    expect(client.peer.received.toString("hex")).toBe("15030300020270");
+    expect(client.peer.received.toString("hex")).toBe("15030100020270");
     client.close();
     await eventually(() => l4.gone === 1, "the connection to be gone");
   });

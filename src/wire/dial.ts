@@ -99,7 +99,7 @@ export class Dial extends Timer {
         else this.#socket = socket;
       },
       handshake: (socket: Socket<SocketOwner>, isAccepted: boolean, error: Error | null) => {
-        const fault = handshakeError(tls, { socket, isAccepted, error });
+        const fault = handshakeError(tls, { socket, isAccepted, error, hostname: this.#options.hostname });
         inEvent(socket, (it) => (fault === null ? this.#opened(it) : this.#broke(fault)));
       },
       // A reset within the handshake comes by this alone.

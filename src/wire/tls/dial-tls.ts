@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { createSecureContext, getCACertificates, rootCertificates } from "node:tls";
 import type { Socket } from "bun";
@@ -65,18 +66,38 @@ export interface Handshake {
   readonly socket: Socket<unknown>;
   readonly isAccepted: boolean;
   readonly error: Error | null;
+  /** Host that was dialled. */
+  readonly hostname: string;
 }
 
 /** Why a connection must not be used after its handshake, or null. `isAccepted` alone proves nothing. */
-export function handshakeError(tls: DialTls, { socket, isAccepted, error }: Handshake): GatewayError | null {
+export function handshakeError(tls: DialTls, handshake: Handshake): GatewayError | null {
+  const { socket, isAccepted, error, hostname } = handshake;
   if (error !== null && isBroken(error)) return handshakeFailed(error);
   if (error !== null || !isAccepted || !socket.authorized) {
-    return failure("The upstream's certificate was not accepted.", error ?? socket.getAuthorizationError());
+    return failure(NOT_ACCEPTED, error ?? socket.getAuthorizationError());
+  }
+  if (!isNamed(socket, tls.serverName ?? hostname)) {
+    const detail = "The certificate names the host as no subjectAltName";
+    return failure(NOT_ACCEPTED, Object.assign(new Error(detail), { code: "ERR_TLS_CERT_ALTNAME_INVALID" }));
   }
   const hasChosen = typeof socket.alpnProtocol === "string";
   return tls.requiresAlpn && !hasChosen
     ? failure("The upstream does not offer the protocol of the service.", null)
     : null;
+}
+
+const NOT_ACCEPTED = "The upstream's certificate was not accepted.";
+
+/**
+ * The runtime takes the common name where a certificate names no host otherwise: that of a workload's identity, which
+ * holds a URI only, may say anything (RFC 9525 2).
+ */
+function isNamed(socket: Socket<unknown>, name: string): boolean {
+  if (isIP(name) !== 0) return true;
+  // The types promise one; the runtime has none where the peer gave none.
+  const certificate: X509Certificate | undefined = socket.getPeerX509Certificate();
+  return certificate?.checkHost(name.replace(/\.$/, ""), { subject: "never" }) !== undefined;
 }
 
 /** The handshake itself went wrong, where other errors are those of the certificate's verification. */

@@ -66,6 +66,13 @@ describe("a pool over TLS", () => {
 
   test.each([
     ["has another name", {}, { serverName: "other.test" }, "ERR_TLS_CERT_ALTNAME_INVALID"],
+    ["has the name as its common name only", ca.issue({ commonName: "shop.test" }), {}, "ALTNAME"],
+    [
+      "has the name as its common name beside a workload's URI",
+      ca.issue({ commonName: "shop.test", otherNames: ["URI:spiffe://mesh/other"] }),
+      {},
+      "ALTNAME",
+    ],
     ["is of an unknown authority", authority("Another CA").issue({ names: ["shop.test"] }), {}, "UNABLE_TO_VERIFY"],
     ["has expired", ca.issue({ names: ["shop.test"], days: -1 }), {}, "CERT_HAS_EXPIRED"],
     ["is of no authority that the system knows", {}, { caPem: null }, "UNABLE_TO_"],

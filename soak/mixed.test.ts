@@ -59,7 +59,7 @@ function alarms({ gateway }: MixedEdge): readonly string[] {
   return gateway.process
     .output()
     .split("\n")
-    .filter((line) => line.includes('"level":"error"') || (line !== "" && !line.startsWith("{")));
+    .filter((line) => line.includes('"level":"error"') || /^(?!\{).*(?:error|panic|warn)/i.test(line));
 }
 
 describe("mixed traffic", () => {

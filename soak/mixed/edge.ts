@@ -36,7 +36,8 @@ function services({ plain, secure, grpc, sockets, pipePort, mortal }: Origins) {
   const of = (...urls: readonly string[]) => ({
     discover: "static",
     endpoints: urls.map((url) => ({ url })),
-    timeouts: { response: "1h", idle: `${IDLE_SECONDS}s` },
+    // Services share their process with all clients: on a busy machine they are slow to accept.
+    timeouts: { connect: "15s", response: "1h", idle: `${IDLE_SECONDS}s` },
   });
   const tls = { ca: authority().certPath, serverName: ORIGIN_NAME };
   return {
@@ -74,9 +75,9 @@ function routes(origins: Origins, edit: number) {
         matches: [{ path: "/edit" }],
         plugins: [{ use: "respond", with: { status: 200, body: String(edit) } }],
       },
-      // Some routes come and go with every edit.
+      // Some routes come and go with every edit; their names return, as each is a series of the metrics.
       ...Array.from({ length: edit % 5 }, (_, at) => ({
-        name: `further-${edit}-${at}`,
+        name: `further-${edit % 20}-${at}`,
         matches: [{ path: `/further/${at}/*` }],
         ...to("h1"),
       })),

@@ -24,9 +24,18 @@ async function cpuSeconds(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-async function metrics(gateway: SoakGateway): Promise<(name: string) => number> {
+async function metricLines(gateway: SoakGateway): Promise<readonly string[]> {
   const response = await fetch(`http://127.0.0.1:${gateway.statusPort}/metrics`);
-  const lines = (await response.text()).split("\n");
+  return (await response.text()).split("\n");
+}
+
+/** How handshakes ended, as the metric's own lines. */
+export async function handshakes(gateway: SoakGateway): Promise<readonly string[]> {
+  return (await metricLines(gateway)).filter((line) => line.startsWith("torii_tls_handshakes_total{"));
+}
+
+async function metrics(gateway: SoakGateway): Promise<(name: string) => number> {
+  const lines = await metricLines(gateway);
   return (name) => {
     const values = lines.filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
     return values.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);

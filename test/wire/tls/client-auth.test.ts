@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setSystemTime, test } from "bun:test";
 import { createTlsPolicy } from "../../../src/wire/tls/policy.ts";
 import type { ClientCertificate } from "../../../src/wire/tls/tls-info.ts";
 import { authority, type TestCertificate } from "../../support/certificates.ts";
@@ -22,6 +22,7 @@ function clientAuth(mode: "require" | "request", crl: string | null = crlPem) {
   return tlsFacts(["a.test"], { clientAuth: { mode, caPem: ca.cert, crlPem: crl } });
 }
 
+const DAY_MS = 86_400_000;
 const VERSIONS = ["TLSv1.2", "TLSv1.3"] as const;
 
 /** Asks once; the status, or "refused". */
@@ -87,6 +88,29 @@ describe("a listener that requests client certificates", () => {
 });
 
 describe("a session", () => {
+  afterEach(() => void setSystemTime());
+
+  test("is resumed, but nobody is who he was once his certificate has run out", async () => {
+    using requiring = serve([entry({ tls: clientAuth("require") })]);
+    using requesting = serve([entry({ tls: clientAuth("request") })]);
+    for (const version of VERSIONS) {
+      const options = { name: "a.test", version, certificate: shop } as const;
+      using required = await asked(requiring.port, options);
+      using requested = await asked(requesting.port, options);
+      // What the runtime checks goes by the system's own time: only our look at the date sees this.
+      setSystemTime(Date.now() + 31 * DAY_MS);
+      expect(await ask(requiring.port, { version, session: required.session() })).toBe("refused");
+      using again = await asked(requesting.port, { name: "a.test", version, session: requested.session() });
+      setSystemTime();
+      expect(again.isResumed).toBe(true);
+      expect(requesting.exchanges.at(-1)?.client.tls?.certificate).toMatchObject({
+        isVerified: false,
+        subject: "O=Torii,CN=shop",
+      });
+    }
+    expect(requiring.handshakes.map(({ result }) => result)).toEqual(["full", "certificate", "full", "certificate"]);
+  });
+
   test("is resumed under the same policy, and the client stays who it is", async () => {
     using server = serve([entry({ tls: clientAuth("require") })]);
     for (const version of VERSIONS) {

@@ -153,6 +153,9 @@ export class DownstreamStream extends H2Stream implements Responder, StreamBodyO
 
   override fire(): void {
     if (this.isSendBlocked) {
+      // It did not cancel: whoever reads the log is told that we did, and why.
+      const slow = new GatewayError("client_closed", "The client took nothing of the response for too long.");
+      if (this.#exchange !== null) this.#exchange.error ??= slow;
       this.carrier.reset(this, H2_CODE.cancel);
       this.broken({ reason: "reset", code: H2_CODE.cancel });
     } else if (this.#exchange === null) this.carrier.reset(this, H2_CODE.no_error);

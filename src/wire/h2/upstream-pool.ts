@@ -10,7 +10,7 @@ import { UpstreamSession, type UpstreamSessionOwner } from "./upstream-session.t
 /** While other connections work, one that failed is tried again only after so long. */
 const RETRY_MS = 1000;
 
-const NOT_H2 = "The upstream does not speak HTTP/2.";
+const NOT_H2 = "The upstream did not begin to speak HTTP/2.";
 
 /**
  * The HTTP/2 connections to one endpoint. The oldest that can takes the next attempt, so that those beyond need fall

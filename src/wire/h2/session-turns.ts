@@ -83,6 +83,15 @@ export class SessionTurns {
   run(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
+    try {
+      this.#runAll();
+    } finally {
+      // What a stream's hook throws must not silence the others for ever.
+      this.#isRunning = false;
+    }
+  }
+
+  #runAll(): void {
     const { outlet } = this.#deps;
     while (this.#first !== null && !outlet.isBlocked && this.window > 0) {
       const stream = this.#first;
@@ -92,7 +101,6 @@ export class SessionTurns {
       stream.hasTurn = false;
       if (!stream.isClosed) this.#turn(stream);
     }
-    this.#isRunning = false;
   }
 
   #turn(stream: H2Stream): void {

@@ -6,7 +6,7 @@ import { checkTwins } from "./certificate-hosts.ts";
 import { type CertificatePair, readPair, type Vetting } from "./certificate-pair.ts";
 import { type StoredCertificates, storedPair } from "./certificate-store.ts";
 import { below, type Spot } from "./check.ts";
-import { unknownCipher } from "./cipher-list.ts";
+import { hasCipher, unknownCipher } from "./cipher-list.ts";
 import type { CertificateDocument, TlsDocument } from "./listener-schema.ts";
 import type { Pace } from "./pace.ts";
 import type { PemAt, PemFiles } from "./pem-files.ts";
@@ -90,15 +90,18 @@ function clientAuthConfig(
 
 const CIPHERS = "write OpenSSL's names, such as ECDHE-ECDSA-AES128-GCM-SHA256";
 
+function checkCiphers(list: string, spot: Spot, vetting: Vetting): void {
+  const unknown = unknownCipher(list);
+  if (unknown !== null) addFault(vetting, spot, `${quote(unknown)} is no cipher known here; ${CIPHERS}`);
+  else if (!hasCipher(list)) addFault(vetting, spot, `${quote(list)} leaves no cipher; ${CIPHERS}`);
+}
+
 /**
  * The `tls` part of a listener at `spot`, its files read and judged. What is wrong becomes a fault; the certificates
  * are then only those that can serve.
  */
 export async function tlsConfig(written: TlsDocument, spot: Spot, reading: TlsReading): Promise<TlsConfig> {
-  const unknown = written.ciphers === undefined ? null : unknownCipher(written.ciphers);
-  if (unknown !== null) {
-    addFault(reading.vetting, below(spot, "ciphers"), `${quote(unknown)} is no cipher known here; ${CIPHERS}`);
-  }
+  if (written.ciphers !== undefined) checkCiphers(written.ciphers, below(spot, "ciphers"), reading.vetting);
   return {
     certificates: await certificateConfigs(written, spot, reading),
     minVersion: written.minVersion,

@@ -1,7 +1,7 @@
-import { dlopen, FFIType, read } from "bun:ffi";
+import { FFIType, read } from "bun:ffi";
+import { openLibc } from "../wire/libc.ts";
 
 const { i32, u32, ptr } = FFIType;
-const CANDIDATES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1", "libc.so"];
 
 const SYMBOLS = {
   socket: { args: [i32, i32, i32], returns: i32 },
@@ -14,15 +14,12 @@ const SYMBOLS = {
 
 function open() {
   if (process.platform !== "linux") throw new Error("more than one worker needs Linux; write workers: 1");
-  const reasons: string[] = [];
-  for (const name of CANDIDATES) {
-    try {
-      return dlopen(name, SYMBOLS).symbols;
-    } catch (error) {
-      reasons.push(error instanceof Error ? error.message : String(error));
-    }
+  try {
+    return openLibc(SYMBOLS);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`more than one worker needs the C library, which cannot be opened (${reason}); write workers: 1`);
   }
-  throw new Error(`more than one worker needs the C library, which cannot be opened (${reasons[0]}); write workers: 1`);
 }
 
 let opened: ReturnType<typeof open> | null = null;

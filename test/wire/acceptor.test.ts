@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readdirSync } from "node:fs";
 import { type Acceptor, createAcceptor, type ListenAt } from "../../src/wire/acceptor.ts";
 import { duplicate } from "../../src/wire/libc.ts";
 import { connect } from "../support/client.ts";
@@ -63,6 +63,36 @@ describe("accepting on this runtime", () => {
     await client.send("x");
     await client.peer.until(() => client.peer.text === ".", "an answer");
     client.close();
+  });
+
+  test("that cannot begin again says so, keeps no descriptor, and is tried once more", async () => {
+    let isRefused = false;
+    const refusing = createAcceptor(
+      (at) => {
+        if (isRefused) throw new Error("no memory for it");
+        return Bun.listen({ ...(at as { readonly hostname: string; readonly port: number }), socket: { data() {} } });
+      },
+      { hostname: "127.0.0.1", port: 0 },
+    );
+    acceptor = refusing;
+    refusing.pause();
+    const before = descriptors();
+    isRefused = true;
+    for (let i = 0; i < 5; i++) expect([refusing.resume(), refusing.isPaused]).toEqual([false, true]);
+    expect(descriptors()).toBe(before);
+    isRefused = false;
+    expect([refusing.resume(), refusing.isPaused]).toEqual([true, false]);
+    (await connect({ port: refusing.port })).close();
+  });
+
+  test("leaves a descriptor to whoever gave it when it is none to listen on", () => {
+    const fd = openSync("/dev/null", "r");
+    expect(() =>
+      Bun.listen({ ...({ fd } as object as { hostname: string; port: number }), socket: { data() {} } }),
+    ).toThrow();
+    // It would throw, were it closed.
+    expect(fstatSync(fd).isCharacterDevice()).toBe(true);
+    closeSync(fd);
   });
 
   test("is over for good when it is stopped while it rests", async () => {

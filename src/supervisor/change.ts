@@ -68,10 +68,11 @@ async function reloadOne(slot: Slot): Promise<Result | null> {
 
 /**
  * Puts a configuration in force in all workers. Rejects with a ConfigError, and nothing has changed, when the first
- * worker does not take it. New sockets reach workers only at their start, so these are then replaced one by one.
+ * worker does not take it; what fails from then on is logged, as the configuration is live. New sockets reach workers
+ * only at their start, so these are then replaced one by one.
  */
 export async function applyConfig(loaded: Loaded, mustRoll: Roll, deps: ChangeDeps): Promise<void> {
-  const { crew, sockets } = deps;
+  const { crew, sockets, log } = deps;
   const { listeners, workers } = loaded.config;
   const rest = deps.prepareRest(loaded);
   let isTaken = false;
@@ -93,21 +94,36 @@ export async function applyConfig(loaded: Loaded, mustRoll: Roll, deps: ChangeDe
     deps.onTaken(loaded);
   }
 
-  try {
+  async function spread(): Promise<void> {
     const failed = await crew.grow(workers);
     if (failed !== null) thrown(failed);
     const staying = before.slice(0, workers);
-    if (mustRoll !== null || opened.isChanged) {
-      await roll(staying, mustRoll ?? "reload", { log: deps.log, onFirst });
-    } else await reloadAll(staying, onFirst);
+    if (mustRoll !== null || opened.isChanged) await roll(staying, mustRoll ?? "reload", { log, onFirst });
+    else await reloadAll(staying, onFirst);
+  }
+
+  async function finish(): Promise<void> {
+    await crew.shrink(workers);
+    // What a worker that was not replaced still accepts on stays open in that worker.
+    sockets.prepare(listeners, workers).commit();
+  }
+
+  async function unlessTaken(step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      if (!isTaken) throw error;
+      log.error({ err: error }, "configuration is live, but a part of the change failed: restart to be sure of it");
+    }
+  }
+
+  try {
+    await unlessTaken(spread);
   } catch (error) {
-    if (isTaken) throw error;
     await crew.shrink(before.length);
     opened.abort();
     rest.abort();
     throw error;
   }
-  await crew.shrink(workers);
-  // What a worker that was not replaced still accepts on stays open in that worker.
-  sockets.prepare(listeners, workers).commit();
+  await unlessTaken(finish);
 }

@@ -28,11 +28,11 @@ export async function createSupervisor(options: SupervisorOptions): Promise<Supe
   const parts = createParts(options);
   try {
     await start(parts);
+    return running(parts, await startReloading(parts));
   } catch (error) {
     await closeParts(parts);
     throw error;
   }
-  return running(parts, await startReloading(parts));
 }
 
 async function start({ options, metrics, sockets, crew, status, store, state }: SupervisorParts): Promise<void> {

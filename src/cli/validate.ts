@@ -24,18 +24,22 @@ export const validate: Command = {
       const readCertificate = reader.read;
       const { config, warnings } = await loadConfig({ ...files, env, cwd, openCatalog, readCertificate });
       for (const issue of warnings) context.out(`warning: ${formatIssue(issue)}`);
-      context.out(`valid: ${config.routes.length} routes, ${config.services.length} services`);
+      context.out(`valid: ${counted(config.routes, "route")}, ${counted(config.services, "service")}`);
       return EXIT.done;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       for (const issue of error.issues) context.out(formatIssue(issue));
-      context.err(`${error.issues.length} ${error.issues.length === 1 ? "fault" : "faults"}`);
+      context.err(counted(error.issues, "fault"));
       return EXIT.failed;
     } finally {
       await reader.close();
     }
   },
 };
+
+function counted(things: readonly unknown[], what: string): string {
+  return `${things.length} ${what}${things.length === 1 ? "" : "s"}`;
+}
 
 /** Tells the gateway's file from route files. Without route files those in the routes folder are meant. */
 async function sortedOut(

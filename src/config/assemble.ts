@@ -3,6 +3,7 @@ import type { Building } from "./building.ts";
 import { below, placeOf, type Spot } from "./check.ts";
 import type { Entry } from "./entries.ts";
 import { httpRouteConfigs } from "./http-route.ts";
+import { checkProxyHeaders } from "./proxy-header.ts";
 import { checkReadable, routeConfig } from "./route-config.ts";
 import { serviceConfig } from "./service-config.ts";
 import type { TlsReading } from "./tls-config.ts";
@@ -92,5 +93,6 @@ export async function assemble(
     await reading.pace.rest();
   }
   building.issues.push(...duplicates("service", services), ...duplicates("route", routes));
+  checkProxyHeaders(entries, itemsOf(routes), reading);
   return { services: itemsOf(services), routes: itemsOf(routes) };
 }

@@ -98,7 +98,8 @@ export async function storedPair(
   if (read === "skipped") return warn("was not looked at: only a running gateway reads it");
   const found = stored.found.get(name) ?? (await look(name, redis, read));
   stored.found.set(name, found);
-  if (found === null) return refuse(`${origin} does not exist; put it there, or correct the name`);
+  if (found === null)
+    return refuse(`${origin} does not exist; set the key torii:certificates:${name} in Redis, or correct the name`);
   if ("failure" in found) return refuse(`${origin} cannot be read (${found.failure}); look whether Redis is reachable`);
   if ("fault" in found) return refuse(`${origin} ${found.fault}`);
   if ("skipped" in found) return warn(`was not looked at: ${found.skipped}`);

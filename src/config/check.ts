@@ -44,12 +44,25 @@ function isOtherForm(issue: Issue): boolean {
   return issue.code === "invalid_type" && issue.path.length === 1 && /^is missing/.test(issue.message);
 }
 
+/** How many keys of the value a branch does not know. */
+function strangers(issues: readonly Issue[]): number {
+  const ofTop = issues.filter((issue) => issue.code === "unrecognized_keys" && issue.path.length === 0);
+  return ofTop.reduce((sum, issue) => sum + (issue.code === "unrecognized_keys" ? issue.keys.length : 0), 0);
+}
+
+/** The one branch that knows more of the value's keys than every other; undefined when several do. */
+function nearestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
+  const least = Math.min(...branches.map(strangers));
+  const nearest = branches.filter((issues) => strangers(issues) === least);
+  return nearest.length === 1 ? nearest[0] : undefined;
+}
+
 /** The only branch of a union that the value can have meant; undefined when that is not clear. */
 function meantBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
   const sameType = branches.filter((issues) => !issues.some(isOtherType));
   if (sameType.length <= 1) return sameType[0];
   const sameForm = sameType.filter((issues) => !issues.some(isOtherForm));
-  return sameForm.length === 1 ? sameForm[0] : undefined;
+  return sameForm.length === 1 ? sameForm[0] : nearestBranch(sameType);
 }
 
 function faultsOf(issue: Issue, above: Path): readonly ValueFault[] {

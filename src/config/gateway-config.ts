@@ -48,6 +48,17 @@ function workersOf(gateway: Gateway, building: Pick<Building, "issues">): number
   return workers === "auto" ? availableParallelism() : workers;
 }
 
+/** Only trusted proxies may send the header: without any, every connection would be closed. */
+function checkProxyProtocol(gateway: Gateway, building: Pick<Building, "issues">): void {
+  const { listeners, trustedProxies } = gateway.document;
+  if (trustedProxies.length > 0 || !gateway.knows("trustedProxies")) return;
+  for (const [index, { proxyProtocol }] of listeners.entries()) {
+    if (!proxyProtocol) continue;
+    const message = "needs trustedProxies, as only they may send the header; list there who does, or remove it";
+    addFault(building, below(gateway.spot, "listeners", index, "proxyProtocol"), message);
+  }
+}
+
 /** 0 is no limit, as with every other one. */
 function limitOf(value: number | undefined): number | null {
   return value === undefined || value === 0 ? null : value;
@@ -61,6 +72,7 @@ export async function gatewayConfig(
   const { document: written, spot } = gateway;
   const building = at.reading.vetting;
   checkStatusPort(written, spot, building);
+  checkProxyProtocol(gateway, building);
   const { accessLog } = written.telemetry;
   return {
     listeners: await listenerConfigs(written.listeners, below(spot, "listeners"), at.reading),

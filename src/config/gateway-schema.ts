@@ -42,7 +42,10 @@ const shutdown = z.strictObject({ delay: durationMs.default(5000), timeout: dura
 
 const workersHint = hint("a number of workers", "a whole number from 1, or auto");
 const workers = z.union(
-  [z.int({ error: workersHint }).min(1, { error: workersHint }).max(256, { error: workersHint }), z.literal("auto")],
+  [
+    z.int({ error: workersHint }).min(1, { error: workersHint }).max(256, { error: workersHint }),
+    z.literal("auto", { error: workersHint }),
+  ],
   { error: workersHint },
 );
 

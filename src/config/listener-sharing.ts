@@ -12,7 +12,8 @@ function namesOf({ hostnames }: ListenerConfig): readonly string[] {
 /** Why two listeners cannot have one port, and what would be right; null when the client's TLS name tells them apart. */
 export function sharingFault(one: ListenerConfig, other: ListenerConfig): string | null {
   const taken = `${one.port} is the port of listener "${other.name}" already`;
-  if (!isNamed(one) || !isNamed(other)) return `${taken}; choose another`;
+  if (!isNamed(one) || !isNamed(other))
+    return `${taken}; choose another, as only listeners of https and tls_passthrough share one`;
   if (one.expectsProxyProtocol !== other.expectsProxyProtocol) {
     return `${taken}, whose proxyProtocol differs; give both the same, or choose another port`;
   }

@@ -23,7 +23,7 @@ import { readRegularFileSync } from "./regular-file.ts";
 import { keepSecrets } from "./secret-values.ts";
 import type { TlsReading } from "./tls-config.ts";
 import type { Config } from "./types.ts";
-import { shortened } from "./wording.ts";
+import { quote, shortened } from "./wording.ts";
 
 export interface LoadOptions {
   /** `torii.yaml` or what stands for it; null: the one in `cwd`, and the defaults when there is none. */
@@ -103,7 +103,7 @@ async function listedFiles(folder: string, gateway: Gateway, loading: Loading): 
     // Where the folder is not known, its default is looked for, and not missed.
     if (!gateway.knows("routes")) return [];
     const shown = shownPath(folder, loading.cwd);
-    const message = `the folder of routes ${shown} cannot be read (${reasonOf(error)}); create it or name another`;
+    const message = `the folder of routes ${quote(shown)} cannot be read (${reasonOf(error)}); create it or name another`;
     loading.issues.push({ ...placeOf(below(gateway.spot, "routes")), message });
     return [];
   }

@@ -9,12 +9,12 @@ describe("torii routes", () => {
   test("lists the routes in words, as a table", async () => {
     const { code, out } = await torii(["routes"], SHOP);
     const [head, ...rows] = out.split("\n").map((line) => line.split(/ {2,}/));
-    expect([code, head]).toEqual([0, ["ROUTE", "HOSTS", "MATCHES", "PLUGINS", "BACKENDS"]]);
+    expect([code, head]).toEqual([0, ["ROUTE", "HOSTS", "LISTENERS", "MATCHES", "PLUGINS", "BACKENDS"]]);
     expect(rows.map(([name]) => name)).toEqual(["users", "beta", "inner", "all"]);
-    expect(rows[0]).toEqual(["users", "shop.test", "GET /users/:id", "request-headers", "shop (95), next (5)"]);
-    expect(rows[1]?.[2]).toMatch(/^\/users\/\* header x-beta \(.*1.*\) query lang \(.*en\|fr.*\)$/);
-    expect(rows[2]).toEqual(["inner", "*", "/inner", "respond", "-"]);
-    expect(rows[3]).toEqual(["all", "shop.test", "/*", "-", "shop"]);
+    expect(rows[0]).toEqual(["users", "shop.test", "*", "GET /users/:id", "request-headers", "shop (95), next (5)"]);
+    expect(rows[1]?.[3]).toMatch(/^\/users\/\* header x-beta \(.*1.*\) query lang \(.*en\|fr.*\)$/);
+    expect(rows[2]).toEqual(["inner", "*", "inner", "/inner", "respond", "-"]);
+    expect(rows[3]).toEqual(["all", "shop.test", "*", "/*", "-", "shop"]);
   });
 
   test("lists them as JSON with file and line", async () => {
@@ -24,6 +24,7 @@ describe("torii routes", () => {
     expect(rows[0]).toEqual({
       name: "users",
       hostnames: ["shop.test"],
+      listeners: ["*"],
       matches: ["GET /users/:id"],
       plugins: ["request-headers"],
       backends: [
@@ -35,7 +36,7 @@ describe("torii routes", () => {
   });
 
   test("lists none where there are none", async () => {
-    expect((await torii(["routes"])).out).toBe("ROUTE  HOSTS  MATCHES  PLUGINS  BACKENDS");
+    expect((await torii(["routes"])).out).toBe("ROUTE  HOSTS  LISTENERS  MATCHES  PLUGINS  BACKENDS");
     expect(JSON.parse((await torii(["routes", "--json"])).out)).toEqual([]);
   });
 
@@ -52,6 +53,11 @@ describe("torii routes", () => {
 describe("torii validate", () => {
   test("says what is there when all is well", async () => {
     expect(await torii(["validate"], SHOP)).toEqual({ code: 0, out: "valid: 4 routes, 2 services", err: "" });
+  });
+
+  test("counts one route as one", async () => {
+    const files = { "routes/a.yaml": "routes: [{ name: a, plugins: [{ use: respond, with: { status: 204 } }] }]" };
+    expect((await torii(["validate"], files)).out).toBe("valid: 1 route, 0 services");
   });
 
   test("prints a warning as one, and ends with 0 all the same: a store that is away keeps nobody from checking", async () => {
@@ -141,6 +147,10 @@ describe("the command line", () => {
   test("without a command lists them too, and ends with 2", async () => {
     const { out: help } = await torii(["help"]);
     expect(await torii([])).toEqual({ code: 2, out: "", err: help });
+  });
+
+  test.each(COMMANDS)("help %s says the same as %s --help", async (name) => {
+    expect(await torii(["help", name])).toEqual(await torii([name, "--help"]));
   });
 
   test.each(COMMANDS)("%s --help says how it is used", async (name) => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { faults, load } from "./folder.ts";
 
-const TORII = `listeners:
+const TORII = `trustedProxies: [10.0.0.0/8]
+listeners:
   - { name: http, port: 8080 }
   - { name: db, port: 5432, protocol: tcp, proxyProtocol: true }
   - { name: names, port: 8443, protocol: tls_passthrough, hostnames: ["*.example.com"] }

@@ -30,7 +30,8 @@ async function certificates(torii: string, options: Partial<LoadOptions> = {}) {
 
 describe("a listener with tls", () => {
   test("speaks https, offers HTTP/2, and says all that it was told", async () => {
-    const { config } = await loaded(`listeners:
+    const { config } = await loaded(`trustedProxies: [10.0.0.0/8]
+listeners:
   - name: https
     port: 8443
     hostnames: [a.shop.example.com, "*.shop.example.com"]
@@ -191,7 +192,7 @@ describe("a certificate in the store", () => {
 
   test("that is not there is a fault, and so is a store that does not answer", async () => {
     expect(await found({ readCertificate: async () => null })).toEqual([
-      `${at}store shop does not exist; put it there, or correct the name`,
+      `${at}store shop does not exist; set the key torii:certificates:shop in Redis, or correct the name`,
     ]);
     expect(await found({ readCertificate: () => Promise.reject(new Error("timed out")) })).toEqual([
       `${at}store shop cannot be read (timed out); look whether Redis is reachable`,

@@ -3,14 +3,16 @@ import { passesBytes } from "../config/byte-route.ts";
 import { ruleOf } from "../config/compile.ts";
 import { loadConfig } from "../config/source.ts";
 import type { Config, ListenerConfig, RouteConfig } from "../config/types.ts";
+import { httpsRedirect, isChallenge } from "../gateway/https-redirect.ts";
 import { type Explanation, explain as explainRoute } from "../route/explain.ts";
 import { hostMatches } from "../route/hostname.ts";
 import type { RouteRequest } from "../route/match.ts";
 import { redactTarget } from "../telemetry/redaction.ts";
 import { HeaderList } from "../wire/header-list.ts";
-import { type Command, type CommandContext, EXIT, UsageError } from "./command.ts";
+import { type Command, EXIT, UsageError } from "./command.ts";
 import { bytesAnswer, bytesText } from "./explain-bytes.ts";
 import { endpointsOf, REGISTERED } from "./explain-endpoints.ts";
+import { listenerOf, type Origin } from "./explain-listener.ts";
 import { pluginText } from "./routes.ts";
 
 export const explain: Command = {
@@ -36,9 +38,14 @@ export const explain: Command = {
       openCatalog: context.openCatalog,
       readCertificate: "skipped",
     });
-    const listener = listenerOf(config, values.listener);
-    if (passesBytes(listener.protocol)) return explainBytes(positionals, values, { config, listener, context });
-    const request = requestOf(positionals, values.header, listener.name);
+    const { origin, ...asked } = requestOf(positionals, values.header);
+    const listener = listenerOf(config, values.listener, origin);
+    const request = { ...asked, listener: listener.name };
+    if (passesBytes(listener.protocol)) {
+      const bytes = bytesAnswer(request.host, config, listener);
+      context.out(values.json ? JSON.stringify(bytes, null, 2) : bytesText(bytes));
+      return EXIT.done;
+    }
     const answer = answerTo(request, config, listener);
     context.out(values.json ? JSON.stringify(answer, null, 2) : textOf(answer, request));
     // That no route takes the request is an answer too.
@@ -46,34 +53,11 @@ export const explain: Command = {
   },
 };
 
-interface Asked {
-  readonly config: Config;
-  readonly listener: ListenerConfig;
-  readonly context: CommandContext;
-}
+const URL_PARTS = /^(?:(https?):\/\/([^/?#]*))?(\/[^#]*|\?[^#]*)?$/i;
 
-type Values = { readonly header: readonly string[]; readonly json: boolean };
+type Asked = Omit<RouteRequest, "listener"> & { readonly origin: Origin };
 
-/** Of what is asked only the host counts: the rest passes unread. */
-function explainBytes(asked: readonly string[], values: Values, { config, listener, context }: Asked): number {
-  const { host } = requestOf(asked, values.header, listener.name);
-  const answer = bytesAnswer(host, config, listener);
-  context.out(values.json ? JSON.stringify(answer, null, 2) : bytesText(answer));
-  return EXIT.done;
-}
-
-/** The listener of this name; without one the first that speaks HTTP, or the first of all. */
-function listenerOf({ listeners }: Config, name: string | undefined): ListenerConfig {
-  const first = listeners.find(({ protocol }) => !passesBytes(protocol)) ?? listeners[0];
-  const found = name === undefined ? first : listeners.find((listener) => listener.name === name);
-  if (found !== undefined) return found;
-  const names = listeners.map((listener) => listener.name).join(", ");
-  throw new UsageError(`there is no listener ${JSON.stringify(name ?? "")}; there is ${names || "none"}`);
-}
-
-const URL_PARTS = /^(?:https?:\/\/([^/?#]*))?(\/[^#]*|\?[^#]*)?$/i;
-
-function requestOf(positionals: readonly string[], headerTexts: readonly string[], listener: string): RouteRequest {
+function requestOf(positionals: readonly string[], headerTexts: readonly string[]): Asked {
   const [method = "", url = ""] = positionals;
   // Taken apart by hand: a URL parser would normalise the path, and the path as sent is what is to be explained.
   const parts = URL_PARTS.exec(url);
@@ -81,17 +65,28 @@ function requestOf(positionals: readonly string[], headerTexts: readonly string[
     throw new UsageError(`${redactTarget(url)} is no URL; give http://host/path, or /path with -H 'Host: …'`);
   const headers = new HeaderList();
   for (const text of headerTexts) addHeader(headers, text);
-  const authority = parts[1] ?? headers.first("host") ?? "";
+  const [, scheme, written, target = "/"] = parts;
+  const authority = written ?? headers.first("host") ?? "";
   if (authority.includes("@"))
     throw new UsageError("the gateway refuses credentials in a URL; leave out what goes before @");
-  const target = parts[2] ?? "/";
+  const host = authority.replace(/:\d*$/, "").replace(/\.$/, "").toLowerCase();
   return {
     method,
-    host: authority.replace(/:\d*$/, "").replace(/\.$/, "").toLowerCase(),
-    listener,
+    host,
+    origin: { scheme: schemeOf(scheme), host, port: portOf(authority) },
     target: Buffer.from(target.startsWith("?") ? `/${target}` : target).toString("latin1"),
     headers,
   };
+}
+
+function schemeOf(text: string | undefined): Origin["scheme"] {
+  if (text === undefined) return null;
+  return text.toLowerCase() === "https" ? "https" : "http";
+}
+
+function portOf(authority: string): number | null {
+  const digits = /:(\d+)$/.exec(authority)?.[1];
+  return digits === undefined ? null : Number(digits);
 }
 
 function addHeader(headers: HeaderList, text: string): void {
@@ -113,6 +108,8 @@ interface Answer {
   /** Why the listener serves no such host, or null. */
   readonly unserved: string | null;
   readonly refusal: string | null;
+  /** Where the listener sends the client instead of asking a route; null: it does not. */
+  readonly redirect: { readonly status: number; readonly location: string } | null;
   /** The route that would take the request if it allowed the path that is refused, or null. */
   readonly wouldBe: string | null;
   readonly params: Readonly<Record<string, string>> | null;
@@ -129,6 +126,13 @@ interface Answer {
 
 /** Asks the listener first, as the gateway does: no route counts for a host that it does not serve. */
 function answerTo(request: RouteRequest, config: Config, listener: ListenerConfig): Answer {
+  const answer = routedAnswer(request, config, listener);
+  const { httpsRedirectPort: port } = listener;
+  const isRouted = port === null || (isChallenge(request) && answer.route !== null);
+  return { ...answer, redirect: isRouted ? null : httpsRedirect(request, port) };
+}
+
+function routedAnswer(request: RouteRequest, config: Config, listener: ListenerConfig): Omit<Answer, "redirect"> {
   const unserved = unservedBy(listener, request.host);
   // What passes bytes takes no request.
   const routes = unserved === null ? config.routes.filter((route) => !route.isPassthrough) : [];
@@ -143,7 +147,10 @@ function unservedBy({ name, hostnames }: ListenerConfig, host: string): string |
   return `listener ${name} serves ${hostnames.join(", ")}, not ${host || "a request without host"}`;
 }
 
-function describe(explanation: Explanation<RouteConfig>, config: Config): Omit<Answer, "listener" | "unserved"> {
+function describe(
+  explanation: Explanation<RouteConfig>,
+  config: Config,
+): Omit<Answer, "listener" | "unserved" | "redirect"> {
   const route = explanation.found?.target ?? null;
   const first = explanation.verdicts.find(({ isWinner }) => isWinner);
   const others = explanation.verdicts.filter(({ isWinner }) => !isWinner);
@@ -166,8 +173,11 @@ function describe(explanation: Explanation<RouteConfig>, config: Config): Omit<A
 }
 
 function textOf(answer: Answer, request: RouteRequest): string {
-  const target = Buffer.from(redactTarget(request.target), "latin1").toString();
-  const lines = [`${request.method} ${request.host || "(no host)"}${target}`];
+  const lines = [
+    `${request.method} ${request.host || "(no host)"}${shownTarget(request.target)}`,
+    `listener ${answer.listener}`,
+  ];
+  if (answer.redirect !== null) return [...lines, redirectLine(answer.redirect)].join("\n");
   if (answer.unserved !== null) lines.push(`no route takes it: 404 route_not_found; ${answer.unserved}`);
   else if (answer.refusal !== null) lines.push(...refusalLines(answer));
   else if (answer.route === null) lines.push("no route takes it: 404 route_not_found");
@@ -175,6 +185,14 @@ function textOf(answer: Answer, request: RouteRequest): string {
   if (answer.others.length > 0) lines.push("", "other routes:");
   for (const { route, reasons } of answer.others) lines.push(`  ${route}: ${reasons.join("; ")}`);
   return lines.join("\n");
+}
+
+function shownTarget(target: string): string {
+  return Buffer.from(redactTarget(target), "latin1").toString();
+}
+
+function redirectLine({ status, location }: NonNullable<Answer["redirect"]>): string {
+  return `redirected with ${status} to ${shownTarget(location)}: redirectToHttps of the listener, before any route`;
 }
 
 function refusalLines({ refusal, wouldBe }: Answer): string[] {

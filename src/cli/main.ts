@@ -25,6 +25,8 @@ const LATER = ["services", "status", "diff", "apply", "rollback", "service", "ag
 /** Runs the command that the arguments name; resolves with the exit code. */
 export async function main(args: readonly string[], context: CommandContext): Promise<number> {
   const [name = "help", ...rest] = args;
+  const asked = COMMANDS.find((one) => one.name === rest[0]);
+  if (name === "help" && asked !== undefined) return await main([asked.name, "--help"], context);
   if (name === "help" || name === "--help" || name === "-h") {
     if (args.length > 0) context.out(help());
     else context.err(help());

@@ -33,6 +33,7 @@ export const routes: Command = {
 interface RouteRow {
   readonly name: string;
   readonly hostnames: readonly string[];
+  readonly listeners: readonly string[];
   readonly matches: readonly string[];
   readonly plugins: readonly string[];
   readonly backends: readonly { readonly service: string; readonly weight: number }[];
@@ -43,16 +44,12 @@ function describeRoute(route: RouteConfig): RouteRow {
   return {
     name: route.name,
     hostnames: route.hostnames.length === 0 ? ["*"] : route.hostnames,
-    matches: route.isPassthrough ? [bytesText(route)] : route.matches.map(matchText),
+    listeners: route.listeners ?? ["*"],
+    matches: route.isPassthrough ? ["bytes"] : route.matches.map(matchText),
     plugins: route.plugins.map(pluginText),
     backends: route.backends.map(({ service, weight }) => ({ service, weight })),
     source: `${route.source.file}:${route.source.line ?? 1}`,
   };
-}
-
-/** What a route takes that passes bytes: nothing is read by which it could choose. */
-function bytesText({ listeners }: RouteConfig): string {
-  return `bytes of ${(listeners ?? []).join(", ")}`;
 }
 
 /** A use of a plugin, by its name. */
@@ -73,12 +70,13 @@ function fieldText(kind: FieldKind, { name, value }: FieldConfig): string {
 }
 
 function routeTable(rows: readonly RouteRow[]): string {
-  const cells = rows.map(({ name, hostnames, matches, plugins, backends }) => [
+  const cells = rows.map(({ name, hostnames, listeners, matches, plugins, backends }) => [
     name,
     hostnames.join(", "),
+    listeners.join(", "),
     matches.join("; "),
     plugins.join(", ") || "-",
     backends.map(({ service, weight }) => (backends.length > 1 ? `${service} (${weight})` : service)).join(", ") || "-",
   ]);
-  return table(["ROUTE", "HOSTS", "MATCHES", "PLUGINS", "BACKENDS"], cells);
+  return table(["ROUTE", "HOSTS", "LISTENERS", "MATCHES", "PLUGINS", "BACKENDS"], cells);
 }

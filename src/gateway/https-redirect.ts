@@ -16,19 +16,28 @@ export function httpsRedirects(listeners: readonly ListenerConfig[]): ReadonlyMa
 }
 
 /** True for a path that is routed in spite of a redirect, where a route takes it. */
-export function isChallenge({ target }: Exchange): boolean {
+export function isChallenge({ target }: Pick<Exchange, "target">): boolean {
   return target.startsWith(CHALLENGES);
 }
 
 /**
- * Sends the client to the same target under `https`. GET and HEAD get a 301, which every client knows; a 308 keeps
- * other methods as they are. Throws a GatewayError for a request that names no host.
+ * Where a request is sent: the same target under `https`. GET and HEAD get a 301, which every client knows; a 308
+ * keeps other methods as they are. Null for a request that names no host.
  */
-export function redirectToHttps(exchange: Exchange, port: number): void {
-  const { host, method, target } = exchange;
-  if (host === "") throw new GatewayError("bad_request", "The request names no host to go to by https.");
+export function httpsRedirect(
+  { host, method, target }: Pick<Exchange, "host" | "method" | "target">,
+  port: number,
+): { readonly status: number; readonly location: string } | null {
+  if (host === "") return null;
   const status = method === "GET" || method === "HEAD" ? 301 : 308;
-  const location = `https://${host}${port === 443 ? "" : `:${port}`}${target}`;
+  return { status, location: `https://${host}${port === 443 ? "" : `:${port}`}${target}` };
+}
+
+/** Sends the client there. Throws a GatewayError for a request that names no host. */
+export function redirectToHttps(exchange: Exchange, port: number): void {
+  const redirect = httpsRedirect(exchange, port);
+  if (redirect === null) throw new GatewayError("bad_request", "The request names no host to go to by https.");
+  const { status, location } = redirect;
   const head = { status, reason: STATUS_CODES[status] ?? "", headers: headerList([["Location", location]]) };
   exchange.respond(head, null);
 }

@@ -24,11 +24,11 @@ describe("torii routes", () => {
   test("says of a route that passes bytes whose bytes they are", async () => {
     const { out } = await torii(["routes"], FILES);
     expect(out.split("\n").map((line) => line.trimEnd())).toEqual([
-      "ROUTE  HOSTS       MATCHES         PLUGINS  BACKENDS",
-      "db     *           bytes of db     -        s",
-      "vault  vault.test  bytes of names  -        s (2), t (1)",
-      "rest   *           bytes of names  -        t",
-      "web    *           /*              respond  -",
+      "ROUTE  HOSTS       LISTENERS  MATCHES  PLUGINS  BACKENDS",
+      "db     *           db         bytes    -        s",
+      "vault  vault.test  names      bytes    -        s (2), t (1)",
+      "rest   *           names      bytes    -        t",
+      "web    *           *          /*       respond  -",
     ]);
   });
 });

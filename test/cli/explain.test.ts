@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { CERTS } from "../config/folder.ts";
 import { SHOP, torii } from "./support.ts";
 
 const explain = (...args: readonly string[]) => torii(["explain", ...args], SHOP);
@@ -17,6 +18,7 @@ describe("torii explain", () => {
     const [before = "", after = ""] = out.split("\n\nother routes:\n");
     expect(before.split("\n")).toEqual([
       "GET shop.test/users/7?x=1",
+      "listener http",
       "route    users",
       "path     /users/7",
       'params   {"id":"7"}',
@@ -100,7 +102,7 @@ describe("torii explain", () => {
     expect(refused).toMatchObject({ route: null, wouldBe: "all", refusal: expect.stringContaining("dot") });
     expect(refused.others.map((other: { route: string }) => other.route)).not.toContain("all");
     const { out } = await explain("GET", "http://shop.test/users/x/../7");
-    expect(out.split("\n")[2]).toBe("route all would take it, if its paths allowed that");
+    expect(out.split("\n")[3]).toBe("route all would take it, if its paths allowed that");
     expect((await answer("GET", "http://shop.test/users/7")).wouldBe).toBeNull();
     const nobody = await answer("GET", "http://other.test/a/../b");
     expect(nobody).toMatchObject({ route: null, wouldBe: null, refusal: expect.any(String) });
@@ -123,10 +125,49 @@ describe("torii explain", () => {
     const { code, out } = await torii(["explain", ...args], HOSTS);
     expect(code).toBe(0);
     if (unserved !== null) {
-      expect(out.split("\n").slice(1)).toEqual([`no route takes it: 404 route_not_found; ${unserved}`]);
+      expect(out.split("\n").slice(2)).toEqual([`no route takes it: 404 route_not_found; ${unserved}`]);
     }
     const json = JSON.parse((await torii(["explain", ...args, "--json"], HOSTS)).out);
     expect(json).toMatchObject({ listener: args[3] ?? "shop", route, unserved, refusal: null, wouldBe: null });
+  });
+
+  const EDGE = {
+    "torii.yaml": `listeners:
+  - { name: web, port: 80, redirectToHttps: { port: 8443 } }
+  - { name: lan, port: 8081 }
+  - { name: all, port: 8443, tls: { certificates: [{ cert: certs/alone.pem, key: certs/alone.key }] } }
+  - { name: shop, port: 8443, hostnames: [shop.example.com], tls: { certificates: [{ cert: certs/shop.pem, key: certs/shop.key }] } }
+  - { name: names, port: 9443, protocol: tls_passthrough }
+`,
+    "routes/a.yaml": `routes: [{ name: any, plugins: [${ANSWER}] }, { name: proof, matches: [{ path: /.well-known/acme-challenge/* }], plugins: [${ANSWER}] }]`,
+    ...CERTS,
+  };
+  const edge = (...args: readonly string[]) => torii(["explain", ...args], EDGE);
+
+  test.each([
+    ["https://a.test/", "all"],
+    ["https://shop.example.com/", "shop"],
+    ["https://shop.example.com:8443/", "shop"],
+    ["https://shop.example.com:443/", "shop"],
+    ["https://shop.example.com:9443/", "names"],
+    ["http://shop.example.com/", "web"],
+    ["http://shop.example.com:8081/", "lan"],
+    ["http://shop.example.com:8443/", "web"],
+    ["/", "web"],
+  ])("asks the listener that %s comes to, by its port, its scheme and its host", async (url, listener) => {
+    const { out } = await edge("GET", url, "--json");
+    expect(JSON.parse(out).listener).toBe(listener);
+  });
+
+  test("says that a listener redirects, unless a route takes an authority's question", async () => {
+    expect(await edge("POST", "http://shop.example.com/x?token=abc")).toMatchObject({
+      code: 0,
+      out: "POST shop.example.com/x?token=***\nlistener web\nredirected with 308 to https://shop.example.com:8443/x?token=***: redirectToHttps of the listener, before any route",
+    });
+    const redirected = JSON.parse((await edge("GET", "http://shop.example.com/x", "--json")).out);
+    expect(redirected.redirect).toEqual({ status: 301, location: "https://shop.example.com:8443/x" });
+    const proof = JSON.parse((await edge("GET", "http://a.test/.well-known/acme-challenge/x", "--json")).out);
+    expect(proof).toMatchObject({ route: "proof", redirect: null });
   });
 
   test("refuses a listener that is not there, and names those that are", async () => {

@@ -119,7 +119,13 @@ export function createStatusServer(options: StatusServerOptions): StatusServer {
     });
     return { port: server.port ?? options.port, close: () => server.stop(true) };
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`the status server cannot listen on ${options.address}:${options.port}: ${why}`, { cause });
+    const where = `${options.address}:${options.port}`;
+    throw new Error(`the status server cannot listen on ${where}: ${whyNot(cause)}`, { cause });
   }
+}
+
+function whyNot(cause: unknown): string {
+  const code = cause instanceof Error && "code" in cause ? cause.code : null;
+  if (code === "EADDRINUSE") return "another process has the port; end that one, or choose another";
+  return cause instanceof Error ? cause.message : String(cause);
 }

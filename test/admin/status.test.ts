@@ -132,7 +132,7 @@ describe("the status server", () => {
       metrics: { render: async () => "" },
     };
     expect(() => createStatusServer(options)).toThrow(
-      `the status server cannot listen on 127.0.0.1:${taken.port}: Failed to start server`,
+      `the status server cannot listen on 127.0.0.1:${taken.port}: another process has the port; end that one, or choose another`,
     );
     taken.stop(true);
   });

@@ -17,6 +17,10 @@ export function sharingFault(one: ListenerConfig, other: ListenerConfig): string
   if (one.expectsProxyProtocol !== other.expectsProxyProtocol) {
     return `${taken}, whose proxyProtocol differs; give both the same, or choose another port`;
   }
+  // One socket takes the datagrams of a port, with one certificate.
+  if (one.hasHttp3 && other.hasHttp3) {
+    return `${taken}, which serves HTTP/3 there too; leave http3 to one of them, or choose another port`;
+  }
   // A wildcard and a name that it takes may be two listeners': who names a host more exactly serves it.
   const shared = namesOf(one).find((name) => namesOf(other).includes(name));
   if (shared === undefined) return null;

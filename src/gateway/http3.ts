@@ -25,8 +25,11 @@ export interface Http3Deps {
 const LEAVING_MS = 250;
 
 interface Serving {
-  /** Equal while the same socket may go on. */
+  /** Address and port. */
   readonly key: string;
+  /** What it shows and signs with, as PEM: the runtime cannot change them. */
+  readonly certPem: string;
+  readonly keyPem: string;
   readonly server: Http3Server;
 }
 
@@ -37,23 +40,19 @@ export function createHttp3({ newId, hooks, log }: Http3Deps): Http3 {
   function serve(listener: ListenerConfig, settings: Http3Settings, at: Place): Serving | null {
     const [certificate] = listener.tls?.certificates ?? [];
     if (certificate === undefined) return null;
-    const key = [listener.address, at.port, certificate.fingerprint].join(" ");
-    const same = serving.get(key);
-    if (same !== undefined) {
-      serving.delete(key);
-      same.server.update(settings);
-      return same;
-    }
-    // The runtime cannot change a certificate: whoever had the port lets go of it first.
-    for (const [other, { server }] of serving) {
-      if (!other.startsWith(`${listener.address} ${at.port} `)) continue;
-      serving.delete(other);
-      server.close();
-    }
     const { certPem, keyPem } = certificate;
     const { address } = listener;
+    const key = `${address} ${at.port}`;
+    const before = serving.get(key);
+    serving.delete(key);
+    if (before?.certPem === certPem && before.keyPem === keyPem) {
+      before.server.update(settings);
+      return before;
+    }
+    // Whoever had the port lets go of it first.
+    before?.server.close();
     try {
-      return { key, server: createHttp3Server({ ...settings, address, certPem, keyPem, ...at }) };
+      return { key, certPem, keyPem, server: createHttp3Server({ ...settings, address, certPem, keyPem, ...at }) };
     } catch (error) {
       log.error({ err: error, listener: listener.name }, "HTTP/3 cannot be offered");
       return null;

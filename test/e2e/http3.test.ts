@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { writeFile } from "node:fs/promises";
 import { responseFields } from "../../src/gateway/response-fields.ts";
 import { authority, type TestCertificate } from "../support/certificates.ts";
 import { answer } from "../support/forward.ts";
@@ -37,6 +38,14 @@ function start(url: string, setup: Setup = {}): Promise<TestGateway> {
 function fetchHttp3({ port }: TestGateway, path: string, init: BunFetchRequestInit = {}): Promise<Response> {
   const url = `https://127.0.0.1:${port}${path}`;
   return fetch(url, { ...init, protocol: "http3", tls: { rejectUnauthorized: false } });
+}
+
+/** Asks as a client of its own, for one knows more authorities from its start only; its status, or "refused". */
+async function askInTrust(port: number): Promise<string> {
+  const init = `{ protocol: "http3", signal: AbortSignal.timeout(3000) }`;
+  const code = `console.log(await fetch("https://127.0.0.1:${port}/", ${init}).then((r) => r.status, () => "refused"))`;
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: authority("HTTP3 root").certPath };
+  return (await Bun.$`${process.execPath} -e ${code}`.env(env).text()).trim();
 }
 
 describe("HTTP/3", () => {
@@ -149,6 +158,20 @@ describe("HTTP/3", () => {
         () => "refused",
       ),
     ).toBe("refused");
+  });
+
+  test("shows the intermediates that a reload adds to the certificate that it has", async () => {
+    await using upstream = startAnswering(() => ok());
+    const whole = authority("HTTP3 root")
+      .intermediate("HTTP3 middle")
+      .issue({ names: ["gw.test"], otherNames: ["IP:127.0.0.1"] });
+    const certPath = `${whole.certPath}.alone`;
+    await writeFile(certPath, whole.cert.slice(0, whole.cert.indexOf("-----BEGIN", 1)));
+    await using gateway = await start(upstream.url, { certificate: { ...whole, certPath } });
+    expect(await askInTrust(gateway.port)).toBe("refused");
+    await writeFile(certPath, whole.cert);
+    expect(await gateway.gateway.reload()).toMatchObject({ isLive: true });
+    expect(await askInTrust(gateway.port)).toBe("200");
   });
 
   test("tells the service when its client has left", async () => {

@@ -14,12 +14,12 @@ export function offersHttp3({ hasHttp3, tls }: Pick<ListenerConfig, "hasHttp3" |
   return hasHttp3 && tls !== null && tls.clientAuth === null;
 }
 
-/** Fields that a listener puts into every response, or null. HSTS only over TLS: elsewhere it must not be (7.2). */
-export function responseFields(
-  listener: Pick<ListenerConfig, "hsts" | "protocol" | "port" | "hasHttp3" | "tls">,
-): OwnFields | null {
-  const { hsts, protocol, port } = listener;
-  if (protocol !== "https") return null;
+/**
+ * Fields that a listener puts into every response, or null. HSTS must be over TLS only (7.2): where it is configured
+ * elsewhere, the configuration is refused.
+ */
+export function responseFields(listener: Pick<ListenerConfig, "hsts" | "port" | "hasHttp3" | "tls">): OwnFields | null {
+  const { hsts, port } = listener;
   const pairs: (readonly [string, string])[] = [];
   if (hsts !== null) pairs.push(["Strict-Transport-Security", hstsValue(hsts)]);
   // A port that the system chooses is not known yet.

@@ -128,7 +128,7 @@ describe("HTTP/3", () => {
       isStrictSni: false,
       clientAuth: null,
     } as const;
-    const listener = { hsts: null, protocol: "https", port: 8443, hasHttp3: true, tls } as const;
+    const listener = { hsts: null, port: 8443, hasHttp3: true, tls } as const;
     expect(responseFields(listener)?.pairs).toEqual([["Alt-Svc", 'h3=":8443"; ma=3600']]);
     expect(responseFields({ ...listener, hasHttp3: false })).toBeNull();
   });

@@ -246,7 +246,10 @@ describe("torii validate", () => {
     await using redis = await startRedis();
     const files = { "torii.yaml": JSON.stringify({ redis: redis.url, listeners: [{ name: "a", port: 1, tls: TLS }] }) };
     const { code, out } = await command(["validate"], files);
-    expect([code, out]).toEqual([1, expect.stringContaining("store shop does not exist; set the key torii:certificates:shop")]);
+    expect([code, out]).toEqual([
+      1,
+      expect.stringContaining("store shop does not exist; set the key torii:certificates:shop"),
+    ]);
     await put(redis, renewed());
     expect(await command(["validate"], files)).toMatchObject({ code: 0, out: expect.stringContaining("valid:") });
   });

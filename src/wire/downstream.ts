@@ -14,7 +14,7 @@ import { RequestBody, type RequestBodyOwner } from "./request-body.ts";
 import { CONTINUE, interimText, responseDelimiter, responseText, toldLength } from "./response-text.ts";
 import { ResponseWriter, type ResponseWriterOwner } from "./response-writer.ts";
 import { Timer } from "./timer-wheel.ts";
-import type { Tunnel, TunnelEnd } from "./tunnel.ts";
+import { TUNNEL_LINGER_MS, type Tunnel, type TunnelEnd } from "./tunnel.ts";
 import { openTunnel, Upgrade } from "./upgrade.ts";
 import { asBuffer, NOTHING } from "./view.ts";
 
@@ -35,6 +35,7 @@ export class Downstream
   #body: RequestBody | null = null;
   #writer: ResponseWriter | null = null;
   #served = 0;
+  #idleAt = 0;
   #closesAfter = false;
   #hasEnded = false;
   #isConsuming = false;
@@ -65,11 +66,11 @@ export class Downstream
   }
 
   onDrain(): void {
-    if (this.#state === "tunnel") {
-      this.tunnel?.drained(this);
-      return;
-    }
-    const isDrained = this.outlet.drain();
+    if (this.#state === "tunnel") this.tunnel?.drained(this);
+    else this.#drained(this.outlet.drain());
+  }
+
+  #drained(isDrained: boolean): void {
     if (this.#writer !== null) {
       if (isDrained) this.#context.wheel.disarm(this);
       else this.armIdle();
@@ -243,7 +244,8 @@ export class Downstream
     if (exchange !== this.#exchange || this.#state === "closed") return;
     exchange.isAnswered = true;
     exchange.status = head.status;
-    if (head.status === 101) this.#switch(exchange, head, body);
+    if (head.status === 101 && body instanceof Upgrade) this.#switch(exchange, head, body);
+    else if (head.status === 101) this.responseBroken(new GatewayError("internal", "A 101 with nothing to switch to."));
     else if (body === null || body instanceof Uint8Array) this.#respondWhole(exchange, head, body);
     else this.#respondStream(exchange, head, body);
   }
@@ -331,9 +333,9 @@ export class Downstream
   }
 
   #next(): void {
-    const { wheel, limits } = this.#context;
     this.#state = "idle";
-    wheel.arm(this, limits.idleTimeoutMs);
+    this.#idleAt = now();
+    this.armIdle();
     this.#gate.open();
     if (this.#isConsuming || this.outlet.isBlocked) return;
     const held = this.#gate.takeHeld();
@@ -344,12 +346,11 @@ export class Downstream
   #linger(): void {
     this.#state = "lingering";
     this.outlet.end();
-    if (this.#hasEnded && !this.outlet.isBlocked) {
-      this.#socket.end();
-      return;
+    if (this.#hasEnded && !this.outlet.isBlocked) this.#socket.end();
+    else {
+      this.#gate.open();
+      this.#armLinger();
     }
-    this.#gate.open();
-    this.#armLinger();
   }
 
   #armLinger(): void {
@@ -371,23 +372,23 @@ export class Downstream
 
   closeIdle(since: number): void {
     // What has asked for nothing yet may have, unread: the time for its head bounds it.
-    const isIdle = this.#state === "idle" && this.#served > 0;
-    if (isIdle && this.dueAt - this.#context.limits.idleTimeoutMs <= since) this.#socket.end();
+    if (this.#state === "idle" && this.#served > 0 && this.#idleAt <= since) this.#socket.end();
   }
 
   goAway(): void {
     this.tunnel?.goAway();
   }
 
+  linger(): void {
+    if (this.#state === "tunnel") this.#context.wheel.arm(this, TUNNEL_LINGER_MS);
+  }
+
   terminate(): void {
+    this.tunnel?.closed(this, true);
     this.#socket.terminate();
   }
 
-  #switch(exchange: Exchange, head: ResponseHead, body: Body): void {
-    if (!(body instanceof Upgrade)) {
-      this.responseBroken(new GatewayError("internal", "A 101 without a connection to switch to."));
-      return;
-    }
+  #switch(exchange: Exchange, head: ResponseHead, body: Upgrade): void {
     const held = this.#gate.takeHeld();
     this.outlet.text(interimText(head, this.#context.own));
     this.#gate.open();

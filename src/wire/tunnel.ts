@@ -5,6 +5,9 @@ import { WebSocketParting } from "./websocket-parting.ts";
 /** So long a client that was told to go has to answer, before its server is told in its place. */
 const PARTING_MS = 1000;
 
+/** How long a peer that reads nothing, or does not close, may hold what a tunnel that is over has left for it. */
+export const TUNNEL_LINGER_MS = 10_000;
+
 /** Where a tunnel's bytes leave: a socket's outlet, or a stream's. */
 export interface TunnelOutlet {
   readonly isBlocked: boolean;
@@ -30,6 +33,8 @@ export interface TunnelEnd {
   /** The tunnel is there: what came before may be given to it. */
   opened?(): void;
   setPaused(isPaused: boolean): void;
+  /** The tunnel is over: sends what is left, takes no more, and is gone when its peer is, or after so long in any case. */
+  linger(): void;
   /** Closes at once, with a reset where the runtime can. */
   terminate(): void;
 }
@@ -54,6 +59,7 @@ export class Tunnel extends Timer {
   readonly #options: TunnelOptions;
   readonly #parting: WebSocketParting | null;
   #isParting = false;
+  #isBroken = false;
   #isClosed = false;
 
   constructor(down: TunnelEnd, up: TunnelEnd, options: TunnelOptions) {
@@ -69,6 +75,7 @@ export class Tunnel extends Timer {
 
   /** Bytes that came from one end. */
   data(from: TunnelEnd, bytes: Uint8Array): void {
+    if (this.#isClosed) return;
     const to = this.#other(from);
     const { tally } = this.#options;
     if (from === this.#down) tally.bytesReceived += bytes.length;
@@ -99,8 +106,10 @@ export class Tunnel extends Timer {
 
   /** One end's socket can be written to again. */
   drained(end: TunnelEnd): void {
+    const isDrained = end.outlet.drain();
     this.#touch();
-    if (end.outlet.drain()) this.#other(end).setPaused(false);
+    if (this.#isClosed) end.linger();
+    else if (isDrained) this.#other(end).setPaused(false);
   }
 
   /** One end sends no more. */
@@ -110,9 +119,14 @@ export class Tunnel extends Timer {
     if (this.#down.outlet.isEnded && this.#up.outlet.isEnded) this.#close();
   }
 
-  /** One end's socket is gone. A reset is passed on as one; without it, the end had ended, or ends now. */
+  /**
+   * One end's socket is gone, or is broken off by us. A reset is passed on as one, for an end that is held back would
+   * never hear of a mere end; without it, the end had ended, or ends now.
+   */
   closed(end: TunnelEnd, isReset: boolean): void {
-    if (this.#isClosed) return;
+    // To break the other one off comes back to here.
+    if (this.#isClosed || this.#isBroken) return;
+    this.#isBroken = isReset;
     if (isReset) this.#other(end).terminate();
     else this.#other(end).outlet.end();
     this.#close();
@@ -143,5 +157,10 @@ export class Tunnel extends Timer {
     // Left in the wheel it would keep both connections in memory until its slot comes up.
     this.#options.wheel.remove(this);
     this.#options.onClosed();
+    for (const end of [this.#down, this.#up]) {
+      // Who is not read would never be seen to close.
+      end.setPaused(false);
+      end.linger();
+    }
   }
 }

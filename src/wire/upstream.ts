@@ -14,7 +14,7 @@ import { ResponseBody, type ResponseBodyOwner } from "./response-body.ts";
 import { lastChunk } from "./response-writer.ts";
 import type { SocketOwner } from "./socket-events.ts";
 import { Timer, type TimerWheel } from "./timer-wheel.ts";
-import type { Tunnel, TunnelEnd } from "./tunnel.ts";
+import { TUNNEL_LINGER_MS, type Tunnel, type TunnelEnd } from "./tunnel.ts";
 import { Upgrade } from "./upgrade.ts";
 import { viewFrom } from "./view.ts";
 
@@ -370,6 +370,10 @@ export class Upstream extends Timer implements SocketOwner, BodySink, ResponseBo
   /** Waits for the next attempt; closes after so much silence. */
   rest(idleMs: number): void {
     this.#owner.wheel.arm(this, idleMs);
+  }
+
+  linger(): void {
+    if (this.#state === "tunnel") this.#owner.wheel.arm(this, TUNNEL_LINGER_MS);
   }
 
   terminate(): void {

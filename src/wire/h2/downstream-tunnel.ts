@@ -1,4 +1,4 @@
-import type { Tunnel, TunnelEnd, TunnelOutlet } from "../tunnel.ts";
+import { TUNNEL_LINGER_MS, type Tunnel, type TunnelEnd, type TunnelOutlet } from "../tunnel.ts";
 import { copyFrom } from "../view.ts";
 import { H2_CODE } from "./frame.ts";
 import type { H2Stream } from "./stream.ts";
@@ -64,6 +64,11 @@ export class StreamTunnelEnd implements TunnelEnd, TunnelOutlet {
   setPaused(isPaused: boolean): void {
     this.#isPaused = isPaused;
     if (!isPaused) this.#give();
+  }
+
+  linger(): void {
+    this.discard();
+    if (!this.#stream.isClosed) this.#stream.carrier.wheel.arm(this.#stream, TUNNEL_LINGER_MS);
   }
 
   terminate(): void {

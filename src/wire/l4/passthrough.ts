@@ -102,8 +102,6 @@ export class PassthroughConnection extends TunnelSocket implements Passage, Serv
     if (proxyProtocol !== null) endpoint.outlet.bytes(proxyHeader(proxyProtocol, this.client, this.to));
     const finish = () => {
       this.#finish();
-      this.linger();
-      endpoint.linger();
       onClosed();
     };
     this.#passHeld(new Tunnel(this, endpoint, { tally: this, wheel, idleMs, onClosed: finish }));

@@ -2,10 +2,7 @@ import type { Socket } from "bun";
 import { Outlet } from "../outlet.ts";
 import type { SocketOwner } from "../socket-events.ts";
 import { Timer, type TimerWheel } from "../timer-wheel.ts";
-import type { Tunnel, TunnelEnd } from "../tunnel.ts";
-
-/** How long a peer that reads nothing may hold what a tunnel that is over has left for it. */
-const LINGER_MS = 10_000;
+import { TUNNEL_LINGER_MS, type Tunnel, type TunnelEnd } from "../tunnel.ts";
 
 /** A socket as one end of a tunnel, for as long as the socket lives. */
 export abstract class TunnelSocket extends Timer implements TunnelEnd, SocketOwner {
@@ -35,7 +32,7 @@ export abstract class TunnelSocket extends Timer implements TunnelEnd, SocketOwn
 
   onDrain(): void {
     if (!this.#isLingering) this.tunnel?.drained(this);
-    else if (!this.outlet.drain()) this.#wheel.arm(this, LINGER_MS);
+    else if (!this.outlet.drain()) this.#wheel.arm(this, TUNNEL_LINGER_MS);
   }
 
   onEnd(): void {
@@ -63,7 +60,7 @@ export abstract class TunnelSocket extends Timer implements TunnelEnd, SocketOwn
     this.#isLingering = true;
     this.setPaused(false);
     this.outlet.end();
-    this.#wheel.arm(this, LINGER_MS);
+    this.#wheel.arm(this, TUNNEL_LINGER_MS);
   }
 
   override fire(): void {

@@ -3,11 +3,13 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect as connectHttp2 } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { authority } from "../support/certificates.ts";
 import { connect } from "../support/client.ts";
 import { get, request } from "../support/forward.ts";
 import { eventually } from "../support/load.ts";
 import { header } from "../support/message.ts";
 import { startTorii, type ToriiProcess } from "../support/process.ts";
+import { connectTls } from "../support/tls-client.ts";
 import { closedPort } from "../support/unreachable.ts";
 import { catchAll } from "../support.ts";
 
@@ -241,4 +243,24 @@ describe("torii run, told to end", () => {
     expect(client.peer.text.endsWith("0\r\n\r\n")).toBe(false);
     expect(await running.torii.exited).toBe(0);
   }, 30_000);
+});
+
+test("ends the process in time when TLS clients take no notice of it", async () => {
+  const server = authority().issue({ names: ["gw.test"] });
+  const [port, status] = [closedPort(), closedPort()];
+  const tls = { certificates: [{ cert: server.certPath, key: server.keyPath }] };
+  const torii = {
+    listeners: [{ name: "https", address: "127.0.0.1", port, tls }],
+    status: { address: "127.0.0.1", port: status },
+    shutdown: { delay: "0s", timeout: "100ms" },
+  };
+  await mkdir(join(folder, "routes"));
+  await writeFile(join(folder, "torii.yaml"), JSON.stringify(torii));
+  await writeFile(join(folder, "routes/main.yaml"), JSON.stringify(catchAll("http://127.0.0.1:9")));
+  await using process = startTorii(["run", "--config", "torii.yaml"], folder);
+  await process.says(/status is on/);
+  using client = await connectTls({ port }, { name: "gw.test" });
+  client.raw.peer.pause();
+  process.signal("SIGTERM");
+  expect(await Promise.race([process.exited, Bun.sleep(5000).then(() => "still there")])).toBe(0);
 });

@@ -27,6 +27,8 @@ export interface Listeners {
 export interface DrainManner {
   /** Accepting stops first: somebody else accepts on the same sockets. */
   readonly isRelieved: boolean;
+  /** The gateway goes on without this process: clients that keep a connection get the time to be told to leave it. */
+  readonly isPatient: boolean;
 }
 
 /** A socket that was opened elsewhere. */
@@ -47,8 +49,12 @@ export interface ListenersDeps {
   readonly gate: AcceptGate;
 }
 
-/** Connections that were accepted just before the drain have not asked yet: closing them at once would fail them. */
-const RELIEVED_DELAY_MS = 250;
+/**
+ * To close a connection between two requests fails the one that is on its way already. So, where there is time, only
+ * those are closed whose clients have been silent for so long, and looked for so often.
+ */
+const SILENT_MS = 10_000;
+const LOOK_MS = 250;
 
 interface Open extends PlannedSocket {
   readonly listener: Listener;
@@ -103,9 +109,10 @@ export function createListeners(deps: ListenersDeps): Listeners {
     async drain({ delayMs, timeoutMs }, manner) {
       for (const listener of all()) listener.drain();
       if (manner?.isRelieved) for (const listener of all()) listener.stopAccepting();
-      await Bun.sleep(manner?.isRelieved ? Math.max(delayMs, RELIEVED_DELAY_MS) : delayMs);
+      await Bun.sleep(delayMs);
       for (const listener of all()) listener.goAway();
-      await within(Promise.all(all().map((listener) => listener.stop())), timeoutMs);
+      if (manner?.isPatient) await waitForClients(all(), timeoutMs);
+      else await within(Promise.all(all().map((listener) => listener.stop())), timeoutMs);
     },
     cutSlowest: (bytes) =>
       cutSlowest(
@@ -119,6 +126,20 @@ export function createListeners(deps: ListenersDeps): Listeners {
       for (const listener of all()) listener.terminate();
     },
   };
+}
+
+/** Lets clients have their answers, and be told to go by them, for as long as there is time. */
+async function waitForClients(listeners: readonly Listener[], timeoutMs: number): Promise<void> {
+  for (const listener of listeners) listener.stopAccepting();
+  const closeSilent = () => {
+    for (const listener of listeners) listener.closeIdle(SILENT_MS);
+  };
+  closeSilent();
+  const looking = setInterval(closeSilent, LOOK_MS);
+  await within(Promise.all(listeners.map((listener) => listener.emptied())), timeoutMs);
+  clearInterval(looking);
+  // What is left between requests ends in order: what is broken off afterwards is reset.
+  for (const listener of listeners) void listener.stop();
 }
 
 function openListener(planned: PlannedSocket, config: Config, { socketFor, ...deps }: ListenersDeps): Open {

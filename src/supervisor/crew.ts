@@ -71,7 +71,7 @@ export function createCrew(options: CrewOptions): Crew {
   async function leave(given: readonly Slot[]): Promise<void> {
     for (const slot of given) leaving.add(slot);
     steer();
-    await Promise.all(given.map((slot) => slot.stop()));
+    await Promise.all(given.map((slot) => slot.stop({ isPatient: true })));
     for (const slot of given) leaving.delete(slot);
   }
 
@@ -102,7 +102,7 @@ export function createCrew(options: CrewOptions): Crew {
     },
     shrink,
     async stop() {
-      await Promise.all([...slots, ...leaving].map((slot) => slot.stop()));
+      await Promise.all([...slots, ...leaving].map((slot) => slot.stop({ isPatient: false })));
     },
     kill() {
       for (const slot of [...slots, ...leaving]) slot.kill();

@@ -18,8 +18,8 @@ const toWorker = z.discriminatedUnion("type", [
     sockets: z.array(socket),
   }),
   z.strictObject({ type: z.literal("reload"), id: z.int(), certificates }),
-  /** `isRelieved`: another worker accepts on the same sockets already. */
-  z.strictObject({ type: z.literal("drain"), isRelieved: z.boolean() }),
+  /** `isRelieved`: another worker accepts on the same sockets already; `isPatient`: the gateway goes on without it. */
+  z.strictObject({ type: z.literal("drain"), isRelieved: z.boolean(), isPatient: z.boolean() }),
   z.strictObject({ type: z.literal("metrics"), id: z.int() }),
   z.strictObject({ type: z.literal("reopen_logs") }),
 ]);

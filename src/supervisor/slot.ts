@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { DrainManner } from "../gateway/listeners.ts";
 import { type Backoff, createBackoff } from "./backoff.ts";
 import { failure, type Result } from "./inbox.ts";
 import type { RestartReason } from "./metrics.ts";
@@ -21,8 +22,8 @@ export interface Slot {
   revive(): void;
   /** Resolves when no worker is being started. */
   settled(): Promise<void>;
-  /** Starts nobody any more, and drains who is there, all at once. */
-  stop(): Promise<void>;
+  /** Starts nobody any more, and drains who is there, all at once. `isPatient`: other slots go on. */
+  stop(manner: Pick<DrainManner, "isPatient">): Promise<void>;
   kill(): void;
 }
 
@@ -72,9 +73,10 @@ export function createSlot(options: SlotOptions): Slot {
     replace: (reason) => replace(reason, state),
     revive: state.pause.end,
     settled: () => state.inTurn(() => Promise.resolve()),
-    async stop() {
+    async stop({ isPatient }) {
       giveUp(state);
-      await Promise.all([...state.processes].map((worker) => stopOne(worker, state)));
+      const manner = { isRelieved: false, isPatient };
+      await Promise.all([...state.processes].map((worker) => stopOne(worker, manner, state)));
       await state.inTurn(() => Promise.resolve());
     },
     kill() {
@@ -162,15 +164,12 @@ async function replace(reason: RestartReason, state: State): Promise<Result> {
   }
   state.options.onRestart(reason);
   // It drains outside the turn: meanwhile the new one may need a replacement.
-  if (before !== null && state.processes.has(before)) await drain(before, { isRelieved: true }, state);
+  const manner = { isRelieved: true, isPatient: true };
+  if (before !== null && state.processes.has(before)) await drain(before, manner, state);
   return result;
 }
 
-async function drain(
-  worker: WorkerProcess,
-  manner: { readonly isRelieved: boolean },
-  { options }: State,
-): Promise<void> {
+async function drain(worker: WorkerProcess, manner: DrainManner, { options }: State): Promise<void> {
   worker.drain(manner);
   const timer = setTimeout(() => {
     options.log.error({ worker: options.number, pid: worker.pid }, "worker did not end in time and is killed");
@@ -180,8 +179,8 @@ async function drain(
   clearTimeout(timer);
 }
 
-function stopOne(worker: WorkerProcess, state: State): Promise<unknown> {
-  if (worker.isServing) return drain(worker, { isRelieved: false }, state);
+function stopOne(worker: WorkerProcess, manner: DrainManner, state: State): Promise<unknown> {
+  if (worker.isServing) return drain(worker, manner, state);
   // One that drains goes on; one that only starts has nothing to end.
   if (!worker.isLeaving) worker.kill();
   return worker.exited;

@@ -1,3 +1,4 @@
+import type { DrainManner } from "../gateway/listeners.ts";
 import { within } from "../gateway/within.ts";
 import { createInbox, failure, type Inbox, type Result } from "./inbox.ts";
 import { createLineJoin } from "./line-join.ts";
@@ -53,8 +54,8 @@ export interface WorkerProcess extends MetricSource {
   readonly isLeaving: boolean;
   reload(): Promise<Result>;
   reopenLogs(): void;
-  /** Ends it gracefully, by the bounds of its configuration. `isRelieved`: another accepts on its sockets. */
-  drain(manner: { readonly isRelieved: boolean }): void;
+  /** Ends it gracefully, by the bounds of its configuration. */
+  drain(manner: DrainManner): void;
   kill(): void;
 }
 
@@ -135,9 +136,9 @@ export function startWorker(options: WorkerOptions): WorkerProcess {
       return answer ?? failure("it did not answer");
     },
     reopenLogs: () => send({ type: "reopen_logs" }),
-    drain({ isRelieved }) {
+    drain({ isRelieved, isPatient }) {
       isLeaving = true;
-      send({ type: "drain", isRelieved });
+      send({ type: "drain", isRelieved, isPatient });
     },
     kill: () => child.kill("SIGKILL"),
   };

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { OpenCatalog } from "../config/catalog.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { createGateway, type Gateway } from "../gateway/gateway.ts";
+import type { DrainManner } from "../gateway/listeners.ts";
 import { createMemoryRegistry, type MemoryRegistry } from "../registry/memory.ts";
 import { LAST_METRICS, type ToWorker } from "./message.ts";
 import { createWorkerCertificates, type WorkerCertificates } from "./worker-certificates.ts";
@@ -37,9 +38,9 @@ interface Worker {
  * with whether it served.
  */
 export async function runWorker(channel: WorkerChannel, context: WorkerContext): Promise<boolean> {
-  const drain = Promise.withResolvers<{ readonly isRelieved: boolean }>();
+  const drain = Promise.withResolvers<DrainManner>();
   const start = Promise.withResolvers<Start>();
-  const alone = { isRelieved: false };
+  const alone = { isRelieved: false, isPatient: false };
   const signals = listenToSignals(() => drain.resolve(alone));
   const early: ToWorker[] = [];
   let handle = (message: ToWorker): void => void early.push(message);
@@ -149,7 +150,7 @@ function reopenLogs({ gateway, log }: Worker): void {
   }
 }
 
-async function drainWorker(worker: Worker, manner: { readonly isRelieved: boolean }): Promise<void> {
+async function drainWorker(worker: Worker, manner: DrainManner): Promise<void> {
   const { gateway, sockets, log, channel } = worker;
   const { delayMs, timeoutMs } = gateway.shutdown;
   log.info({ delayMs, timeoutMs }, channel.isOpen ? "worker drains" : "worker drains: its supervisor is gone");

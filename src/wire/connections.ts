@@ -12,7 +12,7 @@ export class Connections {
   readonly #places = new Map<ServerConnection, Place>();
   readonly #gate: AcceptGate;
   readonly #hooks: ListenerHooks;
-  #onEmpty: (() => void) | null = null;
+  readonly #onEmpty: (() => void)[] = [];
 
   constructor(gate: AcceptGate, hooks: ListenerHooks) {
     this.#gate = gate;
@@ -59,7 +59,7 @@ export class Connections {
     else this.#gate.leave(place.address);
     this.#gate.settle(place.context.limits.connections);
     this.#hooks.onConnection("closed");
-    if (this.#places.size === 0) this.#onEmpty?.();
+    if (this.#places.size === 0) for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
 
   /** Those of one context, or all. */
@@ -71,8 +71,6 @@ export class Connections {
   /** Resolves when none is left. */
   emptied(): Promise<void> {
     if (this.#places.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#onEmpty = resolve;
-    });
+    return new Promise((resolve) => void this.#onEmpty.push(resolve));
   }
 }

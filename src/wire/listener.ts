@@ -40,6 +40,8 @@ export interface Listener {
   drain(): void;
   /** Accepts no more; open connections go on. */
   stopAccepting(): void;
+  /** Resolves when no connection is open. */
+  emptied(): Promise<void>;
   /** Accepts no more, closes idle connections; resolves when the last connection is gone. */
   stop(): Promise<void>;
   /** Closes connections on which nothing has been under way for so long. */
@@ -77,6 +79,7 @@ export function createListener(options: ListenerOptions): Listener {
       for (const connection of connections.list()) connection.drain();
     },
     stopAccepting,
+    emptied: () => connections.emptied(),
     stop() {
       contexts.drain();
       stopAccepting();

@@ -58,7 +58,8 @@ describe("messages", () => {
   });
 
   test("are taken as they are when they are whole", () => {
-    expect(parseToWorker({ type: "drain", isRelieved: true })).toEqual({ type: "drain", isRelieved: true });
+    const drain = { type: "drain", isRelieved: true, isPatient: true } as const;
+    expect(parseToWorker(drain)).toEqual(drain);
     expect(parseFromWorker({ type: "ready", version: "1" })).toEqual({ type: "ready", version: "1" });
     expect(parseFromWorker({ type: "ready" })).toBeNull();
   });

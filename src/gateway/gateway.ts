@@ -21,7 +21,7 @@ import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
 import { AcceptGate } from "../wire/accept-gate.ts";
 import { TimerWheel } from "../wire/timer-wheel.ts";
 import { createCertificateRotation } from "./certificate-rotation.ts";
-import { type CertificateWatch, createCertificateWatch } from "./certificate-watch.ts";
+import { type CertificateWatch, collectExpiry, createCertificateWatch } from "./certificate-watch.ts";
 import { createHttp3, type Http3 } from "./http3.ts";
 import { createListeners, type DrainManner, type HandedSocket, type Listeners } from "./listeners.ts";
 import { loadToServe } from "./loading.ts";
@@ -107,7 +107,8 @@ interface Parts {
   readonly accessLog: SidePart<AccessLog>;
   /** Closed last: what is under way may ask it. */
   readonly store: SidePart<Store>;
-  readonly certificates: CertificateWatch;
+  /** Null where the process above says it, once for all. */
+  readonly certificates: CertificateWatch | null;
   readonly state: { isStarted: boolean; isDraining: boolean };
 }
 
@@ -145,6 +146,8 @@ function createParts(options: GatewayOptions): Parts {
   const state = { isStarted: false, isDraining: false };
   const readyState = () => ({ isStarted: state.isStarted, reasons: readyReasons(state) });
   const file = options.configPath ?? "torii.yaml";
+  const config = () => path.current?.config ?? null;
+  collectExpiry(metrics, config);
   return {
     options,
     metrics,
@@ -155,7 +158,7 @@ function createParts(options: GatewayOptions): Parts {
     overload,
     state,
     wheel,
-    certificates: createCertificateWatch({ metrics, log: options.log, config: () => path.current?.config ?? null }),
+    certificates: options.supervised === undefined ? createCertificateWatch({ log: options.log, config }) : null,
     status: options.supervised === undefined ? createStatusPart({ readyState, metrics }, file) : NO_STATUS,
     store: options.supervised === undefined ? createStorePart({ metrics, log: options.log, file }) : NO_STORE,
     accessLog: createAccessLogPart({
@@ -235,7 +238,7 @@ async function goLive(loaded: Loaded, parts: Parts): Promise<Snapshot> {
 }
 
 async function closeParts(parts: Parts): Promise<void> {
-  parts.certificates.close();
+  parts.certificates?.close();
   parts.overload.close();
   parts.http3.close();
   parts.listeners.terminate();

@@ -4,6 +4,7 @@ import type { OpenCatalog } from "../config/catalog.ts";
 import { fingerprintsOf } from "../config/certificate-dates.ts";
 import { storedPairs } from "../config/certificate-store.ts";
 import type { Loaded } from "../config/source.ts";
+import { type CertificateWatch, createCertificateWatch } from "../gateway/certificate-watch.ts";
 import { createStatusPart } from "../gateway/side-servers.ts";
 import { createStorePart } from "../gateway/store-part.ts";
 import { createLogWriter, type LogWriter } from "../telemetry/log-writer.ts";
@@ -36,6 +37,7 @@ export interface SupervisorParts {
   readonly crew: Crew;
   readonly status: ReturnType<typeof createStatusPart>;
   readonly store: ReturnType<typeof createStorePart>;
+  readonly certificates: CertificateWatch;
   readonly state: SupervisorState;
 }
 
@@ -48,7 +50,7 @@ export interface SupervisorState {
   isDraining: boolean;
 }
 
-/** Nothing is open yet; no worker runs. */
+/** Nothing is open yet, no worker runs; what looks after certificates does already. */
 export function createParts(options: SupervisorOptions): SupervisorParts {
   const { env, cwd, configPath, command, log } = options;
   const state: SupervisorState = { loaded: options.loaded, coming: null, isStarted: false, isDraining: false };
@@ -80,7 +82,8 @@ export function createParts(options: SupervisorOptions): SupervisorParts {
   const file = configPath ?? "torii.yaml";
   const status = createStatusPart({ readyState, metrics }, file);
   const store = createStorePart({ metrics: metrics.own, log, file });
-  return { options, metrics, output, sockets, crew, status, store, state };
+  const certificates = createCertificateWatch({ log, config: () => state.loaded.config });
+  return { options, metrics, output, sockets, crew, status, store, certificates, state };
 }
 
 /** All that a worker may need which starts now: it reads what is in force, or what is about to be. */

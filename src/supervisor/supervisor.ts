@@ -51,7 +51,8 @@ async function start({ options, metrics, sockets, crew, status, store, state }: 
   options.log.info({ workers }, "workers serve");
 }
 
-async function closeParts({ crew, output, sockets, status, store }: SupervisorParts): Promise<void> {
+async function closeParts({ crew, output, sockets, status, store, certificates }: SupervisorParts): Promise<void> {
+  certificates.close();
   crew.kill();
   await crew.stop();
   sockets.closeAll();

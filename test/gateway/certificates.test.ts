@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:tls";
-import { createCertificateWatch, warnOfExpiry } from "../../src/gateway/certificate-watch.ts";
+import { collectExpiry, warnOfExpiry } from "../../src/gateway/certificate-watch.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { CERTS, load, NOW_AT } from "../config/folder.ts";
 import { authority } from "../support/certificates.ts";
@@ -25,8 +25,7 @@ describe("the certificates in force", () => {
   test("tell when they expire as a metric", async () => {
     const config = await configured();
     const metrics = createMetrics({ version: "test" });
-    const watch = createCertificateWatch({ metrics, log: { warn() {} }, config: () => config });
-    watch.close();
+    collectExpiry(metrics, () => config);
     const lines = (await metrics.render()).split("\n").filter((line) => line.startsWith("torii_certificate_"));
     expect(lines).toEqual([
       `torii_certificate_expiry_timestamp_seconds{listener="https",name="alone.example.com",key_type="ecdsa"} ${ENDS_AT / 1000}`,

@@ -22,44 +22,94 @@ export interface SidePartOptions<Value> {
   /** What of the configuration decides; equal values leave the part as it is. */
   key(config: Config): unknown;
   open(config: Config): Value | null;
+  /** Says whether one of the two may be in the other's way, so that the old one has to make room. Left out: never. */
+  excludes?(old: Config, next: Config): boolean;
   /** Field of the configuration, for faults. */
   readonly field: string;
   readonly file: string;
   onChange(value: Value | null): void;
 }
 
+/** What is in force of a part. */
+interface PartState<Value> {
+  current: Value | null;
+  config: Config | null;
+  key: string | null;
+  closing: Promise<unknown>;
+}
+
 /** A part that is opened, kept and closed by what a configuration says. */
 export function createSidePart<Value extends Closable>(options: SidePartOptions<Value>): SidePart<Value> {
-  let current: Value | null = null;
-  let key: string | null = null;
-  let closing: Promise<unknown> = Promise.resolve();
-  const leave = (value: Value | null) => {
-    if (value !== null) closing = Promise.allSettled([closing, value.close()]);
-  };
+  const state: PartState<Value> = { current: null, config: null, key: null, closing: Promise.resolve() };
   return {
     get current() {
-      return current;
+      return state.current;
     },
     prepare(config) {
-      const wanted = JSON.stringify(options.key(config));
-      if (wanted === key) return UNCHANGED;
-      const opened = tryOpen(config, options);
+      const key = JSON.stringify(options.key(config));
+      if (key === state.key) return UNCHANGED;
+      const { current: old, config: before } = state;
+      const { opened, madeRoom } = openBeside(config, options, state);
       return {
         commit() {
-          const old = current;
-          current = opened;
-          key = wanted;
+          state.current = opened;
+          state.config = config;
+          state.key = key;
           options.onChange(opened);
-          leave(old);
+          if (!madeRoom) leave(old, state);
         },
-        abort: () => leave(opened),
+        abort() {
+          leave(opened, state);
+          if (madeRoom && before !== null) reopen(before, options, state);
+        },
       };
     },
     async close() {
-      leave(current);
-      await closing;
+      leave(state.current, state);
+      await state.closing;
     },
   };
+}
+
+function leave<Value extends Closable>(value: Value | null, state: PartState<Value>): void {
+  if (value !== null) state.closing = Promise.allSettled([state.closing, value.close()]);
+}
+
+/** Opens the new one; where it cannot be open beside the old one, this makes room, and comes back when that is in vain. */
+function openBeside<Value extends Closable>(
+  config: Config,
+  options: SidePartOptions<Value>,
+  state: PartState<Value>,
+): { readonly opened: Value | null; readonly madeRoom: boolean } {
+  const { current: old, config: before } = state;
+  try {
+    return { opened: tryOpen(config, options), madeRoom: false };
+  } catch (error) {
+    if (old === null || before === null || options.excludes?.(before, config) !== true) throw error;
+    leave(old, state);
+    try {
+      return { opened: tryOpen(config, options), madeRoom: true };
+    } catch (stillNot) {
+      reopen(before, options, state);
+      throw stillNot;
+    }
+  }
+}
+
+/** Puts back what had made room. Should somebody else have its place by now, the next reload tries again. */
+function reopen<Value extends Closable>(
+  before: Config,
+  options: SidePartOptions<Value>,
+  state: PartState<Value>,
+): void {
+  try {
+    state.current = options.open(before);
+  } catch {
+    state.current = null;
+    state.config = null;
+    state.key = null;
+  }
+  options.onChange(state.current);
 }
 
 function tryOpen<Value>(config: Config, { open, field, file }: SidePartOptions<Value>): Value | null {
@@ -79,6 +129,8 @@ export function createStatusPart(
   return createSidePart({
     key: ({ status }) => status,
     open: ({ status }) => createStatusServer({ ...status, ...server }),
+    // 0.0.0.0 and 127.0.0.1 cannot be listened on at one port both.
+    excludes: (old, next) => old.status.port === next.status.port,
     field: "status",
     file,
     onChange() {},

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { ShutdownConfig } from "../config/types.ts";
 import type { Result } from "./inbox.ts";
 import type { RestartReason } from "./metrics.ts";
+import type { PulseLimits } from "./pulse.ts";
 import { createSlot, type Slot } from "./slot.ts";
 import type { Sockets } from "./sockets.ts";
 import { startWorker, type WorkerOptions, type WorkerProcess } from "./worker-process.ts";
@@ -13,6 +14,7 @@ export interface CrewOptions {
   readonly worker: Omit<WorkerOptions, "slot" | "sockets">;
   readonly sockets: Sockets;
   readonly log: Logger;
+  readonly pulse: PulseLimits;
   /** The bounds of a drain, asked at each. */
   readonly shutdown: () => ShutdownConfig;
   readonly onRestart: (reason: RestartReason) => void;
@@ -44,7 +46,10 @@ export function createCrew(options: CrewOptions): Crew {
   let isSteered = true;
 
   function steer(): void {
-    isSteered = sockets.steer((number, key) => slots[number - 1]?.current?.keys.has(key) ?? false);
+    isSteered = sockets.steer((number, key) => {
+      const slot = slots[number - 1];
+      return slot?.isAnswering === true && slot.current?.keys.has(key) === true;
+    });
   }
 
   function spawn(slot: number): WorkerProcess {
@@ -60,6 +65,7 @@ export function createCrew(options: CrewOptions): Crew {
     return createSlot({
       number,
       log: options.log,
+      pulse: options.pulse,
       spawn: () => spawn(number),
       drainBoundMs,
       onChange: steer,
@@ -87,7 +93,7 @@ export function createCrew(options: CrewOptions): Crew {
     },
     processes: () => [...slots, ...leaving].flatMap((slot) => [...slot.processes]),
     get isServing() {
-      const serving = slots.filter((slot) => slot.current !== null).length;
+      const serving = slots.filter((slot) => slot.isAnswering).length;
       return serving > 0 && (isSteered || serving === slots.length);
     },
     async grow(count) {

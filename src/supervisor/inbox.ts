@@ -60,7 +60,7 @@ export function createInbox(onLastWord: () => void): Inbox {
     else if (message.type === "ready") start.resolve({ isDone: true, version: message.version });
     else if (message.type === "reloaded") reloads.give(message.id, { isDone: true, version: message.version });
     else if (message.type === "refused") reloads.give(message.id, failure(message.message, message.issues));
-    else {
+    else if (message.type !== "pong") {
       if (message.type === "fatal") start.resolve(failure(message.message, message.issues));
       onLastWord();
     }

@@ -22,6 +22,8 @@ const toWorker = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("drain"), isRelieved: z.boolean(), isPatient: z.boolean() }),
   z.strictObject({ type: z.literal("metrics"), id: z.int() }),
   z.strictObject({ type: z.literal("reopen_logs") }),
+  /** To be answered at once. */
+  z.strictObject({ type: z.literal("ping") }),
 ]);
 
 /** A certificate by its name in the store. */
@@ -47,6 +49,7 @@ const fromWorker = z.discriminatedUnion("type", [
   /** A piece of the metrics as text: they may be megabytes, and one message of that size would hold up requests. */
   z.strictObject({ type: z.literal("metrics_part"), id: z.int(), text: z.string() }),
   z.strictObject({ type: z.literal("metrics_end"), id: z.int() }),
+  z.strictObject({ type: z.literal("pong") }),
   /** The last one, after the last metrics. It ends when the channel is closed. */
   z.strictObject({ type: z.literal("drained") }),
 ]);

@@ -14,7 +14,7 @@ export interface MetricSource {
 }
 
 /** Why a worker was started in another's place. */
-export type RestartReason = "crash" | "restart" | "reload" | "refused";
+export type RestartReason = "crash" | "hung" | "restart" | "reload" | "refused";
 
 /** The supervisor's metrics, and those of all workers as one. */
 export interface SupervisorMetrics {

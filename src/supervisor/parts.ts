@@ -11,6 +11,7 @@ import { createLogWriter, type LogWriter } from "../telemetry/log-writer.ts";
 import { type Crew, createCrew } from "./crew.ts";
 import type { NamedCertificate } from "./message.ts";
 import { createSupervisorMetrics, type SupervisorMetrics } from "./metrics.ts";
+import { PULSE, type PulseLimits } from "./pulse.ts";
 import { createSockets, type Sockets } from "./sockets.ts";
 
 export interface SupervisorOptions {
@@ -26,6 +27,8 @@ export interface SupervisorOptions {
   readonly command: readonly string[];
   /** Where workers' standard output goes; 1 unless given. */
   readonly outputFd?: number;
+  /** How long a worker may be silent; `PULSE` unless given. */
+  readonly pulse?: PulseLimits;
 }
 
 /** What a supervisor is made of. */
@@ -74,6 +77,7 @@ export function createParts(options: SupervisorOptions): SupervisorParts {
     },
     sockets,
     log,
+    pulse: options.pulse ?? PULSE,
     shutdown: () => state.loaded.config.shutdown,
     onRestart: metrics.restarted,
     onGone: metrics.gone,
@@ -95,5 +99,7 @@ function storedCertificates({ loaded, coming }: SupervisorState): readonly Named
 function readyReasons({ isStarted, isDraining }: SupervisorState, crew: Crew): readonly ReadyReason[] {
   if (!isStarted) return [{ code: "starting", detail: "No configuration is live yet." }];
   if (isDraining) return [{ code: "draining", detail: "The gateway is shutting down." }];
-  return crew.isServing ? [] : [{ code: "worker_missing", detail: "Connections wait for a worker that restarts." }];
+  return crew.isServing
+    ? []
+    : [{ code: "worker_missing", detail: "Connections wait for a worker that restarts or does not answer." }];
 }

@@ -4,6 +4,7 @@ import { type Backoff, createBackoff } from "./backoff.ts";
 import { failure, type Result } from "./inbox.ts";
 import type { RestartReason } from "./metrics.ts";
 import { createPause, type Pause } from "./pause.ts";
+import { createPulse, type Pulse, type PulseLimits } from "./pulse.ts";
 import { createTurns, type Turns } from "./turns.ts";
 import type { Exit, WorkerProcess } from "./worker-process.ts";
 
@@ -12,6 +13,8 @@ export interface Slot {
   readonly number: number;
   /** The worker that serves; null while there is none. */
   readonly current: WorkerProcess | null;
+  /** True when that one does what it is asked: new connections may come to it. */
+  readonly isAnswering: boolean;
   /** All its processes that live: one that starts, one that serves, those that drain. */
   readonly processes: ReadonlySet<WorkerProcess>;
   /** Starts the first worker. Rejects never: the result tells. */
@@ -32,9 +35,10 @@ export interface SlotOptions {
   /** Starts a process. May throw. */
   readonly spawn: () => WorkerProcess;
   readonly log: Logger;
+  readonly pulse: PulseLimits;
   /** How long a drain may take before the process is killed. Asked at each drain. */
   readonly drainBoundMs: () => number;
-  /** Another worker serves, or none. */
+  /** Another worker serves, or none; or it does not answer, or does again. */
   readonly onChange: () => void;
   readonly onRestart: (reason: RestartReason) => void;
   /** A process is gone. */
@@ -49,6 +53,8 @@ interface State {
   readonly backoff: Backoff;
   readonly pause: Pause;
   current: WorkerProcess | null;
+  /** Of the one that serves. */
+  pulse: Pulse | null;
   isStopped: boolean;
 }
 
@@ -61,12 +67,16 @@ export function createSlot(options: SlotOptions): Slot {
     backoff: createBackoff(),
     pause: createPause(),
     current: null,
+    pulse: null,
     isStopped: false,
   };
   return {
     number: options.number,
     get current() {
       return state.current;
+    },
+    get isAnswering() {
+      return state.current !== null && state.pulse?.isSilent === false;
     },
     processes: state.processes,
     start: () => state.inTurn(() => startOne(state)),
@@ -92,8 +102,32 @@ function giveUp(state: State): void {
 }
 
 function serve(worker: WorkerProcess | null, state: State): void {
+  state.pulse?.close();
   state.current = worker;
+  state.pulse = worker === null ? null : watch(worker, state.options);
   state.options.onChange();
+}
+
+/** A worker that hangs holds up the connections that come to it, and would for ever. */
+function watch(worker: WorkerProcess, { number, pulse: limits, log, onChange }: SlotOptions): Pulse {
+  const who = { worker: number, pid: worker.pid };
+  const pulse = createPulse({
+    limits,
+    ask: worker.ping,
+    // Its end has a bound already.
+    isExcused: () => worker.isLeaving || worker.isBusy,
+    onChange() {
+      if (pulse.isSilent) log.warn(who, "worker does not answer: new connections go to the others");
+      else log.info(who, "worker answers again");
+      onChange();
+    },
+    onHung() {
+      log.error({ ...who, silentMs: limits.hungMs }, "worker hangs and is killed");
+      worker.kill();
+    },
+  });
+  worker.onWord(pulse.heard);
+  return pulse;
 }
 
 function spawn({ options }: State): WorkerProcess | Result {
@@ -127,21 +161,27 @@ function gone(worker: WorkerProcess, exit: Exit, state: State): void {
   state.processes.delete(worker);
   options.onGone(worker);
   if (worker !== state.current) return;
+  const reason = state.pulse?.isHung ? "hung" : "crash";
   serve(null, state);
   if (state.isStopped) return;
   options.log.error({ worker: options.number, pid: worker.pid, ...exit }, "worker ended unexpectedly");
-  void recover(performance.now() - worker.startedAt, state);
+  void recover({ ranMs: performance.now() - worker.startedAt, reason }, state);
+}
+
+interface Ended {
+  readonly ranMs: number;
+  readonly reason: RestartReason;
 }
 
 /** Tries until somebody serves, ever less often. */
-async function recover(ranMs: number, state: State): Promise<void> {
+async function recover({ ranMs, reason }: Ended, state: State): Promise<void> {
   const { backoff, inTurn, options } = state;
   let waitMs = backoff.after(ranMs);
   while (state.current === null && !state.isStopped) {
     await state.pause.wait(waitMs);
     const result = await inTurn(async () => (state.current === null ? await startOne(state) : null));
     if (result === null) return;
-    if (result.isDone) return options.onRestart("crash");
+    if (result.isDone) return options.onRestart(reason);
     logFailure(result, state);
     waitMs = backoff.after(0);
   }

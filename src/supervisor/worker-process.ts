@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { DrainManner } from "../gateway/listeners.ts";
 import { within } from "../gateway/within.ts";
 import { createInbox, failure, type Inbox, type Result } from "./inbox.ts";
@@ -52,6 +53,12 @@ export interface WorkerProcess extends MetricSource {
   readonly isServing: boolean;
   /** True when it was told to drain, or is gone. */
   readonly isLeaving: boolean;
+  /** True while it may be long at something that has a bound of its own, or a debugger holds it. */
+  readonly isBusy: boolean;
+  /** Makes it say something between two pieces of its work. */
+  ping(): void;
+  /** Calls it at whatever the worker says, in the place of who was called before. */
+  onWord(hear: () => void): void;
   reload(): Promise<Result>;
   reopenLogs(): void;
   /** Ends it gracefully, by the bounds of its configuration. */
@@ -65,7 +72,17 @@ async function readLines(stream: ReadableStream<Uint8Array>, options: WorkerOpti
   if (join.end()) options.onTornLine();
 }
 
-function spawn(options: WorkerOptions, inbox: Inbox, onDisconnect: () => void) {
+/** Says whether the runtime, or another process, may hold it at a breakpoint. */
+function isDebugged(pid: number, { command, env }: WorkerOptions): boolean {
+  if (env["BUN_INSPECT"] || command.some((argument) => argument.startsWith("--inspect"))) return true;
+  try {
+    return /^TracerPid:\s+[1-9]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+function spawn(options: WorkerOptions, inbox: Pick<Inbox, "take">, onDisconnect: () => void) {
   const fds = options.sockets.map(({ fd }) => fd);
   return Bun.spawn([...options.command], {
     cwd: options.cwd,
@@ -85,11 +102,17 @@ function spawn(options: WorkerOptions, inbox: Inbox, onDisconnect: () => void) {
 export function startWorker(options: WorkerOptions): WorkerProcess {
   const inbox = createInbox(() => child.disconnect());
   let isConnected = true;
-  const child = spawn(options, inbox, () => {
+  let hear = (): void => {};
+  const take: Inbox["take"] = (message) => {
+    inbox.take(message);
+    hear();
+  };
+  const child = spawn(options, { take }, () => {
     isConnected = false;
   });
   let isLeaving = false;
   let isReady = false;
+  let reloads = 0;
   const send = (message: ToWorker): void => {
     // Its end may be known to the system and not yet to us.
     if (isConnected) child.send(message);
@@ -126,13 +149,22 @@ export function startWorker(options: WorkerOptions): WorkerProcess {
     get isLeaving() {
       return isLeaving;
     },
+    get isBusy() {
+      return reloads > 0 || isDebugged(child.pid, options);
+    },
+    ping: () => send({ type: "ping" }),
+    onWord(next) {
+      hear = next;
+    },
     get lastMetrics() {
       return inbox.lastMetrics;
     },
     metrics: (timeoutMs) => inbox.metrics.wait(timeoutMs, (id) => send({ type: "metrics", id })),
     async reload() {
       const certificates = options.storedCertificates();
+      reloads++;
       const answer = await inbox.reloads.wait(RELOAD_TIMEOUT_MS, (id) => send({ type: "reload", id, certificates }));
+      reloads--;
       return answer ?? failure("it did not answer");
     },
     reopenLogs: () => send({ type: "reopen_logs" }),

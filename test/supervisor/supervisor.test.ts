@@ -1,54 +1,16 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import pino from "pino";
-import { builtIns } from "../../plugins/index.ts";
-import { createCatalogs } from "../../src/config/plugin-files.ts";
-import { type Loaded, loadConfig } from "../../src/config/source.ts";
+import { readdir, readFile } from "node:fs/promises";
+import type { Loaded } from "../../src/config/source.ts";
 import { applyConfig } from "../../src/supervisor/change.ts";
-import { createParts, type SupervisorOptions } from "../../src/supervisor/parts.ts";
+import { createParts } from "../../src/supervisor/parts.ts";
 import { createSupervisor } from "../../src/supervisor/supervisor.ts";
 import { exchange } from "../support/client.ts";
 import { eventually } from "../support/load.ts";
-import { closedPort } from "../support/unreachable.ts";
-import { GET, isAlive, WHO } from "./support.ts";
+import { readSetup } from "./setup.ts";
+import { GET, isAlive } from "./support.ts";
 
 // Every test starts processes.
 setDefaultTimeout(60_000);
-
-interface Setup extends AsyncDisposable {
-  readonly options: SupervisorOptions;
-  readonly port: number;
-  readonly statusPort: number;
-  readonly log: readonly string[];
-}
-
-/** A configuration for two workers, read, and what a supervisor in this process needs. */
-async function read(): Promise<Setup> {
-  const cwd = await mkdtemp(join(tmpdir(), "torii-supervisor-"));
-  const [port, statusPort] = [closedPort(), closedPort()];
-  await mkdir(join(cwd, "routes"));
-  await writeFile(join(cwd, "routes/main.ts"), WHO);
-  const document = {
-    listeners: [{ name: "http", address: "127.0.0.1", port }],
-    status: { address: "127.0.0.1", port: statusPort },
-    shutdown: { delay: "0s", timeout: "5s" },
-    telemetry: { accessLog: { enabled: false } },
-    redis: "redis://127.0.0.1:6379",
-    workers: 2,
-  };
-  await writeFile(join(cwd, "torii.yaml"), JSON.stringify(document));
-  const lines: string[] = [];
-  const openCatalog = createCatalogs(builtIns);
-  const base = { env: process.env, cwd, openCatalog };
-  const loaded = await loadConfig({ path: null, ...base });
-  const log = pino({}, { write: (line) => void lines.push(line) });
-  const command = [process.execPath, join(import.meta.dir, "../../src/main.ts"), "worker"];
-  const options = { ...base, configPath: null, version: "test", log, loaded, command };
-  const remove = () => rm(cwd, { recursive: true, force: true });
-  return { options, port, statusPort, log: lines, [Symbol.asyncDispose]: remove };
-}
 
 /** Process ids of this process's children. */
 async function children(): Promise<readonly number[]> {
@@ -60,7 +22,7 @@ async function children(): Promise<readonly number[]> {
 }
 
 test("a supervisor that cannot watch its files leaves nobody behind", async () => {
-  await using setup = await read();
+  await using setup = await readSetup();
   const { options, port, statusPort } = setup;
   const before = await children();
   const loaded: Loaded = {
@@ -76,7 +38,7 @@ test("a supervisor that cannot watch its files leaves nobody behind", async () =
 });
 
 test("a change that fails when the first worker has taken it is live, and nobody says that the old one stays", async () => {
-  await using setup = await read();
+  await using setup = await readSetup();
   const { options, port } = setup;
   const parts = createParts(options);
   const { listeners, workers } = options.loaded.config;

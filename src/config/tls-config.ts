@@ -84,7 +84,7 @@ function clientAuthConfig(
   const ca = reading.pem.read(written.ca, below(spot, "ca"));
   const crl = written.crl === undefined ? null : reading.pem.read(written.crl, below(spot, "crl"));
   const caPem = ca === null ? null : authoritiesOf(ca, reading.vetting);
-  const crlPem = crl === null ? null : revocationLists(crl, reading.vetting);
+  const crlPem = crl === null ? null : revocationLists(crl, { vetting: reading.vetting, caPem });
   return { mode: written.mode, caPem: caPem ?? "", crlPem };
 }
 

@@ -122,8 +122,13 @@ function clientAuthOptions({ mode, caPem, crlPem }: ClientAuthFacts) {
     ca: caPem,
     requestCert: true,
     rejectUnauthorized: mode === "require",
-    ...(crlPem === null ? {} : { crl: crlPem }),
+    ...(crlPem === null ? {} : { crl: listsOf(crlPem) }),
   };
+}
+
+/** Of several lists in one text the runtime takes the first only. */
+function listsOf(crlPem: string): string[] {
+  return crlPem.split(/(?<=-----END X509 CRL-----)\s*(?=-----BEGIN)/);
 }
 
 /** Certificates by the name that is asked for: exact, then a wildcard of one label, then the default's. */

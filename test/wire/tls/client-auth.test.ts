@@ -51,6 +51,25 @@ async function asked(port: number, options: TlsClientOptions): Promise<TlsClient
 }
 
 describe("a listener that requires client certificates", () => {
+  test("asks every list of a text, of several authorities and of those between", async () => {
+    const other = authority("Other CA");
+    const middle = ca.intermediate("Middle CA");
+    const clients = [ca, other, middle].map((issuer) => ({
+      good: issuer.issue({ usage: "client", commonName: "good" }),
+      revoked: issuer.issue({ usage: "client", commonName: "taken back" }),
+      issuer,
+    }));
+    const lists = clients.map(({ issuer, revoked }) => issuer.revoke(revoked).pem).join("");
+    const caPem = ca.cert + other.cert + middle.cert;
+    using server = serve([
+      entry({ tls: tlsFacts(["a.test"], { clientAuth: { mode: "require", caPem, crlPem: lists } }) }),
+    ]);
+    for (const { good, revoked } of clients) {
+      expect(await ask(server.port, { certificate: good })).toBe(200);
+      expect(await ask(server.port, { certificate: revoked })).toBe("refused");
+    }
+  });
+
   test("serves who has a valid one, and knows who that is", async () => {
     using server = serve([entry({ tls: clientAuth("require") })]);
     for (const version of VERSIONS) expect(await ask(server.port, { version, certificate: shop })).toBe(200);

@@ -1,4 +1,5 @@
 import type { ListenerConfig } from "../config/types.ts";
+import { offersHttp3 } from "../gateway/response-fields.ts";
 
 /** How to reach a listener from this machine: an address that stands for all is the loopback. */
 export function origin(address: string, port: number, protocol: ListenerConfig["protocol"] = "http"): string {
@@ -8,13 +9,15 @@ export function origin(address: string, port: number, protocol: ListenerConfig["
 
 const SCHEMES = { http: "http", https: "https", tcp: "tcp", tls_passthrough: "tls" } as const;
 
-/** One line for each listener: its name and how to reach it. */
+/** One line for each listener: its name and how to reach it, by HTTP/3 too where that is offered. */
 export function listenerLines(
   addresses: ReadonlyMap<string, { readonly address: string; readonly port: number }>,
   listeners: readonly ListenerConfig[],
 ): readonly string[] {
-  const protocols = new Map(listeners.map(({ name, protocol }) => [name, protocol]));
-  return [...addresses].map(
-    ([name, { address, port }]) => `${name} listens on ${origin(address, port, protocols.get(name))}`,
-  );
+  const byName = new Map(listeners.map((listener) => [listener.name, listener]));
+  return [...addresses].map(([name, { address, port }]) => {
+    const listener = byName.get(name);
+    const http3 = listener !== undefined && offersHttp3(listener) ? ", and HTTP/3 at the same port over UDP" : "";
+    return `${name} listens on ${origin(address, port, listener?.protocol)}${http3}`;
+  });
 }

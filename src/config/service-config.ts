@@ -1,6 +1,7 @@
 import type { EndpointSpec } from "../registry/registry.ts";
 import { addFault, type Building } from "./building.ts";
 import { below, placeOf, type Spot } from "./check.ts";
+import { balancing } from "./load-balancing.ts";
 import type { ServiceDocument } from "./service-schema.ts";
 import { checkSchemes, upstreamTls } from "./service-tls.ts";
 import type { TlsReading } from "./tls-config.ts";
@@ -61,7 +62,7 @@ export function serviceConfig(
       // Endpoints that are written down are meant to be used.
       discover: written.discover ?? (written.endpoints === undefined ? "memory" : "static"),
       endpoints: endpointsOf(written, spot, building),
-      balancer: written.loadBalancing.policy,
+      ...balancing(written.loadBalancing, below(spot, "loadBalancing"), building),
       maxConnections: written.maxConnections ?? 0,
       timeouts: {
         connectMs: written.timeouts.connect,

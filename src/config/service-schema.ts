@@ -1,10 +1,10 @@
 import * as z from "zod";
 import { parseHostname } from "../route/hostname.ts";
+import { loadBalancing } from "./load-balancing.ts";
 import { accepted, count, durationMs, later, nameText, pemSource, words } from "./scalars.ts";
 import { hint } from "./wording.ts";
 
 const FUTURE_DISCOVERY = ["redis", "dns", "kubernetes", "consul", "eureka"];
-const FUTURE_POLICIES = ["random", "peak_ewma", "consistent_hash"];
 
 const urlHint = hint("the URL of an endpoint", "http://host:port or https://host:port, without a path");
 const SCHEME = /^https?:\/\//;
@@ -42,12 +42,6 @@ const endpoint = z.strictObject({
   url: endpointUrl,
   weight: weight.default(1),
   id: nameText("an endpoint", "catalog-1").optional(),
-});
-
-const loadBalancing = z.strictObject({
-  policy: words(["least_request", "round_robin"], FUTURE_POLICIES).default("least_request"),
-  by: later,
-  slowStart: later,
 });
 
 const timeouts = z.strictObject({

@@ -2,6 +2,7 @@ import { GatewayError } from "../errors.ts";
 import type { JoinOptions, Passage } from "../wire/l4/passage.ts";
 import type { Balancer } from "./balancer.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { passageKey } from "./hash-key.ts";
 import type { ServiceOptions } from "./options.ts";
 
 /** Endpoints that are tried for one passage. */
@@ -39,7 +40,8 @@ export class Connect {
 
   /** The balancer's choice; another that was not tried where it chooses one again, or one that is full. */
   #pick(): Endpoint | null {
-    const picked = this.#context.balancer.pick();
+    const { balancer, options } = this.#context;
+    const picked = balancer.pick(options.hashBy === null ? undefined : passageKey(options.hashBy, this.#passage));
     if (picked !== null && this.#isFree(picked)) return picked;
     return this.#context.endpoints().find((endpoint) => endpoint.weight > 0 && this.#isFree(endpoint)) ?? null;
   }

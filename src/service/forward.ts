@@ -8,11 +8,16 @@ import type { ForwardPolicy, ServiceOptions } from "./options.ts";
 // RFC 9110 9.2.2.
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 
+/** An endpoint that fails at once is no fast one: a failure counts as a response that took so long, or longer. */
+const FAILURE_MS = 1000;
+
 export interface ForwardContext {
   readonly options: ServiceOptions;
   readonly policy: ForwardPolicy;
   readonly receiver: Receiver;
   readonly endpoint: Endpoint;
+  /** Hears how long attempts took; null where that decides nothing. */
+  readonly observe: ((endpoint: Endpoint, responseMs: number) => void) | null;
   /** Hears of every attempt that failed for good. */
   readonly onRefused: (endpoint: string, error: GatewayError) => void;
 }
@@ -24,6 +29,7 @@ export class Forward implements Attempt, Receiver {
   timeouts: AttemptTimeouts;
   readonly #context: ForwardContext;
   #isRepeated = false;
+  #startedAt = 0;
 
   constructor(exchange: Exchange, context: ForwardContext) {
     this.exchange = exchange;
@@ -36,12 +42,14 @@ export class Forward implements Attempt, Receiver {
     const { endpoint } = this.#context;
     exchange.endpoint = endpoint.id;
     exchange.attempts++;
+    if (this.#context.observe !== null) this.#startedAt = now();
     // An HTTP/1.0 client may name no host; the endpoint still needs one (RFC 9112 3.2).
     if (exchange.upstreamAuthority === "") exchange.upstreamAuthority = endpoint.authority;
     endpoint.pool.send(this, this.#isRepeated);
   }
 
   onResponse(exchange: Exchange, response: UpstreamResponse): void {
+    if (this.#context.observe !== null) this.#observe(0);
     this.#context.receiver.onResponse(exchange, response);
   }
 
@@ -52,6 +60,7 @@ export class Forward implements Attempt, Receiver {
       this.start();
       return;
     }
+    if (this.#context.observe !== null && error.source === "upstream") this.#observe(FAILURE_MS);
     this.#context.onRefused(this.#context.endpoint.id, error);
     this.#context.receiver.onFailure(exchange, error);
   }
@@ -66,6 +75,13 @@ export class Forward implements Attempt, Receiver {
     const isGone = exchange.body !== null && exchange.body.canRepeat !== true;
     if (error.code !== "upstream_reset" || this.#isRepeated || isGone || exchange.isDone) return false;
     return error.sent === "nothing" || (error.sent === "reused" && IDEMPOTENT.has(exchange.upstreamMethod));
+  }
+
+  /** Time that the request itself took to come is the client's. */
+  #observe(leastMs: number): void {
+    const { observe, endpoint } = this.#context;
+    const tookMs = now() - Math.max(this.#startedAt, this.exchange.requestEndedAt);
+    observe?.(endpoint, Math.max(leastMs, tookMs));
   }
 
   #responseMs(): number {

@@ -1,6 +1,13 @@
 import type { EndpointSpec } from "../registry/registry.ts";
 
-export type BalancerPolicy = "least_request" | "round_robin";
+export type BalancerPolicy = "least_request" | "round_robin" | "random" | "peak_ewma" | "consistent_hash";
+
+/** What `consistent_hash` makes a request's key from. */
+export interface HashBy {
+  readonly source: "ip" | "host" | "header" | "cookie" | "query";
+  /** Of the header (lower case), the cookie or the parameter; "" for the others. */
+  readonly name: string;
+}
 
 export interface ServiceTimeouts {
   readonly connectMs: number;
@@ -29,6 +36,10 @@ export interface ServiceOptions {
   /** Given when `discover` is static. */
   readonly endpoints: readonly EndpointSpec[];
   readonly balancer: BalancerPolicy;
+  /** Given when `balancer` is `consistent_hash`, and only then. */
+  readonly hashBy: HashBy | null;
+  /** How long the share of an endpoint that joined rises; 0: it has its whole weight at once. */
+  readonly slowStartMs: number;
   /** Connections per endpoint; 0 for no bound. */
   readonly maxConnections: number;
   readonly timeouts: ServiceTimeouts;

@@ -5,10 +5,12 @@ import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
 import type { Passage } from "../wire/l4/passage.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
-import { type Balancer, createBalancer } from "./balancer.ts";
+import type { Balancer } from "./balancer.ts";
+import { createBalancer } from "./balancer-policies.ts";
 import { Connect } from "./connect.ts";
 import { createEndpoint, type Endpoint, type EndpointDeps } from "./endpoint.ts";
 import { Forward } from "./forward.ts";
+import { exchangeKey } from "./hash-key.ts";
 import type { ForwardPolicy, ServiceOptions } from "./options.ts";
 import { createRefusals } from "./refusals.ts";
 import { lazyTls } from "./tls.ts";
@@ -38,7 +40,12 @@ export interface ServiceDeps {
 
 /** A service that follows its registry until it is closed. */
 export function createService(name: string, options: ServiceOptions, deps: ServiceDeps): Service {
-  const balancer: Balancer<Endpoint> = createBalancer(options.balancer, deps.random);
+  const balancer: Balancer<Endpoint> = createBalancer(options.balancer, {
+    random: deps.random,
+    nowMs: now,
+    slowStartMs: options.slowStartMs,
+  });
+  const keyOf = options.hashBy === null ? null : exchangeKey(options.hashBy);
   const endpointDeps: EndpointDeps = { wheel: deps.wheel, tls: lazyTls(options) };
   const onRefused = createRefusals({ service: name, onWarning: deps.onWarning });
   const stopped = new AbortController();
@@ -60,7 +67,7 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
     ready: first.promise,
     forward(exchange, policy, receiver) {
       exchange.service = name;
-      const endpoint = balancer.pick();
+      const endpoint = keyOf === null ? balancer.pick() : balancer.pick(keyOf(exchange));
       if (endpoint === null) {
         receiver.onFailure(
           exchange,
@@ -69,7 +76,7 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
         return;
       }
       exchange.forwardedAt = now();
-      new Forward(exchange, { options, policy, receiver, endpoint, onRefused }).start();
+      new Forward(exchange, { options, policy, receiver, endpoint, observe: balancer.observe, onRefused }).start();
     },
     connect(passage) {
       passage.service = name;

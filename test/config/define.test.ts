@@ -32,7 +32,7 @@ describe("defineRoutes", () => {
     // @ts-expect-error: not built yet
     expect(defineRoutes({ routes: [{ name: "a", sticky: { by: "cookie" } }] })).toBeDefined();
     // @ts-expect-error: no such policy
-    expect(defineRoutes({ services: { a: { loadBalancing: { policy: "random" } } } })).toBeDefined();
+    expect(defineRoutes({ services: { a: { loadBalancing: { policy: "fastest" } } } })).toBeDefined();
   });
 });
 

@@ -142,6 +142,8 @@ routes:
             { id: "six", url: "http://[::1]:80", weight: 3 },
           ],
           balancer: "round_robin",
+          hashBy: null,
+          slowStartMs: 0,
           maxConnections: 256,
           timeouts: { connectMs: 100, responseMs: 0, idleMs: 60_000 },
           protocol: "http1",

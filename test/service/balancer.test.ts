@@ -1,20 +1,21 @@
 import { describe, expect, test } from "bun:test";
-import { createBalancer } from "../../src/service/balancer.ts";
+import { createBalancer } from "../../src/service/balancer-policies.ts";
 import type { BalancerPolicy } from "../../src/service/options.ts";
 import { seededRandom } from "../route/support.ts";
 
 interface Item {
+  readonly id: string;
   readonly name: string;
   readonly weight: number;
   readonly pool: { inFlight: number };
 }
 
 function item(name: string, weight = 1, inFlight = 0): Item {
-  return { name, weight, pool: { inFlight } };
+  return { id: name, name, weight, pool: { inFlight } };
 }
 
 function balancer(policy: BalancerPolicy, items: readonly Item[], seed = 1) {
-  const made = createBalancer<Item>(policy, seededRandom(seed));
+  const made = createBalancer<Item>(policy, { random: seededRandom(seed), nowMs: () => 0, slowStartMs: 0 });
   made.update(items);
   return made;
 }
@@ -44,11 +45,11 @@ function expectShares(found: Readonly<Record<string, number>>, shares: Readonly<
   }
 }
 
-const POLICIES: readonly BalancerPolicy[] = ["least_request", "round_robin"];
+const POLICIES: readonly BalancerPolicy[] = ["least_request", "round_robin", "random", "peak_ewma", "consistent_hash"];
 
 describe.each(POLICIES)("every balancer: %s", (policy) => {
   test("gives null before it has a set, and for an empty one", () => {
-    const made = createBalancer<Item>(policy, seededRandom(1));
+    const made = createBalancer<Item>(policy, { random: seededRandom(1), nowMs: () => 0, slowStartMs: 0 });
     expect(made.pick()).toBeNull();
     made.update([]);
     expect(made.pick()).toBeNull();

@@ -14,6 +14,8 @@ export function serviceOptions(options: Partial<ServiceOptions> = {}): ServiceOp
     discover: "memory",
     endpoints: [],
     balancer: "round_robin",
+    hashBy: null,
+    slowStartMs: 0,
     maxConnections: 0,
     timeouts: { connectMs: 1000, responseMs: 3000, idleMs: 60_000 },
     protocol: "http1",

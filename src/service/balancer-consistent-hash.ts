@@ -1,0 +1,79 @@
+import type { Balancer, Candidate } from "./balancer.ts";
+import type { DrawerDeps } from "./balancer-draw.ts";
+import { randomChoice } from "./balancer-random.ts";
+import { Ring } from "./balancer-ring.ts";
+
+/** No endpoint carries more than this times its fair part of what is in flight… */
+const BOUND = 1.25;
+/** …but for a few requests: the many of one client at once are no overload. */
+const FREE_REQUESTS = 8;
+/** Points that are looked at for one that has room; then the least loaded of them takes the request. */
+const STEPS = 64;
+/** Of n endpoints the loads are summed anew after n / 16 questions: a sum costs as much as a few look-ups. */
+const SUM_SHARE = 1 / 16;
+
+/**
+ * Equal keys go to one endpoint, and when the set changes few go elsewhere: those of an endpoint that left, and what
+ * one that joined takes over. Where an endpoint has too much (bounded loads), the next on the ring takes the request,
+ * the same one for the same key. Without a key one is drawn by weight.
+ */
+export function consistentHash<Item extends Candidate>(deps: DrawerDeps<Item>): Balancer<Item> {
+  const { ramp } = deps;
+  const keyless = randomChoice(deps);
+  let current: readonly Item[] = [];
+  let ring = new Ring([]);
+  let bounds = createBounds(current);
+  const walk = (from: number) => {
+    const shares = ramp?.isActive() === true ? ramp : null;
+    let least: Item | null = null;
+    for (let i = 0, at = from; i < STEPS; i++, at = at + 1 < ring.size ? at + 1 : 0) {
+      const endpoint = current[ring.owners[at] ?? 0];
+      if (endpoint === undefined) break;
+      // One that warms up has a part of its points, always the same ones first: each key moves to it once.
+      if (shares !== null && (ring.levels[at] ?? 0) > shares.shareOf(endpoint)) continue;
+      if (bounds.hasRoom(endpoint)) return endpoint;
+      if (least === null || loadOf(endpoint) < loadOf(least)) least = endpoint;
+    }
+    return least ?? keyless.pick();
+  };
+  return {
+    pick: (key) => (key === undefined || current.length === 0 ? keyless.pick() : walk(ring.find(key))),
+    update(endpoints) {
+      keyless.update(endpoints);
+      const next = endpoints.filter(({ weight }) => weight > 0);
+      // Sets are told anew without a change too, and a ring is dear to lay out.
+      if (!isAlike(next, current)) ring = new Ring(next);
+      current = next;
+      bounds = createBounds(current);
+    },
+    observe: null,
+  };
+}
+
+function isAlike(next: readonly Candidate[], present: readonly Candidate[]): boolean {
+  const isSame = ({ id, weight }: Candidate, at: number) => id === present[at]?.id && weight === present[at]?.weight;
+  return next.length === present.length && next.every(isSame);
+}
+
+function loadOf({ pool, weight }: Candidate): number {
+  return pool.inFlight / weight;
+}
+
+/** Says who of a set may take one more request. */
+function createBounds<Item extends Candidate>(endpoints: readonly Item[]): { hasRoom(endpoint: Item): boolean } {
+  const weights = endpoints.reduce((sum, { weight }) => sum + weight, 0);
+  const period = Math.floor(endpoints.length * SUM_SHARE);
+  let left = 0;
+  let inFlight = 0;
+  return {
+    hasRoom({ pool, weight }) {
+      if (pool.inFlight < FREE_REQUESTS) return true;
+      if (--left < 0) {
+        left = period;
+        inFlight = 0;
+        for (const endpoint of endpoints) inFlight += endpoint.pool.inFlight;
+      }
+      return pool.inFlight < Math.ceil((BOUND * (inFlight + 1) * weight) / weights);
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import type { Exchange } from "../wire/exchange.ts";
+import type { Passage } from "../wire/l4/passage.ts";
+import { hashText } from "./hash.ts";
+import type { HashBy } from "./options.ts";
+
+/** A key for `consistent_hash`, or undefined where the request has nothing to make one from. */
+export type ExchangeKey = (exchange: Exchange) => number | undefined;
+
+/** What the key of a request is made from. */
+export function exchangeKey({ source, name }: HashBy): ExchangeKey {
+  const text = exchangeText(source, name);
+  return (exchange) => keyOf(text(exchange));
+}
+
+function exchangeText(source: HashBy["source"], name: string): (exchange: Exchange) => string | null {
+  switch (source) {
+    case "ip":
+      return ({ client }) => client.address;
+    case "host":
+      return ({ host }) => host;
+    case "header":
+      return ({ headers }) => headers.get(name);
+    case "cookie":
+      return ({ headers }) => cookieValue(headers.get("cookie"), name);
+    case "query":
+      return ({ target }) => queryValue(target, name);
+  }
+}
+
+/** The key of a connection whose bytes are passed on: it has an address, and with TLS a name. */
+export function passageKey({ source }: HashBy, { client, sni }: Passage): number | undefined {
+  if (source === "ip") return keyOf(client.address);
+  return source === "host" ? keyOf(sni) : undefined;
+}
+
+/** The first cookie of that name as it is written, without its quotes (RFC 6265 4.1.1); null when there is none. */
+function cookieValue(cookies: string | null, name: string): string | null {
+  if (cookies === null) return null;
+  for (const pair of cookies.split(/[;,]/)) {
+    const equals = pair.indexOf("=");
+    if (equals > 0 && pair.slice(0, equals).trim() === name)
+      return pair
+        .slice(equals + 1)
+        .trim()
+        .replaceAll('"', "");
+  }
+  return null;
+}
+
+function queryValue(target: string, name: string): string | null {
+  const start = target.indexOf("?");
+  return start < 0 ? null : new URLSearchParams(target.slice(start + 1)).get(name);
+}
+
+/** An empty value tells nobody from anybody. */
+function keyOf(text: string | null): number | undefined {
+  return text === null || text === "" ? undefined : hashText(text);
+}

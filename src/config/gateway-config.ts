@@ -5,6 +5,7 @@ import { below, type Spot } from "./check.ts";
 import type { Gateway } from "./gateway-document.ts";
 import type { GatewayDocument } from "./gateway-schema.ts";
 import { listenerConfigs } from "./listener-config.ts";
+import { overloadConfig } from "./overload-config.ts";
 import { redisConfig } from "./redis-config.ts";
 import type { TlsReading } from "./tls-config.ts";
 import type { Config, LimitsConfig } from "./types.ts";
@@ -59,11 +60,6 @@ function checkProxyProtocol(gateway: Gateway, building: Pick<Building, "issues">
   }
 }
 
-/** 0 is no limit, as with every other one. */
-function limitOf(value: number | undefined): number | null {
-  return value === undefined || value === 0 ? null : value;
-}
-
 /** All of a configuration that stands in `torii.yaml`; relative paths start from `folder`. */
 export async function gatewayConfig(
   gateway: Gateway,
@@ -79,7 +75,7 @@ export async function gatewayConfig(
     pluginsFolder: written.plugins === undefined ? null : resolve(at.folder, written.plugins),
     trustedProxies: written.trustedProxies,
     limits: limitsConfig(written.limits),
-    overload: { memoryBytes: limitOf(written.overload.memory), lagMs: limitOf(written.overload.lag) },
+    overload: overloadConfig(written.overload, below(spot, "overload"), building),
     redis: redisConfig(written.redis),
     workers: workersOf(gateway, building),
     status: written.status,

@@ -25,7 +25,7 @@ import { type CertificateWatch, collectExpiry, createCertificateWatch } from "./
 import { createHttp3, type Http3 } from "./http3.ts";
 import { createListeners, type DrainManner, type HandedSocket, type Listeners } from "./listeners.ts";
 import { loadToServe } from "./loading.ts";
-import { createOverload, type Overload } from "./overload.ts";
+import { createOverload, OVERLOADED, type Overload } from "./overload.ts";
 import { type Prepared, prepareAll } from "./prepared.ts";
 import { createRequestPath, type RequestPath } from "./request-path.ts";
 import { createAccessLogPart, createStatusPart, NO_STATUS, type SidePart } from "./side-servers.ts";
@@ -74,6 +74,8 @@ export interface Gateway {
   /** Where each listener accepts, by name. */
   readonly addresses: ReadonlyMap<string, ListenerAddress>;
   readonly statusPort: number;
+  /** True when new connections have waited for memory for long. */
+  readonly isOverloaded: boolean;
   readonly metrics: Metrics;
   readonly services: Services;
   /** The bounds of a drain, as configured now. */
@@ -144,7 +146,7 @@ function createParts(options: GatewayOptions): Parts {
   });
   const { path, listeners, http3, overload } = createTraffic(options, { metrics, wheel });
   const state = { isStarted: false, isDraining: false };
-  const readyState = () => ({ isStarted: state.isStarted, reasons: readyReasons(state) });
+  const readyState = () => ({ isStarted: state.isStarted, reasons: readyReasons(state, overload) });
   const file = options.configPath ?? "torii.yaml";
   const config = () => path.current?.config ?? null;
   collectExpiry(metrics, config);
@@ -207,9 +209,10 @@ function build(loaded: Loaded, { options, services, metrics, path, wheel }: Part
   return compile(config, version, { catalog, services, metrics, wheel, random: options.random ?? Math.random });
 }
 
-function readyReasons(state: Parts["state"]): readonly ReadyReason[] {
-  if (!state.isStarted) return [{ code: "starting", detail: "No configuration is live yet." }];
-  return state.isDraining ? [{ code: "draining", detail: "The gateway is shutting down." }] : [];
+function readyReasons({ isStarted, isDraining }: Parts["state"], overload: Overload): readonly ReadyReason[] {
+  if (!isStarted) return [{ code: "starting", detail: "No configuration is live yet." }];
+  if (isDraining) return [{ code: "draining", detail: "The gateway is shutting down." }];
+  return overload.isOverloaded ? [OVERLOADED] : [];
 }
 
 /** Puts a configuration in the old one's place, whole; when any part of it cannot be had, nothing has changed. */
@@ -360,6 +363,9 @@ async function running(parts: Parts, first: Loaded): Promise<Gateway> {
     },
     get shutdown() {
       return reloading.loaded.config.shutdown;
+    },
+    get isOverloaded() {
+      return parts.overload.isOverloaded;
     },
     metrics,
     services,

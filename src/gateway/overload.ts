@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { ReadyReason } from "../admin/status.ts";
 import type { Config } from "../config/types.ts";
 import type { Counter } from "../telemetry/family.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -9,6 +10,8 @@ import { nextLevel, Shedder, type ShedLevel, type Signal } from "./shedder.ts";
 /** Watches what the process needs to live, and says what is to be shed before that runs out. */
 export interface Overload {
   readonly shedder: Shedder;
+  /** True when accepting has rested for memory for more than `LONG_MS` without a break. */
+  readonly isOverloaded: boolean;
   /** Puts other thresholds in force. */
   update(config: Pick<Config, "overload" | "limits" | "workers">): void;
   /** Looks at everything, on time. Called by its own timer; tests that move time call it themselves. */
@@ -56,6 +59,8 @@ const NEWEST = 0.3;
 const RESERVED_DESCRIPTORS = 64;
 /** Connections between requests are closed so often under pressure. */
 const RELIEF_MS = 1000;
+/** Accepting that rests so long for memory is more than a burst. */
+export const LONG_MS = 5000;
 /** Memory is collected for no more than this share of the time. */
 const OF_TIME = 1 / 20;
 
@@ -68,6 +73,12 @@ const SYSTEM: OverloadSources = {
   collect: () => Bun.gc(true),
 };
 
+/** What a gateway is not ready for while that holds. */
+export const OVERLOADED: ReadyReason = {
+  code: "overloaded",
+  detail: "New connections wait until memory is free.",
+};
+
 const SIGNALS = ["memory", "lag", "connections"] as const;
 const NAMES = ["nothing", "low", "normal", "high"] as const;
 
@@ -78,6 +89,9 @@ export function createOverload(deps: OverloadDeps): Overload {
   timer.unref();
   return {
     shedder: manager.shedder,
+    get isOverloaded() {
+      return manager.isOverloaded;
+    },
     update: (config) => manager.update(config),
     tick: () => manager.tick(),
     close: () => clearInterval(timer),
@@ -100,6 +114,8 @@ class Manager {
   #relievedAt: number;
   #collectsAt: number;
   #wasPaused = false;
+  /** Since when accepting rests for memory; null while it does not. */
+  #heldAt: number | null = null;
 
   constructor(deps: OverloadDeps, sources: OverloadSources) {
     const shed = deps.metrics.counter({
@@ -136,6 +152,10 @@ class Manager {
     });
   }
 
+  get isOverloaded(): boolean {
+    return this.#heldAt !== null && this.#sources.now() - this.#heldAt > LONG_MS;
+  }
+
   update({ overload, limits, workers }: Parameters<Overload["update"]>[0]): void {
     const allowed = this.#sources.allowed();
     // Workers share what is allowed.
@@ -154,7 +174,7 @@ class Manager {
     this.shedder.dueAt = now + SAMPLE_MS;
     this.#measure(now);
     this.#judge();
-    this.#openGate();
+    this.#openGate(now);
     if (now - this.#relievedAt < RELIEF_MS) return;
     this.#relievedAt = now;
     this.#relieve(now);
@@ -190,13 +210,14 @@ class Manager {
     return signal === "connections" ? Math.min(pressure, 1) * OF_CONNECTIONS : pressure;
   }
 
-  #openGate(): void {
+  #openGate(now: number): void {
     const { gate, log } = this.#deps;
     const held = gate.open + gate.turnedAway;
     const free = this.#maxDescriptors - this.#sources.openDescriptors() - RESERVED_DESCRIPTORS;
     // Each connection may need another one to a service.
     gate.most = held + Math.floor(free / 2);
     gate.isHeld = this.#levels.memory === 3;
+    this.#heldAt = gate.isHeld ? (this.#heldAt ?? now) : null;
     gate.settle(this.#connections);
     if (gate.isPaused === this.#wasPaused) return;
     this.#wasPaused = gate.isPaused;

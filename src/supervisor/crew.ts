@@ -26,8 +26,11 @@ export interface Crew {
   /** Slots 1 to n. */
   readonly slots: readonly Slot[];
   processes(): readonly WorkerProcess[];
-  /** True when no connection may come where nobody accepts. */
-  readonly isServing: boolean;
+  /**
+   * Why connections may come where nobody accepts: a worker is gone or silent, or one has rested long for memory; null
+   * when none may.
+   */
+  readonly trouble: "missing" | "overloaded" | null;
   /** Adds slots up to this number and starts their workers; on failure they are gone again. Never less than before. */
   grow(count: number): Promise<Result | null>;
   /** Ends the workers of slots above this number, after new connections have been kept from them. */
@@ -48,7 +51,7 @@ export function createCrew(options: CrewOptions): Crew {
   function steer(): void {
     isSteered = sockets.steer((number, key) => {
       const slot = slots[number - 1];
-      return slot?.isAnswering === true && slot.current?.keys.has(key) === true;
+      return slot?.isTaking === true && slot.current?.keys.has(key) === true;
     });
   }
 
@@ -92,9 +95,10 @@ export function createCrew(options: CrewOptions): Crew {
       return slots;
     },
     processes: () => [...slots, ...leaving].flatMap((slot) => [...slot.processes]),
-    get isServing() {
-      const serving = slots.filter((slot) => slot.isAnswering).length;
-      return serving > 0 && (isSteered || serving === slots.length);
+    get trouble() {
+      const isEnough = (count: number) => count > 0 && (isSteered || count === slots.length);
+      if (!isEnough(slots.filter((slot) => slot.isAnswering).length)) return "missing";
+      return isEnough(slots.filter((slot) => slot.isTaking).length) ? null : "overloaded";
     },
     async grow(count) {
       const before = slots.length;

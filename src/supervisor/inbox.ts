@@ -20,6 +20,8 @@ export interface Inbox {
   readonly metrics: Answers<string>;
   /** The last that came whole, or null. */
   readonly lastMetrics: string | null;
+  /** As it last said. */
+  readonly isOverloaded: boolean;
   /** Nothing comes any more; who waits for the start learns why. */
   close(why: string): void;
 }
@@ -48,6 +50,7 @@ export function createInbox(onLastWord: () => void): Inbox {
   const metrics = createAnswers<string>();
   const pieces = createPieces();
   let lastMetrics: string | null = null;
+  let isOverloaded = false;
 
   function takeMetrics(id: number): void {
     lastMetrics = pieces.take(id);
@@ -60,7 +63,8 @@ export function createInbox(onLastWord: () => void): Inbox {
     else if (message.type === "ready") start.resolve({ isDone: true, version: message.version });
     else if (message.type === "reloaded") reloads.give(message.id, { isDone: true, version: message.version });
     else if (message.type === "refused") reloads.give(message.id, failure(message.message, message.issues));
-    else if (message.type !== "pong") {
+    else if (message.type === "pong") isOverloaded = message.isOverloaded;
+    else {
       if (message.type === "fatal") start.resolve(failure(message.message, message.issues));
       onLastWord();
     }
@@ -73,6 +77,9 @@ export function createInbox(onLastWord: () => void): Inbox {
     metrics,
     get lastMetrics() {
       return lastMetrics;
+    },
+    get isOverloaded() {
+      return isOverloaded;
     },
     close(why) {
       start.resolve(failure(why));

@@ -49,7 +49,8 @@ const fromWorker = z.discriminatedUnion("type", [
   /** A piece of the metrics as text: they may be megabytes, and one message of that size would hold up requests. */
   z.strictObject({ type: z.literal("metrics_part"), id: z.int(), text: z.string() }),
   z.strictObject({ type: z.literal("metrics_end"), id: z.int() }),
-  z.strictObject({ type: z.literal("pong") }),
+  /** `isOverloaded`: it answers, but has taken no new connections for long. */
+  z.strictObject({ type: z.literal("pong"), isOverloaded: z.boolean() }),
   /** The last one, after the last metrics. It ends when the channel is closed. */
   z.strictObject({ type: z.literal("drained") }),
 ]);

@@ -5,6 +5,7 @@ import { fingerprintsOf } from "../config/certificate-dates.ts";
 import { storedPairs } from "../config/certificate-store.ts";
 import type { Loaded } from "../config/source.ts";
 import { type CertificateWatch, createCertificateWatch } from "../gateway/certificate-watch.ts";
+import { OVERLOADED } from "../gateway/overload.ts";
 import { createStatusPart } from "../gateway/side-servers.ts";
 import { createStorePart } from "../gateway/store-part.ts";
 import { createLogWriter, type LogWriter } from "../telemetry/log-writer.ts";
@@ -96,10 +97,14 @@ function storedCertificates({ loaded, coming }: SupervisorState): readonly Named
   return [...new Map(pairs)].map(([name, pair]) => ({ name, ...pair }));
 }
 
+const TROUBLES: Readonly<Record<NonNullable<Crew["trouble"]>, ReadyReason>> = {
+  missing: { code: "worker_missing", detail: "Connections wait for a worker that restarts or does not answer." },
+  overloaded: OVERLOADED,
+};
+
 function readyReasons({ isStarted, isDraining }: SupervisorState, crew: Crew): readonly ReadyReason[] {
   if (!isStarted) return [{ code: "starting", detail: "No configuration is live yet." }];
   if (isDraining) return [{ code: "draining", detail: "The gateway is shutting down." }];
-  return crew.isServing
-    ? []
-    : [{ code: "worker_missing", detail: "Connections wait for a worker that restarts or does not answer." }];
+  const { trouble } = crew;
+  return trouble === null ? [] : [TROUBLES[trouble]];
 }

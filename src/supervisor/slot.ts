@@ -13,8 +13,10 @@ export interface Slot {
   readonly number: number;
   /** The worker that serves; null while there is none. */
   readonly current: WorkerProcess | null;
-  /** True when that one does what it is asked: new connections may come to it. */
+  /** True when that one does what it is asked. */
   readonly isAnswering: boolean;
+  /** True when, beyond that, new connections are accepted where they come to it. */
+  readonly isTaking: boolean;
   /** All its processes that live: one that starts, one that serves, those that drain. */
   readonly processes: ReadonlySet<WorkerProcess>;
   /** Starts the first worker. Rejects never: the result tells. */
@@ -38,7 +40,7 @@ export interface SlotOptions {
   readonly pulse: PulseLimits;
   /** How long a drain may take before the process is killed. Asked at each drain. */
   readonly drainBoundMs: () => number;
-  /** Another worker serves, or none; or it does not answer, or does again. */
+  /** Another worker serves, or none; or it takes no connections, or does again. */
   readonly onChange: () => void;
   readonly onRestart: (reason: RestartReason) => void;
   /** A process is gone. */
@@ -76,7 +78,10 @@ export function createSlot(options: SlotOptions): Slot {
       return state.current;
     },
     get isAnswering() {
-      return state.current !== null && state.pulse?.isSilent === false;
+      return isAnswering(state);
+    },
+    get isTaking() {
+      return isAnswering(state) && state.current?.isOverloaded === false;
     },
     processes: state.processes,
     start: () => state.inTurn(() => startOne(state)),
@@ -94,6 +99,10 @@ export function createSlot(options: SlotOptions): Slot {
       for (const worker of state.processes) worker.kill();
     },
   };
+}
+
+function isAnswering({ current, pulse }: State): boolean {
+  return current !== null && pulse?.isSilent === false;
 }
 
 function giveUp(state: State): void {
@@ -126,7 +135,13 @@ function watch(worker: WorkerProcess, { number, pulse: limits, log, onChange }: 
       worker.kill();
     },
   });
-  worker.onWord(pulse.heard);
+  let wasOverloaded = worker.isOverloaded;
+  worker.onWord(() => {
+    pulse.heard();
+    if (worker.isOverloaded === wasOverloaded) return;
+    wasOverloaded = worker.isOverloaded;
+    onChange();
+  });
   return pulse;
 }
 

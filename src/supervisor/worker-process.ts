@@ -55,6 +55,8 @@ export interface WorkerProcess extends MetricSource {
   readonly isLeaving: boolean;
   /** True while it may be long at something that has a bound of its own, or a debugger holds it. */
   readonly isBusy: boolean;
+  /** True when it said that it has taken no new connections for long. */
+  readonly isOverloaded: boolean;
   /** Makes it say something between two pieces of its work. */
   ping(): void;
   /** Calls it at whatever the worker says, in the place of who was called before. */
@@ -151,6 +153,9 @@ export function startWorker(options: WorkerOptions): WorkerProcess {
     },
     get isBusy() {
       return reloads > 0 || isDebugged(child.pid, options);
+    },
+    get isOverloaded() {
+      return inbox.isOverloaded;
     },
     ping: () => send({ type: "ping" }),
     onWord(next) {

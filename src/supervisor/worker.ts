@@ -119,7 +119,7 @@ async function answer(message: ToWorker, worker: Worker): Promise<void> {
   if (message.type === "reload") await reload(message, worker);
   else if (message.type === "metrics") await sendMetrics(message.id, worker);
   else if (message.type === "reopen_logs") reopenLogs(worker);
-  else if (message.type === "ping") worker.channel.send({ type: "pong" });
+  else if (message.type === "ping") worker.channel.send({ type: "pong", isOverloaded: worker.gateway.isOverloaded });
 }
 
 async function reload({ id, certificates: told }: Reload, worker: Worker): Promise<void> {

@@ -56,6 +56,17 @@ describe("overload", () => {
     expect(await overloadOf("{ memory: 512MiB, lag: 200ms }")).toEqual({ memoryBytes: 536_870_912, lagMs: 200 });
     expect(await overloadOf("{ lag: 0s, memory: 0 }")).toEqual({ memoryBytes: null, lagMs: null });
   });
+
+  test("warns of a bound on memory that leaves little for traffic", async () => {
+    const warningsOf = async (memory: string) =>
+      (await load({ "torii.yaml": `overload: { memory: ${memory} }\n` })).warnings.map(
+        ({ line, field, message }) => `${line} ${field}: ${message}`,
+      );
+    expect(await warningsOf("64MiB")).toEqual([
+      '1 overload.memory: "64MiB" leaves little beside the 100MiB or so that the gateway takes; write 160MiB or more, or 0 for no bound',
+    ]);
+    for (const roomy of ["160MiB", "0"]) expect(await warningsOf(roomy)).toEqual([]);
+  });
 });
 
 describe("a plain listener", () => {

@@ -66,8 +66,8 @@ describe("over a threshold", () => {
     using kept = await gateway.connect();
     await kept.send(request("GET /high"));
     expect((await kept.response()).status).toBe(200);
-    // A byte is always exceeded: this process is larger.
-    await gateway.write("torii.yaml", JSON.stringify({ ...BASE, overload: { memory: "1B" } }));
+    // That is always exceeded: this process is larger.
+    await gateway.write("torii.yaml", JSON.stringify({ ...BASE, overload: { memory: "64MiB" } }));
     expect(await gateway.gateway.reload()).toMatchObject({ isLive: true });
     await eventually(async () => (await metric(gateway, "torii_accept_paused")) === 1, "accepting to rest");
     await kept.send(request("GET /high"));
@@ -78,10 +78,15 @@ describe("over a threshold", () => {
     expect(await metric(gateway, "torii_requests_shed_total", 'priority="high",reason="memory"')).toBe(1);
     using waiting = await gateway.connect();
     await waiting.send(request("GET /high"));
+    const readiness = () => fetch(`http://127.0.0.1:${gateway.gateway.statusPort}/readyz`);
+    expect((await readiness()).status).toBe(200);
+    await eventually(async () => (await readiness()).status === 503, "it to be unready", 15_000);
+    expect(await (await readiness()).json()).toMatchObject({ reasons: [{ code: "overloaded" }] });
 
     await gateway.write("torii.yaml", JSON.stringify(BASE));
     expect(await gateway.gateway.reload()).toMatchObject({ isLive: true });
     expect((await waiting.response()).status).toBe(200);
+    expect((await readiness()).status).toBe(200);
     expect(gateway.log.map(({ msg }) => msg)).toContain("overload: more requests are shed");
-  });
+  }, 30_000);
 });

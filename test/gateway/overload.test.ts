@@ -123,6 +123,21 @@ describe("memory", () => {
     expect(log.at(-2)).toMatchObject({ msg: "overload: fewer requests are shed", sheds: "nothing", signal: "memory" });
   });
 
+  test("makes the gateway unready when it has kept new connections waiting for long, without a break", () => {
+    const { overload, system, pass, update } = watch();
+    update({ memoryBytes: 1000, lagMs: null });
+    const heldFor = (resident: number, samples: number) => {
+      system.resident = resident;
+      pass(samples);
+      return overload.isOverloaded;
+    };
+    expect(heldFor(1000, 50)).toBe(false);
+    expect(heldFor(700, 1)).toBe(false);
+    expect(heldFor(1000, 51)).toBe(false);
+    expect(heldFor(1000, 1)).toBe(true);
+    expect(heldFor(700, 1)).toBe(false);
+  });
+
   test("is measured against nine tenths of the control group's where none is configured, shared by the workers", () => {
     const { overload, system, pass, update } = watch();
     system.allowed = 2000;

@@ -1,0 +1,66 @@
+import { Resolver } from "node:dns/promises";
+import type { DnsAnswer } from "./dns-source.ts";
+
+/** An address and for how long it may be kept. */
+export interface AddressRecord {
+  readonly address: string;
+  readonly ttl: number;
+}
+
+export interface ServiceRecord {
+  readonly priority: number;
+  readonly weight: number;
+  readonly port: number;
+  /** Name of the host. */
+  readonly name: string;
+}
+
+/** Asks DNS. Never rejects; an answer comes within about three seconds. Answers are kept as long as their TTL says. */
+export interface DnsClient {
+  ipv4(name: string): Promise<DnsAnswer<AddressRecord>>;
+  ipv6(name: string): Promise<DnsAnswer<AddressRecord>>;
+  services(name: string): Promise<DnsAnswer<ServiceRecord>>;
+  /** Forgets every kept answer, and reads the system's servers anew. */
+  renew(): void;
+  /** Ends what is under way as failed. */
+  cancel(): void;
+}
+
+// The runtime waits for whole seconds: one for the first try, two for the second.
+const PATIENCE = { timeout: 1000, tries: 2 };
+// The runtime gives the first for a name without such records too.
+const NOTHING: ReadonlySet<string> = new Set(["ENOTFOUND", "ENODATA"]);
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "EUNKNOWN";
+}
+
+async function answerOf<T>(asking: Promise<readonly T[]>): Promise<DnsAnswer<T>> {
+  try {
+    const records = await asking;
+    return records.length === 0 ? { state: "none" } : { state: "found", records };
+  } catch (error) {
+    const code = codeOf(error);
+    return NOTHING.has(code) ? { state: "none" } : { state: "failed", reason: code.replace(/^E/, "").toLowerCase() };
+  }
+}
+
+function openResolver(server: string | null): Resolver {
+  const resolver = new Resolver(PATIENCE);
+  if (server !== null) resolver.setServers([server]);
+  return resolver;
+}
+
+/** A client of one server, `address:port`, or of the system's. Throws a TypeError for a server that is no address. */
+export function createDnsClient(server: string | null): DnsClient {
+  let resolver = openResolver(server);
+  return {
+    ipv4: (name) => answerOf(resolver.resolve4(name, { ttl: true })),
+    ipv6: (name) => answerOf(resolver.resolve6(name, { ttl: true })),
+    services: (name) => answerOf(resolver.resolveSrv(name)),
+    renew: () => {
+      resolver = openResolver(server);
+    },
+    cancel: () => resolver.cancel(),
+  };
+}

@@ -1,0 +1,124 @@
+import { createDnsClient, type DnsClient } from "./dns-client.ts";
+import { createDnsLookup, type DnsLookup, type DnsRound } from "./dns-lookup.ts";
+import type { DnsFailure, DnsSource } from "./dns-source.ts";
+import type { EndpointSpec, Registry } from "./registry.ts";
+
+/** How it stands with a service's names. */
+export type DnsState = "answering" | "failing" | "emptied";
+
+/** A name without a good answer. */
+export interface DnsTrouble {
+  readonly service: string;
+  readonly name: string;
+  readonly reason: DnsFailure;
+}
+
+export interface DnsRegistryOptions {
+  readonly random: () => number;
+  /** Told of each round that got no good answer. */
+  readonly onFailure?: (trouble: DnsTrouble) => void;
+  /**
+   * Told when it changes, once: `failing` keeps the last known endpoints, `emptied` has given them up. The trouble is
+   * null when all is well again. A service whose names answer from the start is not told of.
+   */
+  readonly onState?: (service: string, state: DnsState, trouble: DnsTrouble | null) => void;
+  /** Milliseconds of a clock that never goes back; only differences count. */
+  readonly now?: () => number;
+  /** Calls back once, after a delay; gives a function that calls it off. */
+  readonly after?: (delayMs: number, run: () => void) => () => void;
+}
+
+function afterReal(delayMs: number, run: () => void): () => void {
+  const timer = setTimeout(run, delayMs);
+  timer.unref();
+  return () => clearTimeout(timer);
+}
+
+/** Resolves after the delay, or at once when the signal aborts. */
+function pause(delayMs: number, signal: AbortSignal, after: typeof afterReal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      cancel();
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const cancel = after(delayMs, end);
+    signal.addEventListener("abort", end);
+    if (signal.aborted) end();
+  });
+}
+
+function stateOf({ trouble, isNothing }: DnsRound): DnsState {
+  if (isNothing) return "emptied";
+  return trouble === null ? "answering" : "failing";
+}
+
+/** Tells of failures, each, and of a change of state, once. */
+function createTeller(service: string, { onFailure, onState }: DnsRegistryOptions): (round: DnsRound) => void {
+  let told: DnsState = "answering";
+  return (round) => {
+    const trouble = round.trouble === null ? null : { service, ...round.trouble };
+    if (trouble !== null) onFailure?.(trouble);
+    const state = stateOf(round);
+    if (state === told) return;
+    told = state;
+    onState?.(service, state, trouble);
+  };
+}
+
+interface Following {
+  readonly lookup: DnsLookup;
+  readonly client: DnsClient;
+  readonly tell: (round: DnsRound) => void;
+  readonly now: () => number;
+  readonly after: typeof afterReal;
+}
+
+async function* follow(
+  { lookup, client, tell, now, after }: Following,
+  signal: AbortSignal,
+): AsyncGenerator<readonly EndpointSpec[]> {
+  let given: readonly EndpointSpec[] | null = null;
+  while (!signal.aborted) {
+    const round = await lookup.round(client);
+    // An abort ends the questions under way, which is no failure of theirs.
+    if (signal.aborted) return;
+    tell(round);
+    if (given === null || !Bun.deepEquals(given, round.endpoints)) {
+      given = round.endpoints;
+      yield given;
+    }
+    await pause(Math.max(round.dueAt - now(), 0), signal, after);
+  }
+}
+
+async function* nothing(signal: AbortSignal): AsyncGenerator<readonly EndpointSpec[]> {
+  if (signal.aborted) return;
+  yield Object.freeze([]);
+  const ended = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => ended.resolve());
+  if (!signal.aborted) await ended.promise;
+}
+
+/**
+ * Services whose endpoints are what DNS says, asked again when the answer's TTL ends (1 s to 5 min). The first set
+ * comes with the first answer; when there is none within about three seconds, it is empty. Later on, a failure keeps
+ * the last known set, and a "nothing" is believed when it came three times in a row. Each watch asks for itself.
+ * A service that is not among them has no endpoint. Nothing is to be closed but the watches.
+ */
+export function createDnsRegistry(
+  services: Readonly<Record<string, DnsSource>>,
+  options: DnsRegistryOptions,
+): Registry {
+  const { now = () => performance.now(), after = afterReal, random } = options;
+  return {
+    watch(service, signal) {
+      const source = Object.hasOwn(services, service) ? services[service] : undefined;
+      if (source === undefined) return nothing(signal);
+      const client = createDnsClient(source.resolver);
+      signal.addEventListener("abort", client.cancel, { once: true });
+      const lookup = createDnsLookup(source, { now, random });
+      return follow({ lookup, client, tell: createTeller(service, options), now, after }, signal);
+    },
+  };
+}

@@ -1,4 +1,5 @@
 import type { EndpointSpec } from "../registry/registry.ts";
+import type { ServiceOptions } from "../service/options.ts";
 import { addFault, type Building } from "./building.ts";
 import { below, placeOf, type Spot } from "./check.ts";
 import { balancing } from "./load-balancing.ts";
@@ -38,20 +39,37 @@ function checkDiscovery(written: ServiceDocument, spot: Spot, building: Pick<Bui
       '"static" needs endpoints; write endpoints: [{ url: http://host:port }]',
     );
   }
-  if (written.discover === "memory" && hasEndpoints) {
+  if (written.discover !== undefined && written.discover !== "static" && hasEndpoints) {
     addFault(
       building,
       below(spot, "endpoints"),
-      "stand beside discover: memory; write discover: static or remove them",
+      `stand beside discover: ${written.discover}; write discover: static or remove them`,
     );
   }
+}
+
+/** Where the endpoints come from. Those that are written down are meant to be used. */
+function discoveryOf(
+  written: ServiceDocument,
+  spot: Spot,
+  { stored: { redis }, knowsRedis, vetting }: Pick<TlsReading, "stored" | "knowsRedis" | "vetting">,
+): Pick<ServiceOptions, "discover" | "redis"> {
+  const own = written.endpoints === undefined ? (redis === null ? "memory" : "redis") : "static";
+  const discover = written.discover ?? own;
+  if (discover !== "redis") return { discover };
+  if (redis !== null) return { discover, redis };
+  // A faulty `redis` has its own fault.
+  if (knowsRedis) {
+    addFault(vetting, below(spot, "discover"), '"redis" needs redis in torii.yaml; set it there, or write memory');
+  }
+  return { discover };
 }
 
 /** A service as it is written at `spot`, whose last key is its name; null is one with every default. */
 export function serviceConfig(
   written: ServiceDocument,
   spot: Spot,
-  reading: Pick<TlsReading, "pem" | "vetting">,
+  reading: Pick<TlsReading, "pem" | "vetting" | "stored" | "knowsRedis">,
 ): ServiceConfig {
   const building = reading.vetting;
   checkDiscovery(written, spot, building);
@@ -59,8 +77,7 @@ export function serviceConfig(
   return {
     name: String(spot.path.at(-1)),
     options: {
-      // Endpoints that are written down are meant to be used.
-      discover: written.discover ?? (written.endpoints === undefined ? "memory" : "static"),
+      ...discoveryOf(written, spot, reading),
       endpoints: endpointsOf(written, spot, building),
       ...balancing(written.loadBalancing, below(spot, "loadBalancing"), building),
       maxConnections: written.maxConnections ?? 0,

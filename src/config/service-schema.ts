@@ -4,7 +4,7 @@ import { loadBalancing } from "./load-balancing.ts";
 import { accepted, count, durationMs, later, nameText, pemSource, words } from "./scalars.ts";
 import { hint } from "./wording.ts";
 
-const FUTURE_DISCOVERY = ["redis", "dns", "kubernetes", "consul", "eureka"];
+const FUTURE_DISCOVERY = ["dns", "kubernetes", "consul", "eureka"];
 
 const urlHint = hint("the URL of an endpoint", "http://host:port or https://host:port, without a path");
 const SCHEME = /^https?:\/\//;
@@ -66,7 +66,7 @@ const tls = z.strictObject({
 
 /** One entry of `services`. */
 export const serviceSchema = z.strictObject({
-  discover: words(["static", "memory"], FUTURE_DISCOVERY).optional(),
+  discover: words(["static", "memory", "redis"], FUTURE_DISCOVERY).optional(),
   endpoints: z.array(endpoint).optional(),
   loadBalancing: loadBalancing.prefault({}),
   healthCheck: later,

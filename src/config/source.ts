@@ -196,6 +196,7 @@ function readingOf(gateway: Gateway, loading: Loading, options: LoadOptions): Tl
   const read = gateway.knows("redis") ? (options.readCertificate ?? null) : "skipped";
   return {
     pem: createPemFiles({ folder: dirname(loading.path), cwd, building: loading }),
+    knowsRedis: gateway.knows("redis"),
     stored: { redis: redisConfig(gateway.document.redis), read, found: new Map() },
     vetting: {
       issues,

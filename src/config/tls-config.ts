@@ -18,6 +18,8 @@ import { quote } from "./wording.ts";
 export interface TlsReading {
   readonly pem: PemFiles;
   readonly stored: StoredCertificates;
+  /** False: what `redis` says has faults of its own, or was not read. */
+  readonly knowsRedis: boolean;
   readonly vetting: Vetting;
   readonly pace: Pace;
 }

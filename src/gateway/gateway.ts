@@ -25,6 +25,7 @@ import { type CertificateWatch, collectExpiry, createCertificateWatch } from "./
 import { createHttp3, type Http3 } from "./http3.ts";
 import { createListeners, type DrainManner, type HandedSocket, type Listeners } from "./listeners.ts";
 import { loadToServe } from "./loading.ts";
+import { createMesh, type Mesh } from "./mesh.ts";
 import { createOverload, OVERLOADED, type Overload } from "./overload.ts";
 import { type Prepared, prepareAll } from "./prepared.ts";
 import { createRequestPath, type RequestPath } from "./request-path.ts";
@@ -100,6 +101,7 @@ interface Parts {
   readonly options: GatewayOptions;
   readonly metrics: Metrics;
   readonly services: Services;
+  readonly mesh: Mesh;
   readonly path: RequestPath;
   readonly wheel: TimerWheel;
   readonly listeners: Listeners;
@@ -130,11 +132,14 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
 function createParts(options: GatewayOptions): Parts {
   const metrics = createMetrics({ version: options.version });
   const wheel = new TimerWheel();
+  const mesh = createMesh({ metrics, log: options.log, random: options.random ?? Math.random });
   const services = createServices({
     wheel,
     random: options.random ?? Math.random,
-    registryFor: (service, name) =>
-      service.discover === "static" ? createStaticRegistry({ [name]: service.endpoints }) : options.registry,
+    registryFor: (service, name) => {
+      if (service.redis !== undefined) return mesh.registryFor(service.redis);
+      return service.discover === "static" ? createStaticRegistry({ [name]: service.endpoints }) : options.registry;
+    },
     onWarning: (message, facts) => options.log.warn(facts, message),
   });
   metrics.collect({
@@ -154,6 +159,7 @@ function createParts(options: GatewayOptions): Parts {
     options,
     metrics,
     services,
+    mesh,
     path,
     listeners,
     http3,
@@ -247,6 +253,7 @@ async function closeParts(parts: Parts): Promise<void> {
   parts.listeners.terminate();
   await parts.status.close();
   parts.services.close();
+  parts.mesh.close();
   await parts.accessLog.close();
   await parts.store.close();
 }

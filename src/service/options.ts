@@ -1,4 +1,4 @@
-import type { EndpointSpec } from "../registry/registry.ts";
+import type { EndpointSpec, RegistryRedis } from "../registry/registry.ts";
 
 export type BalancerPolicy = "least_request" | "round_robin" | "random" | "peak_ewma" | "consistent_hash";
 
@@ -32,7 +32,9 @@ export interface UpstreamTls {
 
 /** All that a service depends on: two services with equal options are the same service. */
 export interface ServiceOptions {
-  readonly discover: "static" | "memory";
+  readonly discover: "static" | "memory" | "redis";
+  /** Given when `discover` is redis: where its endpoints stand. */
+  readonly redis?: RegistryRedis;
   /** Given when `discover` is static. */
   readonly endpoints: readonly EndpointSpec[];
   readonly balancer: BalancerPolicy;

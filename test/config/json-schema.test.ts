@@ -63,7 +63,7 @@ describe("the published schemas", () => {
     expect(takes("torii.schema.json", { listners: [] })).toBe(false);
     expect(takes("torii.schema.json", { defaults: { timeout: "5 sec" } })).toBe(false);
     expect(takes("routes.schema.json", { routes: [{ name: "a", tineout: "5s" }] })).toBe(false);
-    expect(takes("routes.schema.json", { services: { a: { discover: "redis" } } })).toBe(false);
+    expect(takes("routes.schema.json", { services: { a: { discover: "kubernetes" } } })).toBe(false);
   });
 
   test("have titles, and no format that validators do not know", () => {

@@ -1,0 +1,65 @@
+import { serviceKeys } from "./mesh-keys.ts";
+import type { MeshLink, MeshScript } from "./mesh-link.ts";
+
+/** An endpoint whose lease ended so long ago is removed from Redis; until then a renewed lease brings it back. */
+export const SWEPT_AFTER_MS = 10_000;
+
+/**
+ * KEYS: leases, endpoints; ARGV: how long a lease must have been over before its endpoint is removed. Answers Redis's
+ * clock, the ids that were removed, then id, JSON or null, and end of its lease of each that lives. `unpack` takes
+ * some thousands at most.
+ */
+const READ: MeshScript = {
+  name: "mesh-read",
+  lua: `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local over = string.format('%.0f', now - tonumber(ARGV[1]))
+local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', over, 'LIMIT', 0, 1000)
+if #dead > 0 then
+  redis.call('ZREM', KEYS[1], unpack(dead))
+  redis.call('HDEL', KEYS[2], unpack(dead))
+end
+local live = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now), '+inf', 'WITHSCORES')
+local reply = { now, dead }
+for from = 1, #live, 1000 do
+  local ids = {}
+  for at = from, math.min(from + 999, #live), 2 do ids[#ids + 1] = live[at] end
+  for at, json in ipairs(redis.call('HMGET', KEYS[2], unpack(ids))) do
+    reply[#reply + 1] = ids[at]
+    reply[#reply + 1] = json
+    reply[#reply + 1] = live[from + 2 * at - 1]
+  end
+end
+return reply`,
+};
+
+/** An endpoint whose lease runs, as it stands in Redis. */
+export interface MeshRecord {
+  readonly id: string;
+  /** Null: there is a lease and nothing that it is for. */
+  readonly json: string | null;
+  /** Milliseconds that its lease has left, above 0. */
+  readonly leftMs: number;
+}
+
+/** All of one service at one moment. */
+export interface MeshReading {
+  readonly live: readonly MeshRecord[];
+  /** Ids that were removed by this reading, as their leases were over. */
+  readonly swept: readonly string[];
+}
+
+/** Reads a service, and removes what is over. Rejects as the link does, and for an answer that cannot be. */
+export async function readService(link: MeshLink, service: string): Promise<MeshReading> {
+  const reply = await link.run(READ, { keys: serviceKeys(service), args: [String(SWEPT_AFTER_MS)] });
+  const [nowAt, swept, ...rest]: readonly unknown[] = Array.isArray(reply) ? reply : [];
+  if (typeof nowAt !== "number" || !Array.isArray(swept)) throw new Error("Redis gave no reading of the registry");
+  const live: MeshRecord[] = [];
+  for (let at = 0; at < rest.length; at += 3) {
+    const json = rest[at + 1];
+    const leftMs = Number(rest[at + 2]) - nowAt;
+    live.push({ id: String(rest[at]), json: typeof json === "string" ? json : null, leftMs });
+  }
+  return { live, swept: swept.map(String) };
+}

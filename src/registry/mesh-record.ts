@@ -1,0 +1,90 @@
+import type { MeshRecord } from "./mesh-read.ts";
+import type { EndpointSpec } from "./registry.ts";
+
+/** Why an endpoint in Redis is not used. */
+export type IgnoredReason = "no_record" | "malformed" | "bad_url" | "bad_field" | "duplicate" | "lease_over";
+
+/** An endpoint that is not used, with what is wrong and what would be right. */
+export interface IgnoredEndpoint {
+  readonly id: string;
+  readonly reason: IgnoredReason;
+  readonly detail: string;
+}
+
+const MAX_WEIGHT = 1_000_000;
+
+/** `http://host:port` or `https://host:port` with its port; null for what is not a bare origin. */
+export function originOf(url: string): string | null {
+  const parsed = /^https?:\/\/[^/?#@\\\s]+\/?$/.test(url) ? URL.parse(url) : null;
+  if (parsed === null || parsed.hostname === "" || parsed.port === "0") return null;
+  return `${parsed.protocol}//${parsed.hostname}:${parsed.port || (parsed.protocol === "https:" ? "443" : "80")}`;
+}
+
+function fieldsOf(json: string): ReadonlyMap<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? new Map(Object.entries(value)) : null;
+  } catch {
+    return null;
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every(isText);
+}
+
+function isWeight(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_WEIGHT;
+}
+
+/** The endpoint that stands in Redis, or why it is not used. Fields that nobody knows here are passed over. */
+export function endpointOf({ id, json }: Pick<MeshRecord, "id" | "json">): EndpointSpec | IgnoredEndpoint {
+  const ignored = (reason: IgnoredReason, detail: string): IgnoredEndpoint => ({ id, reason, detail });
+  if (json === null) return ignored("no_record", "it has a lease and no entry among the endpoints; write that first");
+  const fields = fieldsOf(json);
+  if (fields === null) return ignored("malformed", 'it is no JSON object; write {"url":"http://host:port"}');
+  const url = fields.get("url");
+  const origin = isText(url) ? originOf(url) : null;
+  if (origin === null) return ignored("bad_url", "its url leads nowhere; write http://host:port without a path");
+  const weight = fields.get("weight") ?? 1;
+  if (!isWeight(weight)) return ignored("bad_field", `its weight must be a whole number from 0 to ${MAX_WEIGHT}`);
+  const [zone, version, tags] = [fields.get("zone") ?? null, fields.get("version") ?? null, fields.get("tags") ?? null];
+  if (zone !== null && !isText(zone)) return ignored("bad_field", "its zone must be a text");
+  if (version !== null && !isText(version)) return ignored("bad_field", "its version must be a text");
+  if (tags !== null && !isTexts(tags)) return ignored("bad_field", "its tags must be a list of texts");
+  return Object.freeze({
+    id,
+    url: origin,
+    weight,
+    ...(zone === null ? {} : { zone }),
+    ...(version === null ? {} : { version }),
+    ...(tags === null ? {} : { tags: Object.freeze([...tags]) }),
+  });
+}
+
+/** What can be used of a service, by id, and what cannot. Of two endpoints with one URL the lower id is used. */
+export function endpointsOf(records: readonly MeshRecord[]): {
+  readonly used: readonly EndpointSpec[];
+  readonly ignored: readonly IgnoredEndpoint[];
+} {
+  const used: EndpointSpec[] = [];
+  const ignored: IgnoredEndpoint[] = [];
+  const owners = new Map<string, string>();
+  for (const record of records.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
+    const endpoint = endpointOf(record);
+    const owner = "reason" in endpoint ? undefined : owners.get(endpoint.url);
+    if ("reason" in endpoint) ignored.push(endpoint);
+    else if (owner === undefined) {
+      owners.set(endpoint.url, endpoint.id);
+      used.push(endpoint);
+    } else {
+      const detail = `its url is that of endpoint ${JSON.stringify(owner)} already; remove one of them`;
+      ignored.push({ id: endpoint.id, reason: "duplicate", detail });
+    }
+  }
+  return { used, ignored };
+}

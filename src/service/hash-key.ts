@@ -21,7 +21,7 @@ function exchangeText(source: HashBy["source"], name: string): (exchange: Exchan
     case "header":
       return ({ headers }) => headers.get(name);
     case "cookie":
-      return ({ headers }) => cookieValue(headers.get("cookie"), name);
+      return ({ headers }) => cookieValue(headers.values("cookie"), name);
     case "query":
       return ({ target }) => queryValue(target, name);
   }
@@ -34,17 +34,16 @@ export function passageKey({ source }: HashBy, { client, sni }: Passage): number
 }
 
 /** The first cookie of that name as it is written, without its quotes (RFC 6265 4.1.1); null when there is none. */
-function cookieValue(cookies: string | null, name: string): string | null {
-  if (cookies === null) return null;
-  for (const pair of cookies.split(/[;,]/)) {
+function cookieValue(fields: readonly string[], name: string): string | null {
+  for (const pair of fields.flatMap((field) => field.split(";"))) {
     const equals = pair.indexOf("=");
-    if (equals > 0 && pair.slice(0, equals).trim() === name)
-      return pair
-        .slice(equals + 1)
-        .trim()
-        .replaceAll('"', "");
+    if (equals > 0 && pair.slice(0, equals).trim() === name) return unquoted(pair.slice(equals + 1).trim());
   }
   return null;
+}
+
+function unquoted(value: string): string {
+  return value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
 }
 
 function queryValue(target: string, name: string): string | null {

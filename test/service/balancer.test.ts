@@ -1,55 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { createBalancer } from "../../src/service/balancer-policies.ts";
-import type { BalancerPolicy } from "../../src/service/options.ts";
-import { seededRandom } from "../route/support.ts";
-
-interface Item {
-  readonly id: string;
-  readonly name: string;
-  readonly weight: number;
-  readonly pool: { inFlight: number };
-}
-
-function item(name: string, weight = 1, inFlight = 0): Item {
-  return { id: name, name, weight, pool: { inFlight } };
-}
-
-function balancer(policy: BalancerPolicy, items: readonly Item[], seed = 1) {
-  const made = createBalancer<Item>(policy, { random: seededRandom(seed), nowMs: () => 0, slowStartMs: 0 });
-  made.update(items);
-  return made;
-}
-
-function names(from: ReturnType<typeof balancer>, count: number): string {
-  return Array.from({ length: count }, () => from.pick()?.name ?? "-").join("");
-}
-
-/** How often each was picked. */
-function counts(from: ReturnType<typeof balancer>, picks: number): Readonly<Record<string, number>> {
-  const found: Record<string, number> = {};
-  for (let i = 0; i < picks; i++) {
-    const name = from.pick()?.name ?? "-";
-    found[name] = (found[name] ?? 0) + 1;
-  }
-  return found;
-}
-
-const PICKS = 100_000;
-
-/** Checks counts against probabilities, five standard deviations wide: a right balancer fails once in a million. */
-function expectShares(found: Readonly<Record<string, number>>, shares: Readonly<Record<string, number>>): void {
-  expect(Object.keys(found).sort()).toEqual(Object.keys(shares).sort());
-  for (const [name, share] of Object.entries(shares)) {
-    const margin = 5 * Math.sqrt(PICKS * share * (1 - share));
-    expect(Math.abs((found[name] ?? 0) - PICKS * share)).toBeLessThanOrEqual(margin);
-  }
-}
-
-const POLICIES: readonly BalancerPolicy[] = ["least_request", "round_robin", "random", "peak_ewma", "consistent_hash"];
+import { balancer, counts, deps, expectShares, type Item, item, names, PICKS, POLICIES } from "./balancer-support.ts";
 
 describe.each(POLICIES)("every balancer: %s", (policy) => {
   test("gives null before it has a set, and for an empty one", () => {
-    const made = createBalancer<Item>(policy, { random: seededRandom(1), nowMs: () => 0, slowStartMs: 0 });
+    const made = createBalancer<Item>(policy, deps());
     expect(made.pick()).toBeNull();
     made.update([]);
     expect(made.pick()).toBeNull();
@@ -78,6 +33,11 @@ describe.each(POLICIES)("every balancer: %s", (policy) => {
   test("gives the very object that it was given", () => {
     const only = item("a");
     expect(balancer(policy, [only]).pick()).toBe(only);
+  });
+
+  test("shares by weight while nobody is loaded", () => {
+    const made = balancer(policy, [item("a", 1), item("b", 0.5), item("c", 2.5), item("d", 6)]);
+    expectShares(counts(made, PICKS), { a: 0.1, b: 0.05, c: 0.25, d: 0.6 });
   });
 
   test("shares evenly among equals", () => {

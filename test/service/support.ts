@@ -44,6 +44,8 @@ export function serviceDeps(registry: Registry, warnings: Warnings = []): Servic
 
 export interface Sending {
   readonly line?: string;
+  /** Field lines beside Host. */
+  readonly fields?: readonly string[];
   readonly body?: BodySource | null;
   readonly policy?: Partial<ForwardPolicy>;
 }
@@ -58,7 +60,10 @@ export interface Forwarded {
 /** Sends one request through a service and waits for the end of its response. */
 export function forward(service: Service, sending: Sending = {}): Promise<Forwarded> {
   const line = sending.line ?? "GET / HTTP/1.1";
-  const exchange = exchangeOf({ lines: [line, "Host: gw.test"], body: sending.body ?? null });
+  const exchange = exchangeOf({
+    lines: [line, "Host: gw.test", ...(sending.fields ?? [])],
+    body: sending.body ?? null,
+  });
   const { promise, resolve } = Promise.withResolvers<Forwarded>();
   const failed = (error: GatewayError) => resolve({ outcome: error.code, error, exchange });
   service.forward(

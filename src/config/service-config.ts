@@ -2,6 +2,7 @@ import type { EndpointSpec } from "../registry/registry.ts";
 import type { ServiceOptions } from "../service/options.ts";
 import { addFault, type Building } from "./building.ts";
 import { below, placeOf, type Spot } from "./check.ts";
+import { dnsSource, namedTls } from "./dns-config.ts";
 import { balancing } from "./load-balancing.ts";
 import type { ServiceDocument } from "./service-schema.ts";
 import { checkSchemes, upstreamTls } from "./service-tls.ts";
@@ -39,11 +40,12 @@ function checkDiscovery(written: ServiceDocument, spot: Spot, building: Pick<Bui
       '"static" needs endpoints; write endpoints: [{ url: http://host:port }]',
     );
   }
-  if (written.discover !== undefined && written.discover !== "static" && hasEndpoints) {
+  const discover = written.discover ?? (written.dns === undefined ? "static" : "dns");
+  if (discover !== "static" && hasEndpoints) {
     addFault(
       building,
       below(spot, "endpoints"),
-      `stand beside discover: ${written.discover}; write discover: static or remove them`,
+      `stand beside discover: ${discover}; write discover: static or remove them`,
     );
   }
 }
@@ -53,7 +55,9 @@ function discoveryOf(
   written: ServiceDocument,
   spot: Spot,
   { stored: { redis }, knowsRedis, vetting }: Pick<TlsReading, "stored" | "knowsRedis" | "vetting">,
-): Pick<ServiceOptions, "discover" | "redis"> {
+): Pick<ServiceOptions, "discover" | "redis" | "dns"> {
+  const dns = dnsSource(written, spot, vetting);
+  if (dns !== undefined) return { discover: "dns", dns };
   const own = written.endpoints === undefined ? (redis === null ? "memory" : "redis") : "static";
   const discover = written.discover ?? own;
   if (discover !== "redis") return { discover };
@@ -74,10 +78,12 @@ export function serviceConfig(
   const building = reading.vetting;
   checkDiscovery(written, spot, building);
   checkSchemes(written, spot, reading);
+  const discovery = discoveryOf(written, spot, reading);
+  const tls = upstreamTls(written.tls, below(spot, "tls"), reading);
   return {
     name: String(spot.path.at(-1)),
     options: {
-      ...discoveryOf(written, spot, reading),
+      ...discovery,
       endpoints: endpointsOf(written, spot, building),
       ...balancing(written.loadBalancing, below(spot, "loadBalancing"), building),
       maxConnections: written.maxConnections ?? 0,
@@ -87,7 +93,7 @@ export function serviceConfig(
         idleMs: written.timeouts.idle,
       },
       protocol: written.protocol,
-      tls: upstreamTls(written.tls, below(spot, "tls"), reading),
+      tls: discovery.dns === undefined ? tls : namedTls(tls, discovery.dns),
       proxyProtocol: written.proxyProtocol ?? null,
     },
     source: placeOf(spot),

@@ -1,10 +1,11 @@
 import * as z from "zod";
 import { parseHostname } from "../route/hostname.ts";
+import { dnsSchema } from "./dns-schema.ts";
 import { loadBalancing } from "./load-balancing.ts";
 import { accepted, count, durationMs, later, nameText, pemSource, words } from "./scalars.ts";
 import { hint } from "./wording.ts";
 
-const FUTURE_DISCOVERY = ["dns", "kubernetes", "consul", "eureka"];
+const FUTURE_DISCOVERY = ["kubernetes", "consul", "eureka"];
 
 const urlHint = hint("the URL of an endpoint", "http://host:port or https://host:port, without a path");
 const SCHEME = /^https?:\/\//;
@@ -66,8 +67,9 @@ const tls = z.strictObject({
 
 /** One entry of `services`. */
 export const serviceSchema = z.strictObject({
-  discover: words(["static", "memory", "redis"], FUTURE_DISCOVERY).optional(),
+  discover: words(["static", "memory", "redis", "dns"], FUTURE_DISCOVERY).optional(),
   endpoints: z.array(endpoint).optional(),
+  dns: dnsSchema.optional(),
   loadBalancing: loadBalancing.prefault({}),
   healthCheck: later,
   outlierDetection: later,

@@ -22,6 +22,7 @@ import { AcceptGate } from "../wire/accept-gate.ts";
 import { TimerWheel } from "../wire/timer-wheel.ts";
 import { createCertificateRotation } from "./certificate-rotation.ts";
 import { type CertificateWatch, collectExpiry, createCertificateWatch } from "./certificate-watch.ts";
+import { createDnsRegistries } from "./dns-registries.ts";
 import { createHttp3, type Http3 } from "./http3.ts";
 import { createListeners, type DrainManner, type HandedSocket, type Listeners } from "./listeners.ts";
 import { loadToServe } from "./loading.ts";
@@ -133,10 +134,12 @@ function createParts(options: GatewayOptions): Parts {
   const metrics = createMetrics({ version: options.version });
   const wheel = new TimerWheel();
   const mesh = createMesh({ metrics, log: options.log, random: options.random ?? Math.random });
+  const dnsRegistryFor = createDnsRegistries({ metrics, log: options.log, random: options.random ?? Math.random });
   const services = createServices({
     wheel,
     random: options.random ?? Math.random,
     registryFor: (service, name) => {
+      if (service.dns !== undefined) return dnsRegistryFor(name, service.dns);
       if (service.redis !== undefined) return mesh.registryFor(service.redis);
       return service.discover === "static" ? createStaticRegistry({ [name]: service.endpoints }) : options.registry;
     },

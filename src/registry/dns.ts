@@ -22,6 +22,8 @@ export interface DnsRegistryOptions {
    * null when all is well again. A service whose names answer from the start is not told of.
    */
   readonly onState?: (service: string, state: DnsState, trouble: DnsTrouble | null) => void;
+  /** Sets by what was asked, for watches that begin while DNS fails; each watch writes here. */
+  readonly remembered?: Map<string, readonly EndpointSpec[]>;
   /** Milliseconds of a clock that never goes back; only differences count. */
   readonly now?: () => number;
   /** Calls back once, after a delay; gives a function that calls it off. */
@@ -66,7 +68,19 @@ function createTeller(service: string, { onFailure, onState }: DnsRegistryOption
   };
 }
 
+/** Gives what a round leaves: what other watches of the source knew, as long as this one knows nothing yet. */
+function createRecall(source: DnsSource, remembered: Map<string, readonly EndpointSpec[]>) {
+  const key = JSON.stringify(source);
+  return ({ endpoints, trouble, isNothing }: DnsRound): readonly EndpointSpec[] => {
+    const isUnknown = endpoints.length === 0 && trouble !== null && !isNothing;
+    if (isUnknown) return remembered.get(key) ?? endpoints;
+    remembered.set(key, endpoints);
+    return endpoints;
+  };
+}
+
 interface Following {
+  readonly recall: (round: DnsRound) => readonly EndpointSpec[];
   readonly lookup: DnsLookup;
   readonly client: DnsClient;
   readonly tell: (round: DnsRound) => void;
@@ -75,7 +89,7 @@ interface Following {
 }
 
 async function* follow(
-  { lookup, client, tell, now, after }: Following,
+  { lookup, client, recall, tell, now, after }: Following,
   signal: AbortSignal,
 ): AsyncGenerator<readonly EndpointSpec[]> {
   let given: readonly EndpointSpec[] | null = null;
@@ -84,8 +98,9 @@ async function* follow(
     // An abort ends the questions under way, which is no failure of theirs.
     if (signal.aborted) return;
     tell(round);
-    if (given === null || !Bun.deepEquals(given, round.endpoints)) {
-      given = round.endpoints;
+    const endpoints = recall(round);
+    if (given === null || !Bun.deepEquals(given, endpoints)) {
+      given = endpoints;
       yield given;
     }
     await pause(Math.max(round.dueAt - now(), 0), signal, after);
@@ -102,7 +117,7 @@ async function* nothing(signal: AbortSignal): AsyncGenerator<readonly EndpointSp
 
 /**
  * Services whose endpoints are what DNS says, asked again when the answer's TTL ends (1 s to 5 min). The first set
- * comes with the first answer; when there is none within about three seconds, it is empty. Later on, a failure keeps
+ * comes with the first answer; when there is none within about three seconds, it is what is remembered, or empty. Later on, a failure keeps
  * the last known set, and a "nothing" is believed when it came three times in a row. Each watch asks for itself.
  * A service that is not among them has no endpoint. Nothing is to be closed but the watches.
  */
@@ -110,7 +125,7 @@ export function createDnsRegistry(
   services: Readonly<Record<string, DnsSource>>,
   options: DnsRegistryOptions,
 ): Registry {
-  const { now = () => performance.now(), after = afterReal, random } = options;
+  const { now = () => performance.now(), after = afterReal, random, remembered = new Map() } = options;
   return {
     watch(service, signal) {
       const source = Object.hasOwn(services, service) ? services[service] : undefined;
@@ -118,7 +133,8 @@ export function createDnsRegistry(
       const client = createDnsClient(source.resolver);
       signal.addEventListener("abort", client.cancel, { once: true });
       const lookup = createDnsLookup(source, { now, random });
-      return follow({ lookup, client, tell: createTeller(service, options), now, after }, signal);
+      const tell = createTeller(service, options);
+      return follow({ lookup, client, recall: createRecall(source, remembered), tell, now, after }, signal);
     },
   };
 }

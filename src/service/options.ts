@@ -1,3 +1,4 @@
+import type { DnsSource } from "../registry/dns-source.ts";
 import type { EndpointSpec, RegistryRedis } from "../registry/registry.ts";
 
 export type BalancerPolicy = "least_request" | "round_robin" | "random" | "peak_ewma" | "consistent_hash";
@@ -32,9 +33,11 @@ export interface UpstreamTls {
 
 /** All that a service depends on: two services with equal options are the same service. */
 export interface ServiceOptions {
-  readonly discover: "static" | "memory" | "redis";
+  readonly discover: "static" | "memory" | "redis" | "dns";
   /** Given when `discover` is redis: where its endpoints stand. */
   readonly redis?: RegistryRedis;
+  /** Given when `discover` is dns: what is asked for. */
+  readonly dns?: DnsSource;
   /** Given when `discover` is static. */
   readonly endpoints: readonly EndpointSpec[];
   readonly balancer: BalancerPolicy;

@@ -3,7 +3,7 @@ import { createDnsRegistry, type DnsState } from "../../src/registry/dns.ts";
 import type { DnsSource } from "../../src/registry/dns-source.ts";
 import type { EndpointSpec, Registry } from "../../src/registry/registry.ts";
 import { type DnsRecord, type DnsReply, type DnsServer, startDnsServer } from "../support/dns-server.ts";
-import { changingRegistryContract, idsOf, type RegistryWorld, registryContract } from "./contract.ts";
+import { changingRegistryContract, follow, idsOf, type RegistryWorld, registryContract } from "./contract.ts";
 
 const A = (address: string, ttl = 0): DnsRecord => ({ type: "A", address, ttl });
 const AAAA = (address: string, ttl = 0): DnsRecord => ({ type: "AAAA", address, ttl });
@@ -76,6 +76,8 @@ interface Watched {
   readonly failures: readonly string[];
   /** Lets time pass until the next round, and gives the delay after it when it is done. */
   readonly round: () => Promise<number>;
+  /** The first set of another watch of the same registry. */
+  readonly another: () => Promise<readonly string[]>;
 }
 
 /** Follows one source on a clock that is moved; ready when the first round is done. */
@@ -125,6 +127,12 @@ async function watching(
         told,
         failures,
         round,
+        another: async () => {
+          const watch = follow(registry, "catalog");
+          const ids = await watch.next();
+          watch.end();
+          return ids;
+        },
       },
       delayMs,
     );
@@ -195,6 +203,13 @@ describe("addresses from DNS", () => {
       await round();
       expect(sets()).toEqual([["127.0.0.2:8080"]]);
       expect(failures).toEqual([`${HOST} timeout`]);
+    }));
+
+  test("that another watch knew are there for one that begins while the server fails", () =>
+    watching({ [HOST]: [A("127.0.0.2")] }, {}, async ({ server, another, round }) => {
+      server.set(HOST, "servfail");
+      await round();
+      expect(await another()).toEqual(["127.0.0.2:8080"]);
     }));
 
   test("are the empty set when the server fails from the start", () =>

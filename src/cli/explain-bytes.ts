@@ -1,6 +1,6 @@
 import { passthroughIndex } from "../config/passthrough.ts";
 import type { Config, ListenerConfig, ListenerProtocol, RouteConfig } from "../config/types.ts";
-import { endpointsOf, REGISTERED } from "./explain-endpoints.ts";
+import { endpointsOf, originOf } from "./explain-endpoints.ts";
 
 /** Where the bytes of a connection go. */
 export interface BytesAnswer {
@@ -50,11 +50,14 @@ export function bytesAnswer(host: string, config: Config, listener: ListenerConf
 }
 
 /** The answer in words. */
-export function bytesText({ listener, protocol, serverName, route, backends, others }: BytesAnswer): string {
+export function bytesText(
+  { listener, protocol, serverName, route, backends, others }: BytesAnswer,
+  config: Config,
+): string {
   const lines = [`bytes for ${serverName ?? "any name"} on listener ${listener} (${protocol})`];
   lines.push(route === null ? "no route takes it: the connection is closed" : `route    ${route}`);
   for (const { service, weight, endpoints } of backends) {
-    lines.push(`backend  ${service} (weight ${weight}): ${endpoints?.join(", ") ?? REGISTERED}`);
+    lines.push(`backend  ${service} (weight ${weight}): ${endpoints?.join(", ") ?? originOf(service, config)}`);
   }
   if (others.length > 0) lines.push("", "other routes:");
   for (const other of others) lines.push(`  ${other.route}: ${other.reasons.join("; ")}`);

@@ -11,7 +11,7 @@ import { redactTarget } from "../telemetry/redaction.ts";
 import { HeaderList } from "../wire/header-list.ts";
 import { type Command, EXIT, UsageError } from "./command.ts";
 import { bytesAnswer, bytesText } from "./explain-bytes.ts";
-import { endpointsOf, REGISTERED } from "./explain-endpoints.ts";
+import { endpointsOf, originOf } from "./explain-endpoints.ts";
 import { listenerOf, type Origin } from "./explain-listener.ts";
 import { pluginText } from "./routes.ts";
 
@@ -43,11 +43,11 @@ export const explain: Command = {
     const request = { ...asked, listener: listener.name };
     if (passesBytes(listener.protocol)) {
       const bytes = bytesAnswer(request.host, config, listener);
-      context.out(values.json ? JSON.stringify(bytes, null, 2) : bytesText(bytes));
+      context.out(values.json ? JSON.stringify(bytes, null, 2) : bytesText(bytes, config));
       return EXIT.done;
     }
     const answer = answerTo(request, config, listener);
-    context.out(values.json ? JSON.stringify(answer, null, 2) : textOf(answer, request));
+    context.out(values.json ? JSON.stringify(answer, null, 2) : textOf(answer, request, config));
     // That no route takes the request is an answer too.
     return EXIT.done;
   },
@@ -172,7 +172,7 @@ function describe(
   };
 }
 
-function textOf(answer: Answer, request: RouteRequest): string {
+function textOf(answer: Answer, request: RouteRequest, config: Config): string {
   const lines = [
     `${request.method} ${request.host || "(no host)"}${shownTarget(request.target)}`,
     `listener ${answer.listener}`,
@@ -181,7 +181,7 @@ function textOf(answer: Answer, request: RouteRequest): string {
   if (answer.unserved !== null) lines.push(`no route takes it: 404 route_not_found; ${answer.unserved}`);
   else if (answer.refusal !== null) lines.push(...refusalLines(answer));
   else if (answer.route === null) lines.push("no route takes it: 404 route_not_found");
-  else lines.push(...winnerLines(answer));
+  else lines.push(...winnerLines(answer, config));
   if (answer.others.length > 0) lines.push("", "other routes:");
   for (const { route, reasons } of answer.others) lines.push(`  ${route}: ${reasons.join("; ")}`);
   return lines.join("\n");
@@ -200,12 +200,12 @@ function refusalLines({ refusal, wouldBe }: Answer): string[] {
   return wouldBe === null ? [line] : [line, `route ${wouldBe} would take it, if its paths allowed that`];
 }
 
-function winnerLines(answer: Answer): string[] {
+function winnerLines(answer: Answer, config: Config): string[] {
   const lines = [`route    ${answer.route}`, `path     ${answer.path}`];
   if (answer.params !== null) lines.push(`params   ${JSON.stringify(answer.params)}`);
   lines.push(`plugins  ${answer.plugins.join(" → ") || "none"}`);
   for (const { service, weight, endpoints, plugins } of answer.backends) {
-    const where = endpoints?.join(", ") ?? REGISTERED;
+    const where = endpoints?.join(", ") ?? originOf(service, config);
     const own = plugins.length === 0 ? "" : `, plugins ${plugins.join(" → ")}`;
     lines.push(`backend  ${service} (weight ${weight}): ${where}${own}`);
   }

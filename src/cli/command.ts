@@ -22,7 +22,7 @@ export class UsageError extends Error {
 
 export interface Command {
   readonly name: string;
-  /** As shown by `torii help`. */
+  /** Its first line is shown by `torii help`. */
   readonly usage: string;
   readonly summary: string;
   /** Resolves with the exit code. Throws a UsageError, a TypeError of `parseArgs`, or a ConfigError. */

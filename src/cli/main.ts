@@ -3,6 +3,7 @@ import { explain } from "./explain.ts";
 import { healthcheck } from "./healthcheck.ts";
 import { routes } from "./routes.ts";
 import { run } from "./run.ts";
+import { service } from "./service.ts";
 import { table } from "./table.ts";
 import { validate } from "./validate.ts";
 import { version } from "./version.ts";
@@ -15,12 +16,12 @@ const health: Command = {
   run: (args, context) => healthcheck(args, context.env),
 };
 
-const COMMANDS: readonly Command[] = [run, validate, explain, routes, health, version];
+const COMMANDS: readonly Command[] = [run, validate, explain, routes, service, health, version];
 
 /** Not for people, and not in the list. */
 const HIDDEN: readonly Command[] = [worker];
 
-const LATER = ["services", "status", "diff", "apply", "rollback", "service", "agent", "drain"];
+const LATER = ["services", "status", "diff", "apply", "rollback", "agent", "drain"];
 
 /** Runs the command that the arguments name; resolves with the exit code. */
 export async function main(args: readonly string[], context: CommandContext): Promise<number> {
@@ -49,6 +50,6 @@ export async function main(args: readonly string[], context: CommandContext): Pr
 function help(): string {
   return `usage: torii COMMAND\n\n${table(
     ["COMMAND", "DOES"],
-    COMMANDS.map(({ usage, summary }) => [usage.replace("torii ", ""), summary]),
+    COMMANDS.map(({ usage, summary }) => [usage.replace(/^torii |\n.*/gs, ""), summary]),
   )}`;
 }

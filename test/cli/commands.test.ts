@@ -169,7 +169,7 @@ describe("the command line", () => {
     expect(err).toStartWith("torii: rout is no command\n\nusage: torii COMMAND");
   });
 
-  test.each(["services", "status", "diff", "apply", "rollback", "service", "agent", "drain"])(
+  test.each(["services", "status", "diff", "apply", "rollback", "agent", "drain"])(
     "says that %s is not built yet",
     async (name) => {
       const { code, err } = await torii([name]);

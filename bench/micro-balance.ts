@@ -3,6 +3,8 @@ import type { BalancerPolicy } from "../src/service/options.ts";
 
 const PICKS = 200_000;
 const ROUNDS = 15;
+/** Longer than the measurement. */
+const SLOW_START_MS = 600_000;
 
 interface Item {
   readonly id: string;
@@ -27,9 +29,11 @@ function least(run: () => number): number {
   return Math.min(...Array.from({ length: ROUNDS }, run));
 }
 
-function nanosPerPick(policy: BalancerPolicy, items: readonly Item[]): number {
+function nanosPerPick(policy: BalancerPolicy, items: readonly Item[], slowStartMs = 0): number {
   const nowMs = () => performance.now();
-  const balancer = createBalancer<Item>(policy, { random: Math.random, nowMs, slowStartMs: 0 });
+  const balancer = createBalancer<Item>(policy, { random: Math.random, nowMs, slowStartMs });
+  // Where shares rise, all but the first have just joined: the dearest case.
+  if (slowStartMs > 0) balancer.update(items.slice(0, 1));
   balancer.update(items);
   for (const item of items) balancer.observe?.(item, 1 + (item.weight % 7));
   let key = 0;
@@ -47,19 +51,21 @@ function nanosPerPick(policy: BalancerPolicy, items: readonly Item[]): number {
 function updateMs(policy: BalancerPolicy, items: readonly Item[]): number {
   const balancer = createBalancer<Item>(policy, { random: Math.random, nowMs: () => 0, slowStartMs: 0 });
   return least(() => {
+    balancer.update(items.slice(1));
     const startedAt = Bun.nanoseconds();
     balancer.update(items);
     return (Bun.nanoseconds() - startedAt) / 1e6;
   });
 }
 
-console.log("policy            endpoints   idle ns   busy ns   update ms");
+console.log("policy            endpoints   idle ns   busy ns   slow start ns   update ms");
 for (const policy of POLICIES) {
   for (const count of [2, 20, 1000]) {
     const idle = nanosPerPick(policy, endpoints(count, 0));
     const busy = nanosPerPick(policy, endpoints(count, 20));
+    const rising = nanosPerPick(policy, endpoints(count, 20), SLOW_START_MS);
     const update = updateMs(policy, endpoints(count, 0));
-    const figures = [idle.toFixed(0).padStart(8), busy.toFixed(0).padStart(9), update.toFixed(2).padStart(11)];
-    console.log(`${policy.padEnd(16)} ${String(count).padStart(10)} ${figures.join(" ")}`);
+    const picks = `${idle.toFixed(0).padStart(8)} ${busy.toFixed(0).padStart(9)} ${rising.toFixed(0).padStart(15)}`;
+    console.log(`${policy.padEnd(16)} ${String(count).padStart(10)} ${picks} ${update.toFixed(2).padStart(11)}`);
   }
 }

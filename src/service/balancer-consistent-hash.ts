@@ -24,7 +24,7 @@ export function consistentHash<Item extends Candidate>(deps: DrawerDeps<Item>): 
   let ring = new Ring([]);
   let bounds = createBounds(current);
   const walk = (from: number) => {
-    const shares = ramp?.isActive() === true ? ramp : null;
+    const shares = ramp !== null && ramp.step() >= 0 ? ramp : null;
     let least: Item | null = null;
     for (let i = 0, at = from; i < STEPS; i++, at = at + 1 < ring.size ? at + 1 : 0) {
       const endpoint = current[ring.owners[at] ?? 0];

@@ -1,9 +1,6 @@
 import type { Candidate } from "./balancer.ts";
 import type { Ramp } from "./balancer-ramp.ts";
 
-/** Draws that are given up only if chance itself is broken: each succeeds with one in ten at the least. */
-const TRIES = 200;
-
 /** Draws endpoints by their weights, in the same time for 2 and for 1,000. */
 export interface Drawer<Item extends Candidate> {
   /** Null when there is none, or all weights are 0. */
@@ -21,28 +18,26 @@ export interface DrawerDeps<Item extends Candidate> {
 export function createDrawer<Item extends Candidate>({ random, ramp }: DrawerDeps<Item>): Drawer<Item> {
   let current: readonly Item[] = [];
   let index: () => number = () => 0;
-  const plain = () => current[index()] ?? null;
+  let step = -1;
+  const weigh = () => {
+    step = ramp?.step() ?? -1;
+    index = indexDrawer(
+      current.map((endpoint) => endpoint.weight * (ramp?.shareOf(endpoint) ?? 1)),
+      random,
+    );
+  };
+  const drawn = () => current[index()] ?? null;
+  const drawnNow = (shares: Ramp<Item>) => {
+    if (shares.step() !== step) weigh();
+    return drawn();
+  };
   return {
-    draw: ramp === null ? plain : () => (ramp.isActive() ? thinned(plain, ramp, random) : plain()),
+    draw: ramp === null ? drawn : () => drawnNow(ramp),
     update(endpoints) {
       current = endpoints.filter(({ weight }) => weight > 0);
-      index = indexDrawer(
-        current.map(({ weight }) => weight),
-        random,
-      );
+      weigh();
     },
   };
-}
-
-/** Refuses a draw as often as the endpoint's share says: what is left is drawn by weight times share. */
-function thinned<Item extends Candidate>(
-  plain: () => Item | null,
-  ramp: Ramp<Item>,
-  random: () => number,
-): Item | null {
-  let drawn = plain();
-  for (let i = 0; i < TRIES && drawn !== null && random() >= ramp.shareOf(drawn); i++) drawn = plain();
-  return drawn;
 }
 
 /** Draws an index by weight (Vose's alias method). */

@@ -10,7 +10,7 @@ export function leastRequest<Item extends Candidate>(deps: DrawerDeps<Item>): Ba
   const { draw, update } = createDrawer(deps);
   const load = (endpoint: Item) => {
     const { pool, weight } = endpoint;
-    return pool.inFlight / (ramp === null || !ramp.isActive() ? weight : weight * ramp.shareOf(endpoint));
+    return pool.inFlight / (ramp === null ? weight : weight * ramp.shareOf(endpoint));
   };
   return {
     pick() {

@@ -30,7 +30,7 @@ export function peakEwma<Item extends Candidate>(deps: PeakEwmaDeps<Item>): Bala
   const cost = (endpoint: Item, atMs: number) => {
     const { pool, weight } = endpoint;
     const waiting = expectedMs(paces.get(pool), pool.inFlight, atMs);
-    return waiting / (ramp === null || !ramp.isActive() ? weight : weight * ramp.shareOf(endpoint));
+    return waiting / (ramp === null ? weight : weight * ramp.shareOf(endpoint));
   };
   return {
     pick() {

@@ -20,7 +20,7 @@ export function roundRobin<Item extends Candidate>(ramp: Ramp<Item> | null): Bal
   return {
     pick() {
       let endpoint = next();
-      if (ramp === null || !ramp.isActive()) return endpoint;
+      if (ramp === null || ramp.step() < 0) return endpoint;
       for (let i = 1; i < turns.length && endpoint !== null && !takes(endpoint, ramp); i++) endpoint = next();
       return endpoint;
     },

@@ -2,38 +2,10 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { createRedisStore } from "../../src/store/redis.ts";
 import { StoreError } from "../../src/store/store-error.ts";
 import { eventually } from "../support/load.ts";
-import { freePort, type RedisProcess, startRedis } from "../support/redis.ts";
+import { moveSlot, startCluster } from "../support/redis-topology.ts";
 import { storeContract } from "./contract.ts";
 import { COUNT } from "./contract-script.ts";
 import { follow } from "./support.ts";
-
-const HALF = 8192;
-const LAST = 16_383;
-
-async function startNode(): Promise<RedisProcess> {
-  // Its bus listens 10,000 above, where no port would be left for the highest ones.
-  let port = freePort();
-  while (port > 55_000) port = freePort();
-  return await startRedis({ port, args: ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"] });
-}
-
-/** Two servers with half of the slots each. A Cluster takes two seconds to believe in itself. */
-async function startCluster(): Promise<readonly [RedisProcess, RedisProcess]> {
-  const nodes = await Promise.all([startNode(), startNode()]);
-  const [first, second] = nodes;
-  await first.cli("cluster", "addslotsrange", "0", String(HALF - 1));
-  await second.cli("cluster", "addslotsrange", String(HALF), String(LAST));
-  await first.cli("cluster", "set-config-epoch", "1");
-  await second.cli("cluster", "set-config-epoch", "2");
-  await first.cli("cluster", "meet", "127.0.0.1", String(second.port));
-  for (const node of nodes) {
-    await eventually(async () => {
-      const info = await node.cli("cluster", "info");
-      return info.includes("cluster_state:ok") && info.includes("cluster_slots_ok:16384");
-    }, "a Cluster");
-  }
-  return nodes;
-}
 
 const nodes = await startCluster();
 const [first, second] = nodes;
@@ -74,19 +46,13 @@ describe("a Cluster", () => {
   test("is followed when slots move from one server to another", async () => {
     const store = createRedisStore({ config: { cluster } });
     await store.set("{moved}", "1");
-    const slot = await first.cli("cluster", "keyslot", "torii:{moved}");
-    const [from, to] = Number(slot) < HALF ? [first, second] : [second, first];
-    const ids = await Promise.all([from, to].map((node) => node.cli("cluster", "myid")));
-    const [fromId = "", toId = ""] = ids;
-    await to.cli("cluster", "setslot", slot, "importing", fromId);
-    await from.cli("cluster", "setslot", slot, "migrating", toId);
-    await from.cli("migrate", "127.0.0.1", String(to.port), "torii:{moved}", "0", "5000");
+    const move = await moveSlot(nodes, "torii:{moved}");
     // The slot is on its way: its key is at the one, and clients are sent there by the other.
     expect(await store.get("{moved}")).toBe("1");
     expect(await store.compareAndSet("{moved}", { expected: "1", value: "2" })).toBe(true);
-    for (const node of [to, from]) await node.cli("cluster", "setslot", slot, "node", toId);
+    await move.finish();
     expect(await store.get("{moved}")).toBe("2");
-    expect(await to.cli("get", "torii:{moved}")).toBe("2");
+    expect(await move.to.cli("get", "torii:{moved}")).toBe("2");
     await store.close();
   });
 

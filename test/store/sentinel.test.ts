@@ -2,25 +2,8 @@ import { expect, test } from "bun:test";
 import { createRedisStore } from "../../src/store/redis.ts";
 import { eventually } from "../support/load.ts";
 import { freePort, type RedisProcess, startRedis } from "../support/redis.ts";
+import { startReplica, startSentinel } from "../support/redis-topology.ts";
 import { follow } from "./support.ts";
-
-function sentinelFile(masterPort: number): string {
-  return [
-    `sentinel monitor shop 127.0.0.1 ${masterPort} 1`,
-    "sentinel down-after-milliseconds shop 500",
-    "sentinel failover-timeout shop 2000",
-    "",
-  ].join("\n");
-}
-
-async function startReplica(master: RedisProcess): Promise<RedisProcess> {
-  const replica = await startRedis({ args: ["--replicaof", "127.0.0.1", String(master.port)] });
-  await eventually(
-    async () => (await replica.cli("info", "replication")).includes("master_link_status:up"),
-    "a replica",
-  );
-  return replica;
-}
 
 function failover(sentinel: RedisProcess): Promise<boolean> {
   return sentinel.cli("sentinel", "failover", "shop").then(
@@ -39,7 +22,7 @@ test.each(Object.entries(ENDS))(
   async (_, end) => {
     await using master = await startRedis();
     await using replica = await startReplica(master);
-    await using sentinel = await startRedis({ file: sentinelFile(master.port), args: ["--sentinel"] });
+    await using sentinel = await startSentinel(master);
     const nobody = `127.0.0.1:${freePort()}`;
     const store = createRedisStore({
       config: { sentinels: [nobody, `127.0.0.1:${sentinel.port}`], name: "shop", password: null },
@@ -71,7 +54,7 @@ test.each(Object.entries(ENDS))(
 
 test("a name that no sentinel knows makes calls fail", async () => {
   await using master = await startRedis();
-  await using sentinel = await startRedis({ file: sentinelFile(master.port), args: ["--sentinel"] });
+  await using sentinel = await startSentinel(master);
   const store = createRedisStore({
     config: { sentinels: [`127.0.0.1:${sentinel.port}`], name: "another", password: null },
   });

@@ -1,5 +1,5 @@
 import type { Config, ListenerConfig, ShutdownConfig } from "../config/types.ts";
-import { ConfigError } from "../errors.ts";
+import { ConfigError, GatewayError } from "../errors.ts";
 import type { AcceptGate } from "../wire/accept-gate.ts";
 import { addressMatcher } from "../wire/address.ts";
 import { createListener, type Listener } from "../wire/listener.ts";
@@ -167,7 +167,7 @@ function cutSlowest(connections: readonly ServerConnection[], bytes: number): nu
   let cut = 0;
   for (const { connection, held } of holding.sort((a, b) => b.held - a.held)) {
     if (held === 0 || freed >= bytes) break;
-    connection.terminate();
+    connection.terminate(new GatewayError("client_closed", "The client left much unread while memory was short."));
     freed += held;
     cut++;
   }

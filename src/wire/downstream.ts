@@ -1,9 +1,11 @@
 import type { Socket } from "bun";
 import { GatewayError, toGatewayError } from "../errors.ts";
-import { type DownstreamState, LINGER_BYTES, LINGER_MS } from "./downstream-state.ts";
+import type { DownstreamState, LentConnection } from "./downstream-state.ts";
+import { DownstreamTunnel } from "./downstream-tunnel.ts";
 import { now } from "./event.ts";
 import type { Body, ClientInfo, Exchange, Responder, ResponseHead } from "./exchange.ts";
 import { HeadReader } from "./head-reader.ts";
+import { Lingering } from "./lingering.ts";
 import type { ListenerContext, ServerConnection } from "./listener-context.ts";
 import { makeExchange } from "./origin.ts";
 import { Outlet } from "./outlet.ts";
@@ -14,17 +16,12 @@ import { RequestBody, type RequestBodyOwner } from "./request-body.ts";
 import { CONTINUE, interimText, responseDelimiter, responseText, toldLength } from "./response-text.ts";
 import { ResponseWriter, type ResponseWriterOwner } from "./response-writer.ts";
 import { Timer } from "./timer-wheel.ts";
-import { TUNNEL_LINGER_MS, type Tunnel, type TunnelEnd } from "./tunnel.ts";
-import { openTunnel, Upgrade } from "./upgrade.ts";
+import { Upgrade } from "./upgrade.ts";
 import { asBuffer, NOTHING } from "./view.ts";
 
 /** A client's connection: reads requests one after the other, writes their responses in order. */
-export class Downstream
-  extends Timer
-  implements ServerConnection, Responder, RequestBodyOwner, ResponseWriterOwner, TunnelEnd
-{
+export class Downstream extends Timer implements ServerConnection, Responder, RequestBodyOwner, ResponseWriterOwner {
   readonly outlet: Outlet;
-  tunnel: Tunnel | null = null;
   readonly #socket: Socket<Downstream>;
   readonly #context: ListenerContext<Downstream>;
   readonly #client: ClientInfo;
@@ -34,12 +31,13 @@ export class Downstream
   #exchange: Exchange | null = null;
   #body: RequestBody | null = null;
   #writer: ResponseWriter | null = null;
+  #tunnel: DownstreamTunnel | null = null;
+  #lingering: Lingering | null = null;
   #served = 0;
   #idleAt = 0;
   #closesAfter = false;
   #hasEnded = false;
   #isConsuming = false;
-  #lingered = 0;
 
   constructor(socket: Socket<Downstream>, context: ListenerContext<Downstream>, client: ClientInfo) {
     super();
@@ -57,16 +55,14 @@ export class Downstream
   onData(bytes: Buffer): void {
     this.#gate.beginTurn();
     if (this.#state === "busy") this.#dataWhileBusy(bytes);
-    else if (this.#state === "tunnel") this.tunnel?.data(this, bytes);
-    else if (this.#state === "lingering") {
-      this.#lingered += bytes.length;
-      if (this.#lingered > LINGER_BYTES) this.terminate();
-    } else if (this.#gate.hasHeld) this.#gate.hold(bytes);
+    else if (this.#state === "tunnel") this.#tunnel?.data(bytes);
+    else if (this.#state === "lingering") this.#lingering?.data(bytes);
+    else if (this.#gate.hasHeld) this.#gate.hold(bytes);
     else if (this.#state !== "closed") this.#consume(bytes, false);
   }
 
   onDrain(): void {
-    if (this.#state === "tunnel") this.tunnel?.drained(this);
+    if (this.#state === "tunnel") this.#tunnel?.drained();
     else this.#drained(this.outlet.drain());
   }
 
@@ -75,13 +71,13 @@ export class Downstream
       if (isDrained) this.#context.wheel.disarm(this);
       else this.armIdle();
       if (isDrained) this.#writer.source.resume();
-    } else if (this.#state === "lingering") this.#armLinger();
+    } else if (this.#state === "lingering") this.#lingering?.drained();
     else if (isDrained && this.#state === "idle") this.#next();
   }
 
   onEnd(): void {
     this.#hasEnded = true;
-    if (this.#state === "tunnel") this.tunnel?.ended(this);
+    if (this.#state === "tunnel") this.#tunnel?.ended();
     else if (this.#state === "busy") this.#endWhileBusy();
     // Not a reset: the last response may still be on its way.
     else if (!this.#gate.hasHeld) this.#socket.end();
@@ -89,12 +85,11 @@ export class Downstream
 
   onClose(isReset: boolean): void {
     if (this.#state === "closed") return;
-    const wasTunnel = this.#state === "tunnel";
     this.#state = "closed";
     this.outlet.discard();
     this.#context.wheel.remove(this);
     this.#context.closed(this);
-    if (wasTunnel) this.tunnel?.closed(this, isReset);
+    this.#tunnel?.closed(isReset);
     const exchange = this.#exchange;
     if (exchange === null || exchange.isDone) return;
     const error = exchange.error ?? new GatewayError("client_closed", "The client closed the connection.");
@@ -111,7 +106,7 @@ export class Downstream
     } else if (this.#state === "idle" || (this.#state === "lingering" && !this.outlet.isBlocked)) {
       // Not a reset: what the kernel still holds for a slow reader would be lost.
       this.#socket.end();
-    } else this.terminate();
+    } else this.terminate(new GatewayError("client_closed", "The client took nothing of the response for too long."));
   }
 
   // Requests
@@ -204,10 +199,6 @@ export class Downstream
     // Who does not read cannot blame the client for silence.
     if (isPaused) this.#context.wheel.disarm(this);
     else if (this.#body !== null && !this.#body.isComplete && this.#writer === null) this.armIdle();
-  }
-
-  setPaused(isPaused: boolean): void {
-    this.#gate.set("peer", isPaused);
   }
 
   sendContinue(): void {
@@ -342,19 +333,11 @@ export class Downstream
     if (held !== null) this.#consume(held, true);
   }
 
-  /** Says all there is to say, then waits a little for the client to close: a reset would take the answer away. */
+  /** Says all there is to say, then waits a little for the client to close. */
   #linger(): void {
     this.#state = "lingering";
-    this.outlet.end();
-    if (this.#hasEnded && !this.outlet.isBlocked) this.#socket.end();
-    else {
-      this.#gate.open();
-      this.#armLinger();
-    }
-  }
-
-  #armLinger(): void {
-    this.#context.wheel.arm(this, this.outlet.isBlocked ? this.#context.limits.idleTimeoutMs : LINGER_MS);
+    this.#lingering ??= new Lingering(this.#lent);
+    this.#lingering.begin(this.#hasEnded);
   }
 
   /** Nothing to do at once: each response says `Connection: close` from now on. */
@@ -376,25 +359,26 @@ export class Downstream
   }
 
   goAway(): void {
-    this.tunnel?.goAway();
+    this.#tunnel?.goAway();
   }
 
-  linger(): void {
-    if (this.#state === "tunnel") this.#context.wheel.arm(this, TUNNEL_LINGER_MS);
-  }
-
-  terminate(): void {
-    this.tunnel?.closed(this, true);
-    this.#socket.terminate();
+  terminate(cause?: GatewayError): void {
+    // Whoever reads the log is told that it was not the client who broke off.
+    if (cause !== undefined && this.#exchange !== null) this.#exchange.error ??= cause;
+    if (this.#tunnel !== null) this.#tunnel.terminate();
+    else this.#socket.terminate();
   }
 
   #switch(exchange: Exchange, head: ResponseHead, body: Upgrade): void {
-    const held = this.#gate.takeHeld();
+    const tunnel = new DownstreamTunnel(this.#lent);
+    const first = this.#gate.takeHeld();
     this.outlet.text(interimText(head, this.#context.own));
-    this.#gate.open();
     this.#state = "tunnel";
-    this.#context.wheel.disarm(this);
-    openTunnel(this, body, { exchange, context: this.#context, onClosed: () => this.#finish(exchange) });
-    if (held !== null) this.tunnel?.data(this, held);
+    this.#tunnel = tunnel;
+    tunnel.open({ exchange, upgrade: body, first, onClosed: () => this.#finish(exchange) });
+  }
+
+  get #lent(): LentConnection {
+    return { socket: this.#socket, outlet: this.outlet, gate: this.#gate, timer: this, context: this.#context };
   }
 }

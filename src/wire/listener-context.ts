@@ -79,8 +79,8 @@ export interface ServerConnection extends SocketOwner {
   closeIdle(since: number): void;
   /** Ends WebSockets by their closing handshake; everything else goes on. */
   goAway(): void;
-  /** Breaks off, with a reset where the runtime can. */
-  terminate(): void;
+  /** Breaks off, with a reset where the runtime can; `cause` tells the log why, for all that is under way. */
+  terminate(cause?: GatewayError): void;
 }
 
 /** What a connection knows of its listener. */

@@ -1,4 +1,5 @@
 import type { Socket } from "bun";
+import type { GatewayError } from "../../errors.ts";
 import type { ClientInfo } from "../exchange.ts";
 import type { ListenerContext, ServerConnection } from "../listener-context.ts";
 import { ResponseHeads } from "./downstream-response.ts";
@@ -60,8 +61,13 @@ export class H2Downstream implements ServerConnection, SessionOwner {
     for (const stream of this.#session.streams.all()) if (stream instanceof DownstreamStream) stream.goAway();
   }
 
-  terminate(): void {
+  terminate(cause?: GatewayError): void {
+    if (cause !== undefined) this.#blame(cause);
     this.#session.terminate();
+  }
+
+  #blame(cause: GatewayError): void {
+    for (const stream of this.#session.streams.all()) if (stream instanceof DownstreamStream) stream.blame(cause);
   }
 
   accept(): DownstreamStream {

@@ -49,6 +49,11 @@ export class DownstreamStream extends H2Stream implements Responder, StreamBodyO
     this.#tunnelEnd?.tunnel?.goAway();
   }
 
+  /** Tells the log why the gateway is about to break the connection off. */
+  blame(cause: GatewayError): void {
+    if (this.#exchange !== null) this.#exchange.error ??= cause;
+  }
+
   // What the client says
 
   headCame(section: FieldSection): void {

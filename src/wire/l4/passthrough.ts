@@ -171,8 +171,9 @@ export class PassthroughConnection extends TunnelSocket implements Passage, Serv
 
   goAway(): void {}
 
-  override terminate(): void {
-    if (this.#state !== "over") this.error ??= new GatewayError("draining", "The gateway broke the connection off.");
+  override terminate(cause?: GatewayError): void {
+    if (this.#state !== "over")
+      this.error ??= cause ?? new GatewayError("draining", "The gateway broke the connection off.");
     super.terminate();
   }
 

@@ -13,7 +13,10 @@ const MIB = 1024 * 1024;
 const BOUND = 128 * MIB;
 /** What a client that does not read may cost at most: what one read from its service's socket brings. */
 const READ = MIB / 2;
-const CLIENTS = 400;
+/** So many come at once, and so many at most: what one costs depends on how much the kernel takes off the gateway. */
+const WAVE = 50;
+const CLIENTS = 2000;
+const PATIENCE_MS = 20_000;
 
 let folder: string;
 
@@ -89,7 +92,8 @@ test("a flood of clients that do not read is shed, memory returns under its boun
     join(folder, "routes/main.yaml"),
     JSON.stringify({
       services: { up: { discover: "static", endpoints: [{ url }], maxConnections: 10_000 } },
-      routes: [{ name: "all", matches: [{ path: "/*" }], backends: [{ service: "up" }] }],
+      // Others are refused before the bound is reached, often enough to keep memory just below it.
+      routes: [{ name: "all", priority: "high", matches: [{ path: "/*" }], backends: [{ service: "up" }] }],
     }),
   );
   await using gateway = startTorii(["run", "--config", "torii.yaml"], folder);
@@ -101,17 +105,19 @@ test("a flood of clients that do not read is shed, memory returns under its boun
 
   let most = 0;
   const clients: (Socket<undefined> | null)[] = [];
-  for (let asked = 0; asked < CLIENTS; asked += 50) {
-    clients.push(...(await Promise.all(Array.from({ length: 50 }, () => ask(port)))));
-  }
   await eventually(
     async () => {
       const fact = await facts();
       most = Math.max(most, fact("process_resident_memory_bytes"));
-      return fact("torii_connections_cut_total") > 0;
+      if (fact("torii_connections_cut_total") > 0) return true;
+      // While accepting rests for memory there are enough; when a collection made room again there were not.
+      if (fact("torii_accept_paused") === 0 && clients.length < CLIENTS) {
+        clients.push(...(await Promise.all(Array.from({ length: WAVE }, () => ask(port)))));
+      }
+      return false;
     },
     "slow readers to be cut off",
-    8000,
+    PATIENCE_MS,
   );
   // The clients are all still there: what brings memory down is the gateway's doing.
   await eventually(
@@ -121,13 +127,13 @@ test("a flood of clients that do not read is shed, memory returns under its boun
       return resident < BOUND;
     },
     "memory to return under its bound",
-    8000,
+    PATIENCE_MS,
   );
-  expect(most).toBeLessThan(BOUND + CLIENTS * READ);
+  expect(most).toBeLessThan(BOUND + clients.length * READ);
   for (const client of clients) client?.terminate();
-  await eventually(async () => (await exchange({ port }, get())).status === 200, "requests to be served", 5000);
-  await eventually(async () => (await facts())("torii_accept_paused") === 0, "accepting to go on");
+  await eventually(async () => (await exchange({ port }, get())).status === 200, "requests to be served", PATIENCE_MS);
+  await eventually(async () => (await facts())("torii_accept_paused") === 0, "accepting to go on", PATIENCE_MS);
   gateway.signal("SIGTERM");
   expect(await gateway.exited).toBe(0);
   service.stop(true);
-}, 30_000);
+}, 90_000);

@@ -1,7 +1,8 @@
 import type { Logger } from "pino";
 import { createDnsRegistry, type DnsState } from "../registry/dns.ts";
+import { createDnsShare } from "../registry/dns-share.ts";
 import type { DnsSource } from "../registry/dns-source.ts";
-import type { EndpointSpec, Registry } from "../registry/registry.ts";
+import type { Registry } from "../registry/registry.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
 export interface DnsRegistriesOptions {
@@ -24,13 +25,13 @@ export function createDnsRegistries({ metrics, log, random }: DnsRegistriesOptio
     labels: ["service", "reason"],
   });
   // A service whose options changed while DNS fails is a new one, and must not lose its endpoints by that.
-  const remembered = new Map<string, readonly EndpointSpec[]>();
+  const share = createDnsShare();
   return (service: string, source: DnsSource): Registry =>
     createDnsRegistry(
       { [service]: source },
       {
         random,
-        remembered,
+        share,
         onFailure: ({ reason }) => failures.of(service, reason).add(),
         onState: (_, state, trouble) => {
           const facts = { service, name: trouble?.name ?? source.name, reason: trouble?.reason ?? null };

@@ -1,4 +1,5 @@
 import { Resolver } from "node:dns/promises";
+import type { Turn } from "./dns-share.ts";
 import type { DnsAnswer } from "./dns-source.ts";
 
 /** An address and for how long it may be kept. */
@@ -15,14 +16,14 @@ export interface ServiceRecord {
   readonly name: string;
 }
 
-/** Asks DNS. Never rejects; an answer comes within about three seconds. Answers are kept as long as their TTL says. */
+/** Asks DNS. Never rejects; an answer comes within about three seconds of its turn. Answers are kept as long as their TTL says. */
 export interface DnsClient {
   ipv4(name: string): Promise<DnsAnswer<AddressRecord>>;
   ipv6(name: string): Promise<DnsAnswer<AddressRecord>>;
   services(name: string): Promise<DnsAnswer<ServiceRecord>>;
   /** Forgets every kept answer, and reads the system's servers anew. */
   renew(): void;
-  /** Ends what is under way as failed. */
+  /** Ends what is under way as failed, and all that is asked later. */
   cancel(): void;
 }
 
@@ -51,16 +52,28 @@ function openResolver(server: string | null): Resolver {
   return resolver;
 }
 
-/** A client of one server, `address:port`, or of the system's. Throws a TypeError for a server that is no address. */
-export function createDnsClient(server: string | null): DnsClient {
+/**
+ * A client of one server, `address:port`, or of the system's, that waits for its turns with it. Throws a TypeError for a
+ * server that is no address.
+ */
+export function createDnsClient(server: string | null, turn: Turn): DnsClient {
   let resolver = openResolver(server);
+  let isCancelled = false;
+
+  function ask<T>(question: () => Promise<readonly T[]>): Promise<DnsAnswer<T>> {
+    return turn(async () => (isCancelled ? { state: "failed", reason: "cancelled" } : answerOf(question())));
+  }
+
   return {
-    ipv4: (name) => answerOf(resolver.resolve4(name, { ttl: true })),
-    ipv6: (name) => answerOf(resolver.resolve6(name, { ttl: true })),
-    services: (name) => answerOf(resolver.resolveSrv(name)),
+    ipv4: (name) => ask(() => resolver.resolve4(name, { ttl: true })),
+    ipv6: (name) => ask(() => resolver.resolve6(name, { ttl: true })),
+    services: (name) => ask(() => resolver.resolveSrv(name)),
     renew: () => {
       resolver = openResolver(server);
     },
-    cancel: () => resolver.cancel(),
+    cancel: () => {
+      isCancelled = true;
+      resolver.cancel();
+    },
   };
 }

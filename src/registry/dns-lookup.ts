@@ -3,7 +3,7 @@ import type { DnsClient, ServiceRecord } from "./dns-client.ts";
 import { byPriority, type DnsTarget, endpointsOf, sharesOf } from "./dns-endpoints.ts";
 import { createDnsHost, type DnsHost, type DnsHostDeps } from "./dns-host.ts";
 import { CEILING_MS, keptMs, retryMs } from "./dns-pace.ts";
-import type { DnsFailure, DnsSource } from "./dns-source.ts";
+import type { DnsAnswer, DnsFailure, DnsSource } from "./dns-source.ts";
 import type { EndpointSpec } from "./registry.ts";
 
 /** What one round of questions left. */
@@ -62,11 +62,12 @@ function orNext(group: Group, next: Group): Group {
 /** The hosts that SRV records name, each asked for when its own answer is due. */
 function createHosts(deps: DnsHostDeps) {
   const hosts = new Map<string, DnsHost>();
+  const isDue = ({ dueAt }: DnsHost): boolean => dueAt <= deps.now();
 
   async function hostOf(name: string, client: DnsClient): Promise<DnsHost> {
     const host = hosts.get(name) ?? createDnsHost(name, deps);
     hosts.set(name, host);
-    if (host.dueAt <= deps.now()) await host.ask(client);
+    if (isDue(host)) await host.ask(client);
     return host;
   }
 
@@ -91,13 +92,25 @@ function createHosts(deps: DnsHostDeps) {
     for (const name of hosts.keys()) if (!named.has(name)) hosts.delete(name);
   }
 
-  return { resolve, keep };
+  return { resolve, keep, anyDue: () => [...hosts.values()].some(isDue) };
 }
 
 function serviceLookup({ name, scheme }: DnsSource, deps: DnsHostDeps): DnsLookup {
   const belief = createBelief<ServiceRecord>();
   const hosts = createHosts(deps);
   let failures = 0;
+  let last: DnsRound | null = null;
+
+  // The runtime does not tell the TTL of SRV records, but keeps them for it: asking again costs no message.
+  function dueAt(): number {
+    return deps.now() + (failures === 0 ? keptMs(0, deps.random) : retryMs(failures, deps.random));
+  }
+
+  // Most rounds find what the runtime kept, each second; they should cost next to nothing.
+  function unchanged(answer: DnsAnswer<ServiceRecord>): DnsRound | null {
+    if (last === null || last.trouble !== null || answer.state !== "found" || hosts.anyDue()) return null;
+    return Bun.deepEquals(answer.records, belief.records) ? { ...last, dueAt: dueAt() } : null;
+  }
 
   async function bestOf(client: DnsClient): Promise<Group> {
     let best = NO_GROUP;
@@ -108,20 +121,25 @@ function serviceLookup({ name, scheme }: DnsSource, deps: DnsHostDeps): DnsLooku
     return best;
   }
 
+  async function judged(answer: DnsAnswer<ServiceRecord>, client: DnsClient): Promise<DnsRound> {
+    belief.take(answer);
+    hosts.keep(belief.records);
+    const best = await bestOf(client);
+    failures = belief.failure === null ? 0 : failures + 1;
+    return {
+      endpoints: endpointsOf(best.targets, scheme),
+      trouble: troubleOf(name, belief.failure) ?? best.trouble,
+      isNothing: belief.records.length === 0 ? belief.isNothing : best.isNothing,
+      isDoubted: belief.isDoubted || best.isDoubted,
+      dueAt: dueAt(),
+    };
+  }
+
   return {
     async round(client) {
-      belief.take(await client.services(name));
-      hosts.keep(belief.records);
-      const best = await bestOf(client);
-      failures = belief.failure === null ? 0 : failures + 1;
-      return {
-        endpoints: endpointsOf(best.targets, scheme),
-        trouble: troubleOf(name, belief.failure) ?? best.trouble,
-        isNothing: belief.records.length === 0 ? belief.isNothing : best.isNothing,
-        isDoubted: belief.isDoubted || best.isDoubted,
-        // The runtime does not tell the TTL of SRV records, but keeps them for it: asking again costs no message.
-        dueAt: deps.now() + (failures === 0 ? keptMs(0, deps.random) : retryMs(failures, deps.random)),
-      };
+      const answer = await client.services(name);
+      last = unchanged(answer) ?? (await judged(answer, client));
+      return last;
     },
   };
 }

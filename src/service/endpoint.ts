@@ -1,10 +1,11 @@
 import type { EndpointSpec } from "../registry/registry.ts";
-import type { Pool } from "../wire/endpoint-pool.ts";
+import type { Pool, PoolOptions } from "../wire/endpoint-pool.ts";
 import { H2Pool } from "../wire/h2/upstream-pool.ts";
 import { PassagePool } from "../wire/l4/passage-pool.ts";
 import { UpstreamPool } from "../wire/pool.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import type { DialTls } from "../wire/tls/dial-tls.ts";
+import type { PendingBound } from "../wire/waiting.ts";
 import type { ServiceOptions } from "./options.ts";
 
 /** One address of a service and its connections, which outlive configurations and registry updates. */
@@ -30,6 +31,8 @@ export interface EndpointDeps {
   readonly wheel: TimerWheel;
   /** What the service's endpoints with an `https` URL are dialled with; asked for when there is one. */
   readonly tls: () => DialTls;
+  /** Bounds the service's requests that wait for a connection; none unless given. */
+  readonly pending?: PendingBound | null;
 }
 
 /** What `http://host:port` or `https://host:port` leads to, or null when the text is no such URL. */
@@ -51,11 +54,19 @@ export function createEndpoint(spec: EndpointSpec, options: ServiceOptions, deps
   // What one speaks over TLS alone, and the other in the clear alone.
   if (options.protocol === (isSecure ? "h2c" : "h2")) return null;
   const { connectMs, idleMs } = options.timeouts;
-  const { maxConnections } = options;
-  const place = { hostname, port, connectMs, maxConnections, wheel: deps.wheel };
-  const AnyPool = options.protocol === "http1" ? UpstreamPool : H2Pool;
-  const pool = new AnyPool({ ...place, idleMs, tls: isSecure ? deps.tls() : null });
-  const passages = new PassagePool(place);
+  const { maxConnections, protocol } = options;
+  const pool = createPool(origin, { connectMs, idleMs, maxConnections }, { ...deps, protocol });
+  const passages = new PassagePool({ hostname, port, connectMs, maxConnections, wheel: deps.wheel });
   const { id, url, weight } = spec;
   return { id, url, weight, authority: new URL(url).host, pool, passages };
+}
+
+/** No connection yet to an endpoint that speaks this protocol. */
+export function createPool(
+  { hostname, port, isSecure }: Origin,
+  bounds: Pick<PoolOptions, "connectMs" | "idleMs" | "maxConnections">,
+  { protocol, wheel, tls, pending = null }: EndpointDeps & Pick<ServiceOptions, "protocol">,
+): Pool {
+  const AnyPool = protocol === "http1" ? UpstreamPool : H2Pool;
+  return new AnyPool({ ...bounds, hostname, port, wheel, pending, tls: isSecure ? tls() : null });
 }

@@ -1,11 +1,14 @@
 import type { Attempt } from "./attempt.ts";
 import type { DialOptions } from "./dial.ts";
+import type { PendingBound } from "./waiting.ts";
 
 export interface PoolOptions extends DialOptions {
   /** An idle connection is closed after so much silence. */
   readonly idleMs: number;
   /** 0 for no bound. */
   readonly maxConnections: number;
+  /** Bounds those that wait for a connection, together with other pools; none unless given. */
+  readonly pending?: PendingBound | null;
 }
 
 /** The connections to one endpoint, whatever is spoken on them. Retries nothing. */

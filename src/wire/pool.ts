@@ -25,6 +25,7 @@ export class UpstreamPool implements Pool, UpstreamOwner {
     this.#waiting = new WaitingQueue({
       wheel: options.wheel,
       limit: QUEUE_LIMIT,
+      pending: options.pending ?? null,
       fail: (attempt, error) => this.#fail(attempt, error),
     });
     this.#dialing = new Dialing(options, () => this.#connectNext());

@@ -5,12 +5,20 @@ import { Timer, type TimerWheel } from "./timer-wheel.ts";
 /** Attempts that wait for a connection when there may be no more of them. */
 export const QUEUE_LIMIT = 1024;
 
+/** How many may wait in several queues together, and how many do. */
+export interface PendingBound {
+  readonly limit: number;
+  count: number;
+}
+
 const SENT_NOTHING = { sent: "nothing" } as const;
 
 export interface WaitingOptions {
   readonly wheel: TimerWheel;
   /** So many may wait at once. */
   readonly limit: number;
+  /** Bounds several queues together; null: nothing does. */
+  readonly pending: PendingBound | null;
   /** Hears of those that gave up, whose client left, or that found the queue full. */
   readonly fail: (attempt: Attempt, error: GatewayError) => void;
 }
@@ -29,6 +37,12 @@ export class WaitingQueue {
   }
 
   add(attempt: Attempt): void {
+    const { pending } = this.#options;
+    if (pending !== null && pending.count >= pending.limit) {
+      const detail = "Too many requests wait for this service.";
+      this.#options.fail(attempt, new GatewayError("overloaded", detail, { ...SENT_NOTHING, retryAfter: 1 }));
+      return;
+    }
     if (this.#queue.length >= this.#options.limit) {
       this.#options.fail(
         attempt,
@@ -38,6 +52,7 @@ export class WaitingQueue {
     }
     const waiting: Waiting = new Waiting(attempt, (error) => this.#giveUp(waiting, error));
     this.#queue.push(waiting);
+    if (pending !== null) pending.count++;
     attempt.exchange.onGone = waiting.giveUp;
     this.#options.wheel.arm(waiting, attempt.timeouts.responseMs);
   }
@@ -45,6 +60,7 @@ export class WaitingQueue {
   /** Takes out the oldest whose client is still there, or null. */
   next(): Attempt | null {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      this.#uncount();
       // Left in the wheel it would keep the whole exchange alive until its time.
       this.#options.wheel.remove(next);
       if (!next.attempt.exchange.isDone) return next.attempt;
@@ -57,8 +73,14 @@ export class WaitingQueue {
     const at = this.#queue.indexOf(waiting);
     if (at < 0) return;
     this.#queue.splice(at, 1);
+    this.#uncount();
     this.#options.wheel.remove(waiting);
     this.#options.fail(waiting.attempt, error);
+  }
+
+  #uncount(): void {
+    const { pending } = this.#options;
+    if (pending !== null) pending.count--;
   }
 }
 

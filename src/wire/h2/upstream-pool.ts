@@ -39,6 +39,7 @@ export class H2Pool implements Pool, UpstreamSessionOwner {
     this.#waiting = new WaitingQueue({
       wheel: options.wheel,
       limit,
+      pending: options.pending ?? null,
       fail: (attempt, error) => this.#fail(attempt, error),
     });
     this.#dialing = new Dialing(options, () => this.#grow());

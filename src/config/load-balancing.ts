@@ -2,7 +2,7 @@ import * as z from "zod";
 import type { HashBy, ServiceOptions } from "../service/options.ts";
 import { addFault, type Building } from "./building.ts";
 import { below, type Spot } from "./check.ts";
-import { durationMs, words } from "./scalars.ts";
+import { durationMs, percent, words } from "./scalars.ts";
 import { hint } from "./wording.ts";
 
 const BY_EXAMPLE = "ip, host, header.x-user, cookie.session or query.user";
@@ -16,6 +16,7 @@ export const loadBalancing = z.strictObject({
   ),
   by: z.string({ error: byHint }).regex(BY, { error: byHint }).optional(),
   slowStart: durationMs.default(0),
+  panicThreshold: percent.default(50),
 });
 
 type Written = z.output<typeof loadBalancing>;
@@ -34,10 +35,10 @@ function hashBy(text: string): HashBy {
 
 /** What `loadBalancing` at `spot` says; a key without its policy, or the other way round, is a fault. */
 export function balancing(
-  { policy, by, slowStart }: Written,
+  { policy, by, slowStart, panicThreshold }: Written,
   spot: Spot,
   building: Pick<Building, "issues">,
-): Pick<ServiceOptions, "balancer" | "hashBy" | "slowStartMs"> {
+): Pick<ServiceOptions, "balancer" | "hashBy" | "slowStartMs" | "panicPercent"> {
   const hashes = policy === "consistent_hash";
   if (hashes && by === undefined)
     addFault(building, below(spot, "policy"), `"consistent_hash" needs by; write by: ${BY_EXAMPLE}`);
@@ -47,5 +48,6 @@ export function balancing(
     balancer: policy,
     hashBy: hashes && by !== undefined ? hashBy(by) : null,
     slowStartMs: slowStart,
+    panicPercent: panicThreshold,
   };
 }

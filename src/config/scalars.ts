@@ -62,6 +62,14 @@ export const sizeBytes = z
   )
   .refine((bytes) => Number.isSafeInteger(bytes), { error: "is too great; write a smaller size" });
 
+const percentHint = hint("a share", "for example 50%, from 0% to 100%");
+
+/** `50%` as 50; 0 to 100. */
+export const percent = z
+  .string({ error: percentHint })
+  .regex(/^(?:100|\d{1,2})%$/, { error: percentHint })
+  .transform((text) => Number(text.slice(0, -1)));
+
 /** A whole number of things, at least one. */
 export function count(example: number): z.ZodInt {
   const error = hint("a whole number from 1", `for example ${example}`);

@@ -3,6 +3,7 @@ import type { ServiceOptions } from "../service/options.ts";
 import { addFault, type Building } from "./building.ts";
 import { below, placeOf, type Spot } from "./check.ts";
 import { dnsSource, namedTls } from "./dns-config.ts";
+import { healthChecking } from "./health-check.ts";
 import { balancing } from "./load-balancing.ts";
 import type { ServiceDocument } from "./service-schema.ts";
 import { checkSchemes, upstreamTls } from "./service-tls.ts";
@@ -86,6 +87,11 @@ export function serviceConfig(
       ...discovery,
       endpoints: endpointsOf(written, spot, building),
       ...balancing(written.loadBalancing, below(spot, "loadBalancing"), building),
+      health: healthChecking(
+        written.healthCheck,
+        { spot: below(spot, "healthCheck"), protocol: written.protocol },
+        building,
+      ),
       maxConnections: written.maxConnections ?? 0,
       timeouts: {
         connectMs: written.timeouts.connect,

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { parseHostname } from "../route/hostname.ts";
 import { dnsSchema } from "./dns-schema.ts";
+import { healthCheck } from "./health-check.ts";
 import { loadBalancing } from "./load-balancing.ts";
 import { accepted, count, durationMs, later, nameText, pemSource, words } from "./scalars.ts";
 import { hint } from "./wording.ts";
@@ -71,7 +72,7 @@ export const serviceSchema = z.strictObject({
   endpoints: z.array(endpoint).optional(),
   dns: dnsSchema.optional(),
   loadBalancing: loadBalancing.prefault({}),
-  healthCheck: later,
+  healthCheck: healthCheck.optional(),
   outlierDetection: later,
   circuitBreaker: later,
   maxConnections: count(256).optional(),

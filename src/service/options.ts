@@ -1,5 +1,6 @@
 import type { DnsSource } from "../registry/dns-source.ts";
 import type { EndpointSpec, RegistryRedis } from "../registry/registry.ts";
+import type { HealthCheckOptions } from "./health-options.ts";
 
 export type BalancerPolicy = "least_request" | "round_robin" | "random" | "peak_ewma" | "consistent_hash";
 
@@ -45,6 +46,10 @@ export interface ServiceOptions {
   readonly hashBy: HashBy | null;
   /** How long the share of an endpoint that joined rises; 0: it has its whole weight at once. */
   readonly slowStartMs: number;
+  /** With fewer available endpoints than this share of all, 0 to 100, all are used; 0: never. */
+  readonly panicPercent: number;
+  /** Null: endpoints are not asked whether they can serve. */
+  readonly health: HealthCheckOptions | null;
   /** Connections per endpoint; 0 for no bound. */
   readonly maxConnections: number;
   readonly timeouts: ServiceTimeouts;

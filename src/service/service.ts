@@ -11,8 +11,10 @@ import { Connect } from "./connect.ts";
 import { createEndpoint, type Endpoint, type EndpointDeps } from "./endpoint.ts";
 import { Forward } from "./forward.ts";
 import { exchangeKey } from "./hash-key.ts";
+import type { HealthObserver } from "./health-checks.ts";
 import type { ForwardPolicy, ServiceOptions } from "./options.ts";
 import { createRefusals } from "./refusals.ts";
+import { createSelection } from "./selection.ts";
 import { lazyTls } from "./tls.ts";
 
 /** A named group of endpoints. */
@@ -26,6 +28,10 @@ export interface Service {
   connect(passage: Passage): void;
   /** The present set; replaced, never changed. */
   readonly endpoints: readonly Endpoint[];
+  /** Which of them pass their health checks; null where none are made. */
+  readonly isHealthy: ((endpoint: Endpoint) => boolean) | null;
+  /** True while too few endpoints are available, so that all are used. */
+  readonly isPanic: boolean;
   /** Stops watching and closes idle connections; what is in flight goes on. */
   close(): void;
 }
@@ -36,6 +42,8 @@ export interface ServiceDeps {
   readonly random: () => number;
   /** Told of an endpoint that cannot be used or reached, and of a registry that failed. */
   readonly onWarning: (message: string, facts: Readonly<Record<string, string>>) => void;
+  /** Hears what health checks find. */
+  readonly health?: HealthObserver;
 }
 
 /** A service that follows its registry until it is closed. */
@@ -46,7 +54,17 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
     slowStartMs: options.slowStartMs,
   });
   const keyOf = options.hashBy === null ? null : exchangeKey(options.hashBy);
-  const endpointDeps: EndpointDeps = { wheel: deps.wheel, tls: lazyTls(options) };
+  const { wheel, random } = deps;
+  const tls = lazyTls(options);
+  const selection = createSelection({
+    service: name,
+    options,
+    probeDeps: { wheel, tls },
+    random,
+    observer: deps.health ?? null,
+    onUsed: (used) => balancer.update(used),
+  });
+  const endpointDeps: EndpointDeps = { wheel, tls };
   const onRefused = createRefusals({ service: name, onWarning: deps.onWarning });
   const stopped = new AbortController();
   let endpoints: readonly Endpoint[] = [];
@@ -54,7 +72,7 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
   const follow = async () => {
     for await (const specs of deps.registry.watch(name, stopped.signal)) {
       endpoints = reconcile(endpoints, specs, { service: name, options, deps, endpointDeps });
-      balancer.update(endpoints);
+      selection.update(endpoints);
       first.resolve();
     }
   };
@@ -80,13 +98,18 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
     },
     connect(passage) {
       passage.service = name;
-      new Connect(passage, { options, balancer, endpoints: () => endpoints }).next();
+      new Connect(passage, { options, balancer, endpoints: () => selection.used }).next();
     },
     get endpoints() {
       return endpoints;
     },
+    isHealthy: selection.isHealthy,
+    get isPanic() {
+      return selection.isPanic;
+    },
     close() {
       stopped.abort();
+      selection.close();
       for (const endpoint of endpoints) endpoint.pool.close();
     },
   };

@@ -144,6 +144,8 @@ routes:
           balancer: "round_robin",
           hashBy: null,
           slowStartMs: 0,
+          panicPercent: 50,
+          health: null,
           maxConnections: 256,
           timeouts: { connectMs: 100, responseMs: 0, idleMs: 60_000 },
           protocol: "http1",

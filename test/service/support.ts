@@ -16,6 +16,8 @@ export function serviceOptions(options: Partial<ServiceOptions> = {}): ServiceOp
     balancer: "round_robin",
     hashBy: null,
     slowStartMs: 0,
+    panicPercent: 50,
+    health: null,
     maxConnections: 0,
     timeouts: { connectMs: 1000, responseMs: 3000, idleMs: 60_000 },
     protocol: "http1",

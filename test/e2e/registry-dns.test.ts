@@ -1,7 +1,9 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { authority } from "../support/certificates.ts";
 import { type DnsRecord, startDnsServer } from "../support/dns-server.ts";
 import { eventually, startLoad } from "../support/load.ts";
 import { startOrigin } from "../support/origin.ts";
+import { ok, startAnswering } from "../support/upstream.ts";
 import { startGateway, type TestGateway } from "../support.ts";
 
 setDefaultTimeout(30_000);
@@ -89,6 +91,28 @@ describe("a service in DNS", () => {
       "DNS says that the service has no endpoint",
       "DNS answers again",
     ]);
+    server.close();
+  });
+
+  test("over TLS shows a certificate for the name that was asked for, and no other is accepted", async () => {
+    const ca = authority();
+    const { cert, key } = ca.issue({ otherNames: ["DNS:pay.internal"] });
+    await using upstream = startAnswering(() => ok("paid"), { tls: { cert, key } });
+    const records = [srv(Number(new URL(upstream.url).port))];
+    const server = await startDnsServer({
+      "_https._tcp.pay.internal": records,
+      "_https._tcp.other.internal": records,
+      "host.internal": [a("127.0.0.1")],
+    });
+    const over = (name: string) =>
+      startShop(
+        { srv: `_https._tcp.${name}`, resolver: server.address, scheme: "https" },
+        { tls: { ca: ca.certPath } },
+      );
+    await using right = await over("pay.internal");
+    await using wrong = await over("other.internal");
+    expect((await right.exchange(GET)).status).toBe(200);
+    expect((await wrong.exchange(GET)).status).toBe(502);
     server.close();
   });
 

@@ -44,11 +44,14 @@ export function createMeshEntry(options: MeshEntryOptions): MeshEntry {
   const { service, link, trust, reports, periodMs, onDue } = options;
   const feed = createFeed<readonly EndpointSpec[]>(Object.freeze([]));
   const first = Promise.withResolvers<void>();
+  let mark: string | null = null;
   let text = "[]";
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
 
-  function take({ live, swept }: MeshReading): void {
+  function take({ live, swept, mark: standing }: MeshReading): void {
+    if (mark !== null && standing !== mark) trust.doubt();
+    mark = standing;
     const { used, ignored } = endpointsOf(live);
     reports.told(used, ignored, swept);
     const next = trust.isDoubtful ? withMissing(used, feed.value) : used;
@@ -75,7 +78,7 @@ export function createMeshEntry(options: MeshEntryOptions): MeshEntry {
 
   async function read(): Promise<void> {
     try {
-      const reading = await readService(link, service);
+      const reading = await readService(link, service, crypto.randomUUID());
       if (isClosed) return;
       trust.succeeded();
       take(reading);

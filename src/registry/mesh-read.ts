@@ -1,12 +1,13 @@
-import { serviceKeys } from "./mesh-keys.ts";
+import { markKey, serviceKeys } from "./mesh-keys.ts";
 import type { MeshLink, MeshScript } from "./mesh-link.ts";
 
 /** An endpoint whose lease ended so long ago is removed from Redis; until then a renewed lease brings it back. */
 export const SWEPT_AFTER_MS = 10_000;
 
 /**
- * KEYS: leases, endpoints; ARGV: how long a lease must have been over before its endpoint is removed. Answers Redis's
- * clock, the ids that were removed, then id, JSON or null, and end of its lease of each that lives. `unpack` takes
+ * KEYS: leases, endpoints, mark; ARGV: how long a lease must have been over before its endpoint is removed, and a mark
+ * to be left where there is none, or "". The mark stays a day after it was last seen, give or take half of one.
+ * Answers Redis's clock, the ids that were removed, the mark that stands, then id, JSON or null, and end of its lease of each that lives. `unpack` takes
  * some thousands at most.
  */
 const READ: MeshScript = {
@@ -20,8 +21,10 @@ if #dead > 0 then
   redis.call('ZREM', KEYS[1], unpack(dead))
   redis.call('HDEL', KEYS[2], unpack(dead))
 end
+local mark = redis.call('GET', KEYS[3]) or ARGV[2]
+if ARGV[2] ~= '' and redis.call('PTTL', KEYS[3]) < 43200000 then redis.call('SET', KEYS[3], mark, 'PX', 86400000) end
 local live = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now), '+inf', 'WITHSCORES')
-local reply = { now, dead }
+local reply = { now, dead, mark }
 for from = 1, #live, 1000 do
   local ids = {}
   for at = from, math.min(from + 999, #live), 2 do ids[#ids + 1] = live[at] end
@@ -48,12 +51,18 @@ export interface MeshReading {
   readonly live: readonly MeshRecord[];
   /** Ids that were removed by this reading, as their leases were over. */
   readonly swept: readonly string[];
+  /** Another one than before: Redis was emptied since. "" when nobody left one. */
+  readonly mark: string;
 }
 
-/** Reads a service, and removes what is over. Rejects as the link does, and for an answer that cannot be. */
-export async function readService(link: MeshLink, service: string): Promise<MeshReading> {
-  const reply = await link.run(READ, { keys: serviceKeys(service), args: [String(SWEPT_AFTER_MS)] });
-  const [nowAt, swept, ...rest]: readonly unknown[] = Array.isArray(reply) ? reply : [];
+/**
+ * Reads a service, and removes what is over; `newMark`, one never used before, is left where there is none, unless it
+ * is "". Rejects as the link does, and for an answer that cannot be.
+ */
+export async function readService(link: MeshLink, service: string, newMark: string): Promise<MeshReading> {
+  const keys = [...serviceKeys(service), markKey(service)];
+  const reply = await link.run(READ, { keys, args: [String(SWEPT_AFTER_MS), newMark] });
+  const [nowAt, swept, mark, ...rest]: readonly unknown[] = Array.isArray(reply) ? reply : [];
   if (typeof nowAt !== "number" || !Array.isArray(swept)) throw new Error("Redis gave no reading of the registry");
   const live: MeshRecord[] = [];
   for (let at = 0; at < rest.length; at += 3) {
@@ -61,5 +70,5 @@ export async function readService(link: MeshLink, service: string): Promise<Mesh
     const leftMs = Number(rest[at + 2]) - nowAt;
     live.push({ id: String(rest[at]), json: typeof json === "string" ? json : null, leftMs });
   }
-  return { live, swept: swept.map(String) };
+  return { live, swept: swept.map(String), mark: String(mark ?? "") };
 }

@@ -72,6 +72,7 @@ export function createMeshWriter(link: MeshLink): MeshWriter {
     register,
     deregister,
     services: async () => textsOf(await onName(NAMES, [])),
-    endpoints: async (service) => (await readService(link, service)).live.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+    endpoints: async (service) =>
+      (await readService(link, service, "")).live.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
   };
 }

@@ -115,6 +115,22 @@ describe("a Redis that is lost", () => {
     expect(gateway.log.filter(({ msg }) => String(msg).startsWith("registry is"))).toHaveLength(2);
   });
 
+  test("by FLUSHALL fails no request either", async () => {
+    await using redis = await startRedis();
+    await using origin = startOrigin();
+    await join(redis, "one", origin.port);
+    await using gateway = await startShop(redis);
+    const load = startLoad({ to: { port: gateway.port }, connections: 8, request: GET });
+    await eventually(() => load.answered() > 200, "some load");
+    await redis.cli("FLUSHALL");
+    const isMarked = async () => (await redis.cli("EXISTS", "torii:mesh:{shop}:mark")) === "1";
+    await eventually(isMarked, "the loss to be read", 10_000);
+    const answered = load.answered();
+    await eventually(() => load.answered() > answered + 200, "load after the loss");
+    expect((await load.stop()).failures).toEqual([]);
+    expect(endpointsOf(gateway)).toEqual(["one"]);
+  });
+
   test("by CLIENT PAUSE fails no request", async () => {
     await using redis = await startRedis();
     await using origin = startOrigin();

@@ -3,9 +3,8 @@ import { createRedisRegistry, type RedisRegistry } from "../../src/registry/redi
 import { createRedisStore } from "../../src/store/redis.ts";
 import { type RedisProcess, startRedis } from "../support/redis.ts";
 
-/** A registry over a Redis of its own, and what it told. */
-export interface RedisWorld extends AsyncDisposable {
-  readonly redis: RedisProcess;
+/** A registry over a Redis, as one gateway has it, and what it told. */
+export interface RedisReader extends AsyncDisposable {
   readonly registry: RedisRegistry;
   /** `service id reason` of each endpoint that is not used. */
   readonly ignored: readonly string[];
@@ -13,15 +12,20 @@ export interface RedisWorld extends AsyncDisposable {
   readonly states: readonly boolean[];
   /** Moves the registry's clock, not Redis's. */
   move(ms: number): void;
+}
+
+/** A registry over a Redis of its own. */
+export interface RedisWorld extends RedisReader {
+  readonly redis: RedisProcess;
+  /** As another gateway has it. */
+  another(): RedisReader;
   /** Writes as any language may: an endpoint whose lease ends in so many milliseconds. */
   add(service: string, id: string, json: string, leftMs?: number): Promise<void>;
   remove(service: string, id: string): Promise<void>;
 }
 
-/** Starts a Redis and a registry that reads there. */
-export async function startRedisWorld(): Promise<RedisWorld> {
-  const redis = await startRedis();
-  const store = createRedisStore({ config: { url: redis.url } });
+function startReader(url: string): RedisReader {
+  const store = createRedisStore({ config: { url } });
   const ignored: string[] = [];
   const refused: string[] = [];
   const states: boolean[] = [];
@@ -35,7 +39,6 @@ export async function startRedisWorld(): Promise<RedisWorld> {
     onRefused: (service) => void refused.push(service),
   });
   return {
-    redis,
     registry,
     ignored,
     refused,
@@ -43,6 +46,21 @@ export async function startRedisWorld(): Promise<RedisWorld> {
     move: (ms) => {
       movedMs += ms;
     },
+    async [Symbol.asyncDispose]() {
+      registry.close();
+      await store.close();
+    },
+  };
+}
+
+/** Starts a Redis and a registry that reads there. */
+export async function startRedisWorld(): Promise<RedisWorld> {
+  const redis = await startRedis();
+  const reader = startReader(redis.url);
+  return {
+    ...reader,
+    redis,
+    another: () => startReader(redis.url),
     add: async (service, id, json, leftMs = 60_000) => {
       await redis.cli("SADD", "torii:mesh:services", service);
       await redis.cli("HSET", `torii:mesh:{${service}}:endpoints`, id, json);
@@ -55,8 +73,7 @@ export async function startRedisWorld(): Promise<RedisWorld> {
       await redis.cli("PUBLISH", "torii:mesh:changes", service);
     },
     async [Symbol.asyncDispose]() {
-      registry.close();
-      await store.close();
+      await reader[Symbol.asyncDispose]();
       await redis[Symbol.asyncDispose]();
     },
   };

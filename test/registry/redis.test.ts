@@ -5,7 +5,7 @@ import { changingRegistryContract, follow, idsOf, type RegistryWorld, registryCo
 import { type RedisWorld, startRedisWorld } from "./redis-support.ts";
 
 /** What a watch of the service shows now. */
-function showing({ registry }: RedisWorld, service: string) {
+function showing({ registry }: Pick<RedisWorld, "registry">, service: string) {
   const abort = new AbortController();
   let shown: readonly EndpointSpec[] = [];
   void (async () => {
@@ -136,6 +136,29 @@ describe("a registry whose Redis is lost", () => {
     expect(redis.states).toEqual([false, true]);
     shown.end();
   }, 20_000);
+
+  test("and one that is emptied by mistake, are told from a service that leaves, by all gateways", async () => {
+    await using redis = await startRedisWorld();
+    await using other = redis.another();
+    await redis.add("catalog", "a", at(1));
+    await redis.add("catalog", "b", at(2));
+    const [shown, shownThere] = [showing(redis, "catalog"), showing(other, "catalog")];
+    await shown.is("a", "b");
+    await shownThere.is("a", "b");
+    await redis.redis.cli("FLUSHALL");
+    await redis.add("catalog", "c", at(3));
+    await shown.is("a", "b", "c");
+    await shownThere.is("a", "b", "c");
+    redis.move(20_000);
+    other.move(20_000);
+    await redis.redis.cli("PUBLISH", "torii:mesh:changes", "catalog");
+    await shown.is("c");
+    await shownThere.is("c");
+    await redis.remove("catalog", "c");
+    await shown.is();
+    shown.end();
+    shownThere.end();
+  });
 
   test("gives the empty set for a service that it has not read", async () => {
     await using redis = await startRedisWorld();

@@ -103,6 +103,7 @@ function ruleRoute(
     isPassthrough: false,
     priority: "normal",
     backendTimeoutMs: rule.timeouts.backendRequest ?? null,
+    retry: null,
     backends: rule.backendRefs.map((ref, index) => backendConfig(ref, below(spot, "backendRefs", index), building)),
     source: placeOf(spot),
   };

@@ -5,6 +5,7 @@ import { below, placeOf, type Spot } from "./check.ts";
 import { suggestion } from "./near.ts";
 import { checkUses, hasAnswer, pluginUses, withDefaults } from "./plugin-uses.ts";
 import type { ReadableRoute } from "./readable-route.ts";
+import { retryPolicy } from "./retry.ts";
 import type { MatchDocument, RouteDocument } from "./route-schema.ts";
 import { wireText } from "./scalars.ts";
 import type { BackendConfig, FieldConfig, MatchConfig, PluginUse, RouteConfig } from "./types.ts";
@@ -79,7 +80,8 @@ export function routeConfig(written: RouteDocument, spot: Spot, building: Buildi
     timeoutMs: isBytes ? 0 : (written.timeout ?? building.defaults.timeoutMs),
     isPassthrough: isBytes,
     priority: written.priority,
-    backendTimeoutMs: null,
+    backendTimeoutMs: isBytes ? null : (written.retry?.perTryTimeout ?? null),
+    retry: isBytes ? null : retryPolicy(written.retry),
     backends: written.backends.map((backend, index) =>
       backendConfig(backend, below(spot, "backends", index), building),
     ),

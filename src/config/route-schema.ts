@@ -2,6 +2,7 @@ import * as z from "zod";
 import type { PluginMiddleware } from "../plugin.ts";
 import { parsePath } from "../route/path-match.ts";
 import type { PathOption } from "../route/path-policy.ts";
+import { retry } from "./retry.ts";
 import {
   accepted,
   checkHeaderRegex,
@@ -95,7 +96,7 @@ export const routeSchema = z.strictObject({
   plugins: z.array(pluginUse).optional(),
   timeout: durationMs.optional(),
   priority: words(["low", "normal", "high"], []).default("normal"),
-  retry: later,
+  retry: retry.optional(),
   backends: z.array(backend).default([]),
   sticky: later,
   mirror: later,

@@ -2,7 +2,7 @@ import type { PluginMiddleware } from "../plugin.ts";
 import type { PathSpec } from "../route/path-match.ts";
 import type { PathOptions } from "../route/path-policy.ts";
 import type { ValueSpec } from "../route/value-test.ts";
-import type { ServiceOptions } from "../service/options.ts";
+import type { RetryPolicy, ServiceOptions } from "../service/options.ts";
 
 /** Where a part of the configuration was written; with a message it is a ConfigIssue. */
 export interface Place {
@@ -184,8 +184,10 @@ export interface RouteConfig {
   readonly plugins: readonly PluginUse[];
   /** For the whole request; 0 for none. */
   readonly timeoutMs: number;
-  /** For one attempt, from an HTTPRoute's `backendRequest`; null: only the service's own timeouts count. */
+  /** For one attempt, from `perTryTimeout` or an HTTPRoute's `backendRequest`; null: only the service's own count. */
   readonly backendTimeoutMs: number | null;
+  /** Null: none. */
+  readonly retry: RetryPolicy | null;
   /** Empty: a plugin answers, or nothing does (500). */
   readonly backends: readonly BackendConfig[];
   readonly source: Place;

@@ -135,6 +135,11 @@ function createParts(options: GatewayOptions): Parts {
   const wheel = new TimerWheel();
   const mesh = createMesh({ metrics, log: options.log, random: options.random ?? Math.random });
   const dnsRegistryFor = createDnsRegistries({ metrics, log: options.log, random: options.random ?? Math.random });
+  const retries = metrics.counter({
+    name: "torii_retries_total",
+    help: "Retries by their outcome, and those that the budget or the route's deadline did not allow.",
+    labels: ["service", "result"],
+  });
   const services = createServices({
     wheel,
     random: options.random ?? Math.random,
@@ -144,6 +149,7 @@ function createParts(options: GatewayOptions): Parts {
       return service.discover === "static" ? createStaticRegistry({ [name]: service.endpoints }) : options.registry;
     },
     onWarning: (message, facts) => options.log.warn(facts, message),
+    onRetry: (service, result) => retries.of(service, result).add(),
   });
   metrics.collect({
     name: "torii_upstream_connections",

@@ -5,8 +5,8 @@ import type { Exchange } from "../wire/exchange.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ForwardPolicy, ServiceOptions } from "./options.ts";
 
-// RFC 9110 9.2.2.
-const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+/** Methods of requests that may be sent twice (RFC 9110 9.2.2). */
+export const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 
 /** An endpoint that fails at once is no fast one: a failure counts as a response that took so long, or longer. */
 const FAILURE_MS = 1000;
@@ -88,8 +88,9 @@ export class Forward implements Attempt, Receiver {
     const { options, policy } = this.#context;
     const attemptMs = policy.attemptTimeoutMs ?? options.timeouts.responseMs;
     if (policy.timeoutMs === 0) return attemptMs;
-    const { requestEndedAt } = this.exchange;
-    const passedMs = this.#isRepeated && requestEndedAt > 0 ? now() - requestEndedAt : 0;
+    const { exchange } = this;
+    const { requestEndedAt } = exchange;
+    const passedMs = exchange.attempts > 0 && requestEndedAt > 0 ? now() - requestEndedAt : 0;
     const leftMs = Math.max(1, policy.timeoutMs - passedMs);
     return attemptMs === 0 ? leftMs : Math.min(attemptMs, leftMs);
   }

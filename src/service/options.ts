@@ -60,10 +60,28 @@ export interface ServiceOptions {
   readonly proxyProtocol: "v1" | "v2" | null;
 }
 
+/** What an attempt is made again for: a word, or a status that the endpoint, or Torii in its place, answers with. */
+export type RetryCondition = "connect_failure" | "reset" | "timeout" | number;
+
+/** When and how often a route's requests are sent again. */
+export interface RetryPolicy {
+  /** After the first try. */
+  readonly attempts: number;
+  readonly on: readonly RetryCondition[];
+  /** The longest pause before the first retry; it doubles, and chance decides how much of it is waited. 0: none. */
+  readonly backoffMs: number;
+  /** Share of the service's requests, 0 to 1, that retries may be. */
+  readonly budgetShare: number;
+  /** True where requests of any method may be acted on twice. */
+  readonly nonIdempotent: boolean;
+}
+
 /** What a route says about forwarding. */
 export interface ForwardPolicy {
   /** From the request's last byte to the response's head, all attempts together; 0 for none. */
   readonly timeoutMs: number;
   /** The same for each attempt; null leaves it to the service. */
   readonly attemptTimeoutMs: number | null;
+  /** Null: nothing is sent again but what a kept connection was closed under. */
+  readonly retry: RetryPolicy | null;
 }

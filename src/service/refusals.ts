@@ -1,4 +1,4 @@
-import type { GatewayError } from "../errors.ts";
+import { GatewayError } from "../errors.ts";
 import { now } from "../wire/event.ts";
 
 /** The same is said again only after so long. */
@@ -34,4 +34,9 @@ function reasonOf({ message, cause }: GatewayError): string {
   if (!(cause instanceof Error)) return message;
   const code = "code" in cause ? `${cause.code}: ` : "";
   return `${message} ${code}${cause.message}`;
+}
+
+/** The refusal of a request that no endpoint is there for. */
+export function noEndpoint(): GatewayError {
+  return new GatewayError("no_endpoint", "The service has no endpoint.", { retryAfter: 1 });
 }

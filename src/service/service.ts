@@ -1,19 +1,22 @@
-import { GatewayError } from "../errors.ts";
 import type { EndpointSpec, Registry } from "../registry/registry.ts";
 import type { Receiver } from "../wire/attempt.ts";
 import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
 import type { Passage } from "../wire/l4/passage.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
+import { createAnother } from "./another.ts";
 import type { Balancer } from "./balancer.ts";
 import { createBalancer } from "./balancer-policies.ts";
 import { Connect } from "./connect.ts";
+import { type Delay, runtimeDelay } from "./delay.ts";
 import { createEndpoint, type Endpoint, type EndpointDeps } from "./endpoint.ts";
 import { Forward } from "./forward.ts";
 import { exchangeKey } from "./hash-key.ts";
 import type { HealthObserver } from "./health-checks.ts";
 import type { ForwardPolicy, ServiceOptions } from "./options.ts";
-import { createRefusals } from "./refusals.ts";
+import { createRefusals, noEndpoint } from "./refusals.ts";
+import { Retry, type RetryDeps, type RetryResult } from "./retry.ts";
+import { createRetryBudget } from "./retry-budget.ts";
 import { createSelection } from "./selection.ts";
 import { lazyTls } from "./tls.ts";
 
@@ -44,6 +47,10 @@ export interface ServiceDeps {
   readonly onWarning: (message: string, facts: Readonly<Record<string, string>>) => void;
   /** Hears what health checks find. */
   readonly health?: HealthObserver;
+  /** Told of every retry's outcome, and of retries that were not allowed. */
+  readonly onRetry?: (service: string, result: RetryResult) => void;
+  /** For the pauses before retries; the runtime's timers unless given. */
+  readonly delay?: Delay;
 }
 
 /** A service that follows its registry until it is closed. */
@@ -66,6 +73,8 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
   });
   const endpointDeps: EndpointDeps = { wheel, tls };
   const onRefused = createRefusals({ service: name, onWarning: deps.onWarning });
+  const pick = createAnother({ balancer, endpoints: () => selection.used, random });
+  const retries = retriesOf(name, deps, pick);
   const stopped = new AbortController();
   let endpoints: readonly Endpoint[] = [];
   const first = Promise.withResolvers<void>();
@@ -87,14 +96,13 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
       exchange.service = name;
       const endpoint = keyOf === null ? balancer.pick() : balancer.pick(keyOf(exchange));
       if (endpoint === null) {
-        receiver.onFailure(
-          exchange,
-          new GatewayError("no_endpoint", "The service has no endpoint.", { retryAfter: 1 }),
-        );
+        receiver.onFailure(exchange, noEndpoint());
         return;
       }
       exchange.forwardedAt = now();
-      new Forward(exchange, { options, policy, receiver, endpoint, observe: balancer.observe, onRefused }).start();
+      const context = { options, policy, receiver, endpoint, observe: balancer.observe, onRefused };
+      if (policy.retry === null) new Forward(exchange, context).start();
+      else new Retry(exchange, context, { policy: policy.retry, deps: retries }).start();
     },
     connect(passage) {
       passage.service = name;
@@ -112,6 +120,16 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
       selection.close();
       for (const endpoint of endpoints) endpoint.pool.close();
     },
+  };
+}
+
+function retriesOf(service: string, { random, delay, onRetry }: ServiceDeps, pick: RetryDeps["pick"]): RetryDeps {
+  return {
+    budget: createRetryBudget(now),
+    random,
+    delay: delay ?? runtimeDelay,
+    pick,
+    onResult: (result) => onRetry?.(service, result),
   };
 }
 

@@ -34,6 +34,7 @@ function route(name: string, hostnames: readonly string[], listeners: readonly s
     plugins: [],
     timeoutMs: 0,
     backendTimeoutMs: null,
+    retry: null,
     backends: [],
     source,
   };

@@ -181,6 +181,7 @@ routes:
         isPassthrough: false,
         priority: "normal",
         backendTimeoutMs: null,
+        retry: null,
         backends: [
           {
             service: "catalog",

@@ -70,7 +70,7 @@ export function forward(service: Service, sending: Sending = {}): Promise<Forwar
   const failed = (error: GatewayError) => resolve({ outcome: error.code, error, exchange });
   service.forward(
     exchange,
-    { timeoutMs: 0, attemptTimeoutMs: null, ...sending.policy },
+    { timeoutMs: 0, attemptTimeoutMs: null, retry: null, ...sending.policy },
     {
       onResponse(_, { head, body }: UpstreamResponse) {
         if (body === null) {

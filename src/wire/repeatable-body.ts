@@ -1,13 +1,13 @@
-import type { GatewayError } from "../../errors.ts";
-import type { BodySink, BodySource } from "../body.ts";
-import type { HeaderList } from "../header-list.ts";
+import type { GatewayError } from "../errors.ts";
+import type { BodySink, BodySource } from "./body.ts";
+import type { HeaderList } from "./header-list.ts";
 
-/** So much of a body is kept for the case that the endpoint does not look at its request. */
+/** So much of a body is kept for the case that its request has to be sent again. */
 const KEPT_BYTES = 64 * 1024;
 
 /**
- * A request's body on its way to an endpoint that may yet refuse to look at it: as long as little has passed, and no
- * response has come, another attempt may take it from the beginning.
+ * A request's body on its way to an endpoint that may yet refuse to look at it, or fail: as long as little has passed,
+ * and nobody is content with a response, another attempt may take it from the beginning.
  */
 export class RepeatableBody implements BodySource, BodySink {
   readonly length: number | null;
@@ -15,12 +15,16 @@ export class RepeatableBody implements BodySource, BodySink {
   #sink: BodySink | null = null;
   #kept: Uint8Array[] | null = [];
   #keptBytes = 0;
+  #isHeld: boolean;
   #isPiped = false;
   #isEnded = false;
   #trailers: HeaderList | null = null;
+  #error: GatewayError | null = null;
 
-  constructor(source: BodySource) {
+  /** `isHeld`: that an attempt got a response, or gave the body up, does not matter until `release` is called. */
+  constructor(source: BodySource, isHeld = false) {
     this.#source = source;
+    this.#isHeld = isHeld;
     this.length = source.length;
   }
 
@@ -37,7 +41,8 @@ export class RepeatableBody implements BodySource, BodySink {
     }
     let isTaken = true;
     for (const piece of this.#kept ?? []) isTaken = sink.write(piece);
-    if (this.#isEnded) sink.end(this.#trailers);
+    if (this.#error !== null) sink.fail(this.#error);
+    else if (this.#isEnded) sink.end(this.#trailers);
     else if (isTaken) this.#source.resume();
   }
 
@@ -50,14 +55,25 @@ export class RepeatableBody implements BodySource, BodySink {
   }
 
   cancel(): void {
+    if (this.#isHeld && this.#kept !== null) {
+      this.rewind();
+      return;
+    }
     this.#sink = null;
     this.#kept = null;
     this.#source.cancel();
   }
 
-  /** Nothing is repeated any more. */
+  /** Nothing is repeated any more, unless the body is held. */
   commit(): void {
-    this.#kept = null;
+    if (!this.#isHeld) this.#kept = null;
+  }
+
+  /** Lets go of a body that is held: nothing is repeated any more, and what nobody takes is given up. */
+  release(): void {
+    this.#isHeld = false;
+    if (this.#isPiped && this.#sink === null && !this.#isEnded) this.cancel();
+    else if (this.#isPiped) this.#kept = null;
   }
 
   /** The sink takes no more; the next one begins anew, and until there is one nothing is read. */
@@ -79,6 +95,7 @@ export class RepeatableBody implements BodySource, BodySink {
 
   fail(error: GatewayError): void {
     this.#kept = null;
+    this.#error = error;
     this.#sink?.fail(error);
   }
 

@@ -1,0 +1,230 @@
+import { describe, expect, test } from "bun:test";
+import { GatewayError } from "../../src/errors.ts";
+import { createStaticRegistry } from "../../src/registry/static.ts";
+import type { RetryPolicy, ServiceOptions } from "../../src/service/options.ts";
+import type { RetryResult } from "../../src/service/retry.ts";
+import { createService, type Service } from "../../src/service/service.ts";
+import type { BodySource } from "../../src/wire/body.ts";
+import { startH2Answering } from "../support/h2-upstream.ts";
+import { closedPort } from "../support/unreachable.ts";
+import { ok, startAnswering, startUpstream } from "../support/upstream.ts";
+import { exchangeOf } from "../wire/parts.ts";
+import { forward, serviceDeps, serviceOptions, spec } from "./support.ts";
+
+function retrying(policy: Partial<RetryPolicy> = {}) {
+  const on = ["connect_failure", "reset", 502, 503, 504] as const;
+  return { retry: { attempts: 2, on, backoffMs: 0, budgetShare: 0.2, nonIdempotent: false, ...policy } };
+}
+
+interface Setup extends Disposable {
+  readonly service: Service;
+  readonly results: RetryResult[];
+  /** The pauses that were asked for, and what ends each. */
+  readonly pauses: { readonly ms: number; readonly end: () => void; isOff: boolean }[];
+}
+
+/** A service at these URLs, whose balancer takes them in turn; chance is what is given. */
+async function serviceAt(urls: readonly string[], options: Partial<ServiceOptions> = {}, chance = 0.5): Promise<Setup> {
+  const registry = createStaticRegistry({ shop: urls.map((url, index) => spec(String(index), url)) });
+  const results: RetryResult[] = [];
+  const pauses: Setup["pauses"] = [];
+  const service = createService("shop", serviceOptions(options), {
+    ...serviceDeps(registry),
+    random: () => chance,
+    onRetry: (_, result) => results.push(result),
+    delay(ms, end) {
+      const pause = { ms, end, isOff: false };
+      pauses.push(pause);
+      return () => {
+        pause.isOff = true;
+      };
+    },
+  });
+  await service.ready;
+  return { service, results, pauses, [Symbol.dispose]: () => service.close() };
+}
+
+const answering = (status: number, ...fields: readonly string[]) =>
+  startAnswering(() => [`HTTP/1.1 ${status} Sad`, "Content-Length: 3", ...fields, "", "sad"].join("\r\n"));
+const dead = () => `http://127.0.0.1:${closedPort()}`;
+const POST = { line: "POST / HTTP/1.1" };
+
+/** A body that comes in these pieces at once. */
+function bodyOf(...pieces: readonly (string | Uint8Array)[]): BodySource {
+  return {
+    length: null,
+    pipe(sink) {
+      for (const piece of pieces) sink.write(Buffer.from(piece));
+      sink.end(null);
+    },
+    pause() {},
+    resume() {},
+    cancel() {},
+  };
+}
+
+describe("a request is sent to another endpoint", () => {
+  test.each([502, 503, 504])("after a %d, and nobody sees that", async (status) => {
+    await using sad = answering(status);
+    await using well = startAnswering(() => ok("well"));
+    using setup = await serviceAt([sad.url, well.url]);
+    const { outcome, exchange } = await forward(setup.service, { policy: retrying() });
+    expect([outcome, exchange.attempts, exchange.endpoint, exchange.upstreamStatus]).toEqual(["well", 2, "1", 200]);
+    expect(setup.results).toEqual(["success"]);
+  });
+
+  test("when nobody listens, the connection closes, or what comes is no HTTP", async () => {
+    await using closing = startUpstream(async (connection) => {
+      await connection.request();
+      connection.peer.close();
+    });
+    await using garbage = startAnswering(() => "GARBAGE\r\n\r\n");
+    await using well = startAnswering(() => ok("well"));
+    using setup = await serviceAt([dead(), closing.url, garbage.url, well.url]);
+    const { outcome, exchange } = await forward(setup.service, { policy: retrying({ attempts: 3 }) });
+    expect([outcome, exchange.attempts]).toEqual(["well", 4]);
+    expect(setup.results).toEqual(["failure", "failure", "success"]);
+  });
+
+  test("when it does not answer within the time of an attempt", async () => {
+    await using silent = startUpstream(async (connection) => void (await connection.request()));
+    await using well = startAnswering(() => ok("well"));
+    for (const on of [[504], ["timeout"]] as const) {
+      using setup = await serviceAt([silent.url, well.url]);
+      const policy = { ...retrying({ on }), attemptTimeoutMs: 60, timeoutMs: 10_000 };
+      expect((await forward(setup.service, { policy })).outcome).toBe("well");
+    }
+  });
+
+  test("also where the balancer chooses the first again", async () => {
+    await using sad = answering(503);
+    await using well = startAnswering(() => ok("well"));
+    using setup = await serviceAt([sad.url, well.url], { balancer: "random" }, 0);
+    const { outcome } = await forward(setup.service, { policy: retrying() });
+    expect([outcome, sad.requests.length]).toEqual(["well", 1]);
+  });
+
+  test("over HTTP/2 too, with its body", async () => {
+    await using sad = startH2Answering(async (connection, { streamId }) => {
+      await connection.headers(streamId, [[":status", "503"]]);
+      await connection.data(streamId, "sad", true);
+    });
+    await using well = startH2Answering((connection, { streamId }, body) =>
+      connection.respond(streamId, `got ${body}`),
+    );
+    using setup = await serviceAt([sad.url, well.url], { protocol: "h2c" });
+    const { outcome, exchange } = await forward(setup.service, {
+      line: "PUT / HTTP/1.1",
+      body: bodyOf("hel", "lo"),
+      policy: retrying(),
+    });
+    expect([outcome, exchange.attempts]).toEqual(["got hello", 2]);
+  });
+});
+
+describe("what is not safe is not sent again", () => {
+  test("POST goes on only where nothing of it was sent", async () => {
+    await using sad = answering(503);
+    await using well = startAnswering(() => ok("well"));
+    using refused = await serviceAt([dead(), well.url]);
+    expect((await forward(refused.service, { ...POST, policy: retrying() })).outcome).toBe("well");
+    using answered = await serviceAt([sad.url, well.url]);
+    expect((await forward(answered.service, { ...POST, policy: retrying() })).outcome).toBe("sad");
+  });
+
+  test("unless the route says that twice does no harm", async () => {
+    await using sad = answering(503);
+    await using well = startAnswering(({ body }) => ok(`got ${body}`));
+    using setup = await serviceAt([sad.url, well.url]);
+    const policy = retrying({ nonIdempotent: true });
+    expect((await forward(setup.service, { ...POST, body: bodyOf("hello"), policy })).outcome).toBe("got hello");
+  });
+
+  test("a body of up to 64 KiB is sent again, a longer one is not", async () => {
+    await using sad = answering(503);
+    await using well = startAnswering(({ body }) => ok(`got ${body.length}`));
+    using setup = await serviceAt([sad.url, well.url]);
+    const half = new Uint8Array(32 * 1024);
+    const put = (...pieces: readonly Uint8Array[]) =>
+      forward(setup.service, { line: "PUT / HTTP/1.1", body: bodyOf(...pieces), policy: retrying() });
+    expect((await put(half, half)).outcome).toBe("got 65536");
+    expect((await put(half, half, new Uint8Array(1))).outcome).toBe("sad");
+  });
+
+  test("nothing is, once the response has begun", async () => {
+    await using breaking = startUpstream(async (connection) => {
+      await connection.request();
+      await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx");
+      connection.peer.close();
+    });
+    await using well = startAnswering(() => ok("well"));
+    using setup = await serviceAt([breaking.url, well.url]);
+    const { error, exchange } = await forward(setup.service, { policy: retrying() });
+    expect([error?.code, exchange.attempts]).toEqual(["upstream_reset", 1]);
+  });
+});
+
+describe("retries end", () => {
+  test("after so many, with the last one's response", async () => {
+    await using sad = answering(503);
+    using setup = await serviceAt([sad.url]);
+    const { outcome, exchange } = await forward(setup.service, { policy: retrying() });
+    expect([outcome, exchange.attempts, setup.results]).toEqual(["sad", 3, ["failure", "failure"]]);
+    expect(sad.connections).toHaveLength(1);
+  });
+
+  test("at what the route does not name", async () => {
+    await using sad = answering(500);
+    await using well = startAnswering(() => ok("well"));
+    using setup = await serviceAt([sad.url, dead(), well.url]);
+    expect((await forward(setup.service, { policy: retrying() })).outcome).toBe("sad");
+    expect((await forward(setup.service, { policy: retrying({ on: [503] }) })).outcome).toBe("upstream_connect");
+  });
+
+  test("when the budget is spent", async () => {
+    await using sad = answering(503);
+    using setup = await serviceAt([sad.url]);
+    for (let i = 0; i < 15; i++) await forward(setup.service, { policy: retrying({ attempts: 1 }) });
+    expect(sad.requests).toHaveLength(25);
+    expect(setup.results.filter((result) => result === "budget_exhausted")).toHaveLength(5);
+  });
+
+  test("when the pause would not end before the route's time does", async () => {
+    await using sad = answering(503);
+    using setup = await serviceAt([sad.url]);
+    const policy = { ...retrying({ backoffMs: 10_000 }), timeoutMs: 4000 };
+    const { outcome } = await forward(setup.service, { policy });
+    expect([outcome, setup.results, setup.pauses]).toEqual(["sad", ["deadline"], []]);
+  });
+});
+
+describe("the pause before a retry", () => {
+  test("doubles, up to ten times the first, and chance shortens it", async () => {
+    await using sad = answering(503);
+    using setup = await serviceAt([sad.url]);
+    const outcome = forward(setup.service, { policy: retrying({ attempts: 6, backoffMs: 100 }) });
+    for (let i = 0; i < 6; i++) {
+      await sad.taken(i + 1);
+      while (setup.pauses.length <= i) await Bun.sleep(1);
+      setup.pauses[i]?.end();
+    }
+    expect((await outcome).outcome).toBe("sad");
+    expect(setup.pauses.map(({ ms }) => ms)).toEqual([50, 100, 200, 400, 500, 500]);
+  });
+
+  test("ends for a client that leaves: nothing more is sent, and nobody is blamed", async () => {
+    await using sad = answering(503);
+    using setup = await serviceAt([sad.url]);
+    const exchange = exchangeOf();
+    const { promise, resolve } = Promise.withResolvers<string>();
+    setup.service.forward(
+      exchange,
+      { timeoutMs: 0, attemptTimeoutMs: null, ...retrying({ backoffMs: 100 }) },
+      { onResponse: () => resolve("response"), onFailure: (_, { code }) => resolve(code) },
+    );
+    while (setup.pauses.length === 0) await Bun.sleep(1);
+    exchange.gone(new GatewayError("client_closed", "left"));
+    expect(await promise).toBe("client_closed");
+    expect([setup.pauses[0]?.isOff, sad.requests.length, setup.results]).toEqual([true, 1, []]);
+  });
+});

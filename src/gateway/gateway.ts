@@ -23,6 +23,7 @@ import { TimerWheel } from "../wire/timer-wheel.ts";
 import { createCertificateRotation } from "./certificate-rotation.ts";
 import { type CertificateWatch, collectExpiry, createCertificateWatch } from "./certificate-watch.ts";
 import { createDnsRegistries } from "./dns-registries.ts";
+import { createHealthMetrics } from "./health-metrics.ts";
 import { createHttp3, type Http3 } from "./http3.ts";
 import { createListeners, type DrainManner, type HandedSocket, type Listeners } from "./listeners.ts";
 import { loadToServe } from "./loading.ts";
@@ -140,7 +141,8 @@ function createParts(options: GatewayOptions): Parts {
     help: "Retries by their outcome, and those that the budget or the route's deadline did not allow.",
     labels: ["service", "result"],
   });
-  const services = createServices({
+  const services: Services = createServices({
+    health: createHealthMetrics({ metrics, log: options.log, services: () => services.list() }),
     wheel,
     random: options.random ?? Math.random,
     registryFor: (service, name) => {

@@ -6,8 +6,10 @@ import type { RetryResult } from "../../src/service/retry.ts";
 import { createService, type Service } from "../../src/service/service.ts";
 import type { BodySource } from "../../src/wire/body.ts";
 import { startH2Answering } from "../support/h2-upstream.ts";
+import { eventually } from "../support/load.ts";
 import { closedPort } from "../support/unreachable.ts";
-import { ok, startAnswering, startUpstream } from "../support/upstream.ts";
+import { ok, startAnswering, startUpstream, type UpstreamConnection } from "../support/upstream.ts";
+import { TestBody } from "../wire/h2/upstream-support.ts";
 import { exchangeOf } from "../wire/parts.ts";
 import { forward, serviceDeps, serviceOptions, spec } from "./support.ts";
 
@@ -151,6 +153,27 @@ describe("what is not safe is not sent again", () => {
     expect((await put(half, half, new Uint8Array(1))).outcome).toBe("sad");
   });
 
+  test.each([
+    ["closes", ({ peer }: UpstreamConnection) => peer.close()],
+    ["answers", (connection: UpstreamConnection) => connection.send("HTTP/1.1 503 Sad\r\nContent-Length: 0\r\n\r\n")],
+  ])("a body that is still on its way goes on where the endpoint %s: from its beginning", async (_, end) => {
+    await using sad = startUpstream(async (connection) => {
+      await connection.head();
+      await end(connection);
+    });
+    await using well = startAnswering(({ body }) => ok(`got ${body}`));
+    using setup = await serviceAt([sad.url, well.url]);
+    const body = new TestBody();
+    const outcome = forward(setup.service, { line: "PUT / HTTP/1.1", body, policy: retrying() });
+    const feed = await body.piped;
+    feed.write(Buffer.from("he"));
+    const { peer } = await well.connection(0);
+    await peer.until(() => peer.received.includes("he"), "the first part");
+    feed.write(Buffer.from("llo"));
+    feed.end(null);
+    expect((await outcome).outcome).toBe("got hello");
+  });
+
   test("nothing is, once the response has begun", async () => {
     await using breaking = startUpstream(async (connection) => {
       await connection.request();
@@ -165,8 +188,11 @@ describe("what is not safe is not sent again", () => {
 });
 
 describe("retries end", () => {
-  test("after so many, with the last one's response", async () => {
-    await using sad = answering(503);
+  test.each([
+    ["of a length", "Content-Length: 3\r\n\r\nsad"],
+    ["in chunks", "Transfer-Encoding: chunked\r\n\r\n3\r\nsad\r\n0\r\n\r\n"],
+  ])("after so many, with the last one's response, and keep the connection: %s", async (_, rest) => {
+    await using sad = startAnswering(() => `HTTP/1.1 503 Sad\r\n${rest}`);
     using setup = await serviceAt([sad.url]);
     const { outcome, exchange } = await forward(setup.service, { policy: retrying() });
     expect([outcome, exchange.attempts, setup.results]).toEqual(["sad", 3, ["failure", "failure"]]);
@@ -205,7 +231,7 @@ describe("the pause before a retry", () => {
     const outcome = forward(setup.service, { policy: retrying({ attempts: 6, backoffMs: 100 }) });
     for (let i = 0; i < 6; i++) {
       await sad.taken(i + 1);
-      while (setup.pauses.length <= i) await Bun.sleep(1);
+      await eventually(() => setup.pauses.length > i, "a pause");
       setup.pauses[i]?.end();
     }
     expect((await outcome).outcome).toBe("sad");
@@ -222,7 +248,7 @@ describe("the pause before a retry", () => {
       { timeoutMs: 0, attemptTimeoutMs: null, ...retrying({ backoffMs: 100 }) },
       { onResponse: () => resolve("response"), onFailure: (_, { code }) => resolve(code) },
     );
-    while (setup.pauses.length === 0) await Bun.sleep(1);
+    await eventually(() => setup.pauses.length > 0, "a pause");
     exchange.gone(new GatewayError("client_closed", "left"));
     expect(await promise).toBe("client_closed");
     expect([setup.pauses[0]?.isOff, sad.requests.length, setup.results]).toEqual([true, 1, []]);

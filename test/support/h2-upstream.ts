@@ -87,7 +87,7 @@ export class H2Connection {
   }
 
   /** The next frame of that type, on that stream if one is given; earlier frames of others are kept. */
-  async next(type: number, streamId?: number, timeoutMs = 4000): Promise<H2Frame> {
+  async next(type: number, streamId?: number, timeoutMs = 10_000): Promise<H2Frame> {
     const find = () => {
       this.#read();
       return this.frames.findIndex((it) => it.type === type && (streamId === undefined || it.streamId === streamId));

@@ -69,7 +69,7 @@ export function startLoad(options: LoadOptions): Load {
 export async function eventually(
   isTrue: () => boolean | Promise<boolean>,
   what: string,
-  timeoutMs = 5000,
+  timeoutMs = 10_000,
 ): Promise<void> {
   const deadlineAt = performance.now() + timeoutMs;
   while (!(await isTrue())) {

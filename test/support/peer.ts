@@ -8,7 +8,7 @@ export class PeerError extends Error {
   override readonly name = "PeerError";
 }
 
-const DEFAULT_TIMEOUT_MS = 4000;
+const DEFAULT_TIMEOUT_MS = 10_000;
 
 function bytesOf(data: string | Uint8Array): Uint8Array {
   return typeof data === "string" ? Buffer.from(data, "latin1") : data;

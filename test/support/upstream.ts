@@ -119,8 +119,8 @@ export function startUpstream(script: Script, { tls }: UpstreamSetup = {}): Upst
     url: `${tls === undefined ? "http" : "https"}://127.0.0.1:${server.port}`,
     connections,
     requests,
-    taken: (count, timeoutMs = 4000) => within(taken(count).promise, timeoutMs, `request ${count}`),
-    connection: (index, timeoutMs = 4000) => within(arrival(index).promise, timeoutMs, `connection ${index}`),
+    taken: (count, timeoutMs = 10_000) => within(taken(count).promise, timeoutMs, `request ${count}`),
+    connection: (index, timeoutMs = 10_000) => within(arrival(index).promise, timeoutMs, `connection ${index}`),
     close,
     [Symbol.asyncDispose]: close,
   };

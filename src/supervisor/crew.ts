@@ -55,28 +55,6 @@ export function createCrew(options: CrewOptions): Crew {
     });
   }
 
-  function spawn(slot: number): WorkerProcess {
-    return startWorker({ ...options.worker, slot, sockets: sockets.forSlot(slot) });
-  }
-
-  function drainBoundMs(): number {
-    const { delayMs, timeoutMs } = options.shutdown();
-    return delayMs + timeoutMs + END_MS;
-  }
-
-  function newSlot(number: number): Slot {
-    return createSlot({
-      number,
-      log: options.log,
-      pulse: options.pulse,
-      spawn: () => spawn(number),
-      drainBoundMs,
-      onChange: steer,
-      onRestart: options.onRestart,
-      onGone: options.onGone,
-    });
-  }
-
   async function leave(given: readonly Slot[]): Promise<void> {
     for (const slot of given) leaving.add(slot);
     steer();
@@ -102,7 +80,9 @@ export function createCrew(options: CrewOptions): Crew {
     },
     async grow(count) {
       const before = slots.length;
-      const added = Array.from({ length: Math.max(count - before, 0) }, (_, at) => newSlot(before + at + 1));
+      const added = Array.from({ length: Math.max(count - before, 0) }, (_, at) =>
+        newSlot(before + at + 1, options, steer),
+      );
       slots = [...slots, ...added];
       steer();
       const results = await Promise.all(added.map((slot) => slot.start()));
@@ -118,4 +98,21 @@ export function createCrew(options: CrewOptions): Crew {
       for (const slot of [...slots, ...leaving]) slot.kill();
     },
   };
+}
+
+function newSlot(number: number, options: CrewOptions, onChange: () => void): Slot {
+  const { log, pulse, onRestart, onGone, worker, sockets } = options;
+  return createSlot({
+    number,
+    log,
+    pulse,
+    spawn: () => startWorker({ ...worker, slot: number, sockets: sockets.forSlot(number) }),
+    drainBoundMs() {
+      const { delayMs, timeoutMs } = options.shutdown();
+      return delayMs + timeoutMs + END_MS;
+    },
+    onChange,
+    onRestart,
+    onGone,
+  });
 }

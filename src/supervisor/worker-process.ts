@@ -119,11 +119,7 @@ export function startWorker(options: WorkerOptions): WorkerProcess {
     // Its end may be known to the system and not yet to us.
     if (isConnected) child.send(message);
   };
-  const { slot, configPath } = options;
-  const sockets = options.sockets.map(({ key, port }, at) => ({ key, port, fd: FIRST_FD + at }));
-  const certificatesInForce = [...options.certificatesInForce()];
-  const certificates = options.storedCertificates();
-  send({ type: "start", slot, configPath, certificatesInForce, certificates, sockets });
+  send(startMessage(options));
   const reading = readLines(child.stdout, options);
   const exited = child.exited.then(async (): Promise<Exit> => {
     isLeaving = true;
@@ -178,5 +174,17 @@ export function startWorker(options: WorkerOptions): WorkerProcess {
       send({ type: "drain", isRelieved, isPatient });
     },
     kill: () => child.kill("SIGKILL"),
+  };
+}
+
+function startMessage(options: WorkerOptions): ToWorker {
+  const { slot, configPath } = options;
+  return {
+    type: "start",
+    slot,
+    configPath,
+    certificatesInForce: [...options.certificatesInForce()],
+    certificates: options.storedCertificates(),
+    sockets: options.sockets.map(({ key, port }, at) => ({ key, port, fd: FIRST_FD + at })),
   };
 }

@@ -2,9 +2,11 @@ import type { EndpointSpec } from "../registry/registry.ts";
 import type { ServiceOptions } from "../service/options.ts";
 import { addFault, type Building } from "./building.ts";
 import { below, placeOf, type Spot } from "./check.ts";
+import { breakerOptions } from "./circuit-breaker.ts";
 import { dnsSource, namedTls } from "./dns-config.ts";
 import { healthChecking } from "./health-check.ts";
 import { balancing } from "./load-balancing.ts";
+import { outlierOptions } from "./outlier-detection.ts";
 import type { ServiceDocument } from "./service-schema.ts";
 import { checkSchemes, upstreamTls } from "./service-tls.ts";
 import type { TlsReading } from "./tls-config.ts";
@@ -101,6 +103,8 @@ export function serviceConfig(
       protocol: written.protocol,
       tls: discovery.dns === undefined ? tls : namedTls(tls, discovery.dns),
       proxyProtocol: written.proxyProtocol ?? null,
+      outliers: outlierOptions(written.outlierDetection),
+      breaker: breakerOptions(written.circuitBreaker, below(spot, "circuitBreaker"), building),
     },
     source: placeOf(spot),
   };

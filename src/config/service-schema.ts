@@ -1,9 +1,11 @@
 import * as z from "zod";
 import { parseHostname } from "../route/hostname.ts";
+import { circuitBreaker } from "./circuit-breaker.ts";
 import { dnsSchema } from "./dns-schema.ts";
 import { healthCheck } from "./health-check.ts";
 import { loadBalancing } from "./load-balancing.ts";
-import { accepted, count, durationMs, later, nameText, pemSource, words } from "./scalars.ts";
+import { outlierDetection } from "./outlier-detection.ts";
+import { accepted, count, durationMs, nameText, pemSource, words } from "./scalars.ts";
 import { hint } from "./wording.ts";
 
 const FUTURE_DISCOVERY = ["kubernetes", "consul", "eureka"];
@@ -73,8 +75,8 @@ export const serviceSchema = z.strictObject({
   dns: dnsSchema.optional(),
   loadBalancing: loadBalancing.prefault({}),
   healthCheck: healthCheck.optional(),
-  outlierDetection: later,
-  circuitBreaker: later,
+  outlierDetection: outlierDetection.optional(),
+  circuitBreaker: circuitBreaker.optional(),
   maxConnections: count(256).optional(),
   timeouts: timeouts.prefault({}),
   protocol: words(["http1", "h2", "h2c"], []).default("http1"),

@@ -12,8 +12,7 @@ import { type ConfigWatch, watchConfig } from "../config/watch.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import type { MemoryRegistry } from "../registry/memory.ts";
 import { createStaticRegistry } from "../registry/static.ts";
-import type { Service } from "../service/service.ts";
-import { createServices, type Services } from "../service/services.ts";
+import type { Services } from "../service/services.ts";
 import type { Store } from "../store/store.ts";
 import type { AccessLog } from "../telemetry/access-log.ts";
 import { createIds } from "../telemetry/id.ts";
@@ -23,7 +22,6 @@ import { TimerWheel } from "../wire/timer-wheel.ts";
 import { createCertificateRotation } from "./certificate-rotation.ts";
 import { type CertificateWatch, collectExpiry, createCertificateWatch } from "./certificate-watch.ts";
 import { createDnsRegistries } from "./dns-registries.ts";
-import { createHealthMetrics } from "./health-metrics.ts";
 import { createHttp3, type Http3 } from "./http3.ts";
 import { createListeners, type DrainManner, type HandedSocket, type Listeners } from "./listeners.ts";
 import { loadToServe } from "./loading.ts";
@@ -31,6 +29,7 @@ import { createMesh, type Mesh } from "./mesh.ts";
 import { createOverload, OVERLOADED, type Overload } from "./overload.ts";
 import { type Prepared, prepareAll } from "./prepared.ts";
 import { createRequestPath, type RequestPath } from "./request-path.ts";
+import { createServiceParts } from "./service-parts.ts";
 import { createAccessLogPart, createStatusPart, NO_STATUS, type SidePart } from "./side-servers.ts";
 import { createStorePart, NO_STORE } from "./store-part.ts";
 
@@ -136,29 +135,16 @@ function createParts(options: GatewayOptions): Parts {
   const wheel = new TimerWheel();
   const mesh = createMesh({ metrics, log: options.log, random: options.random ?? Math.random });
   const dnsRegistryFor = createDnsRegistries({ metrics, log: options.log, random: options.random ?? Math.random });
-  const retries = metrics.counter({
-    name: "torii_retries_total",
-    help: "Retries by their outcome, and those that the budget or the route's deadline did not allow.",
-    labels: ["service", "result"],
-  });
-  const services: Services = createServices({
-    health: createHealthMetrics({ metrics, log: options.log, services: () => services.list() }),
+  const services = createServiceParts({
+    metrics,
     wheel,
+    log: options.log,
     random: options.random ?? Math.random,
     registryFor: (service, name) => {
       if (service.dns !== undefined) return dnsRegistryFor(name, service.dns);
       if (service.redis !== undefined) return mesh.registryFor(service.redis);
       return service.discover === "static" ? createStaticRegistry({ [name]: service.endpoints }) : options.registry;
     },
-    onWarning: (message, facts) => options.log.warn(facts, message),
-    onRetry: (service, result) => retries.of(service, result).add(),
-  });
-  metrics.collect({
-    name: "torii_upstream_connections",
-    help: "Connections to the endpoints of a service that are open.",
-    labels: ["service"],
-    type: "gauge",
-    read: () => services.list().map((service) => ({ labels: [service.name], value: openConnections(service) })),
   });
   const { path, listeners, http3, overload } = createTraffic(options, { metrics, wheel });
   const state = { isStarted: false, isDraining: false };
@@ -204,10 +190,6 @@ function createTraffic(options: GatewayOptions, { metrics, wheel }: Pick<Parts, 
   const newId = createIds();
   const listeners = createListeners({ ...options.supervised, gate, wheel, newId, hooks });
   return { path, listeners, http3: createHttp3({ newId, hooks, log }), overload };
-}
-
-function openConnections(service: Service): number {
-  return service.endpoints.reduce((sum, { passages, pool }) => sum + pool.openConnections + passages.open, 0);
 }
 
 /** Reads the configuration, beside the one in force. */

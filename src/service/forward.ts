@@ -4,6 +4,7 @@ import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ForwardPolicy, ServiceOptions } from "./options.ts";
+import type { Trial } from "./trial.ts";
 
 /** Methods of requests that may be sent twice (RFC 9110 9.2.2). */
 export const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
@@ -18,6 +19,8 @@ export interface ForwardContext {
   readonly endpoint: Endpoint;
   /** Hears how long attempts took; null where that decides nothing. */
   readonly observe: ((endpoint: Endpoint, responseMs: number) => void) | null;
+  /** Hears the outcome of each attempt; null where nobody judges it. */
+  readonly trial: Trial | null;
   /** Hears of every attempt that failed for good. */
   readonly onRefused: (endpoint: string, error: GatewayError) => void;
 }
@@ -43,12 +46,14 @@ export class Forward implements Attempt, Receiver {
     exchange.endpoint = endpoint.id;
     exchange.attempts++;
     if (this.#context.observe !== null) this.#startedAt = now();
+    this.#context.trial?.began();
     // An HTTP/1.0 client may name no host; the endpoint still needs one (RFC 9112 3.2).
     if (exchange.upstreamAuthority === "") exchange.upstreamAuthority = endpoint.authority;
     endpoint.pool.send(this, this.#isRepeated);
   }
 
   onResponse(exchange: Exchange, response: UpstreamResponse): void {
+    this.#context.trial?.answered(this.#context.endpoint, response.head.status);
     if (this.#context.observe !== null) this.#observe(0);
     this.#context.receiver.onResponse(exchange, response);
   }
@@ -61,6 +66,7 @@ export class Forward implements Attempt, Receiver {
       return;
     }
     if (this.#context.observe !== null && error.source === "upstream") this.#observe(FAILURE_MS);
+    this.#context.trial?.failed(this.#context.endpoint, error);
     this.#context.onRefused(this.#context.endpoint.id, error);
     this.#context.receiver.onFailure(exchange, error);
   }

@@ -32,6 +32,45 @@ export interface UpstreamTls {
   readonly keyPem: string | null;
 }
 
+/** How far behind the others an endpoint's rate of success may be. */
+export interface SuccessRateOptions {
+  /** So many must have had `minRequests`, or nobody is compared. */
+  readonly minEndpoints: number;
+  /** Since the last look. */
+  readonly minRequests: number;
+  /** Standard deviations below the mean. */
+  readonly deviations: number;
+}
+
+/** When endpoints that fail are taken out, and for how long. */
+export interface OutlierOptions {
+  readonly consecutiveFailures: number;
+  /** From one look at all endpoints to the next. */
+  readonly intervalMs: number;
+  /** Times the number of ejections. */
+  readonly ejectForMs: number;
+  /** 0 to 1, of the endpoints with a weight; a part of an endpoint is none. */
+  readonly maxEjectedShare: number;
+  /** Null: endpoints are not compared. */
+  readonly successRate: SuccessRateOptions | null;
+}
+
+/** When a whole service gets no requests. Rates are 0 to 1. */
+export interface BreakerOptions {
+  /** Requests that are not answered whole. */
+  readonly maxRequests: number;
+  /** Those of them that wait for a connection. */
+  readonly maxPending: number;
+  readonly failureRate: number;
+  /** Fewer attempts within the window decide nothing. */
+  readonly minRequests: number;
+  readonly openForMs: number;
+  /** Null: slowness is no fault. */
+  readonly slowCallRate: number | null;
+  /** From here on a response's head is slow. */
+  readonly slowCallMs: number;
+}
+
 /** All that a service depends on: two services with equal options are the same service. */
 export interface ServiceOptions {
   readonly discover: "static" | "memory" | "redis" | "dns";
@@ -58,6 +97,10 @@ export interface ServiceOptions {
   readonly tls: UpstreamTls | null;
   /** Version of the PROXY protocol header that begins each connection to an endpoint of a `tcp` route; null: none. */
   readonly proxyProtocol: "v1" | "v2" | null;
+  /** Null: endpoints are not judged. */
+  readonly outliers: OutlierOptions | null;
+  /** Null: none. */
+  readonly breaker: BreakerOptions | null;
 }
 
 /** What an attempt is made again for: a word, or a status that the endpoint, or Torii in its place, answers with. */

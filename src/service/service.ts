@@ -4,20 +4,20 @@ import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
 import type { Passage } from "../wire/l4/passage.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
-import { createAnother } from "./another.ts";
+import { type AnotherDeps, createAnother } from "./another.ts";
 import type { Balancer } from "./balancer.ts";
 import { createBalancer } from "./balancer-policies.ts";
 import { Connect } from "./connect.ts";
 import { type Delay, runtimeDelay } from "./delay.ts";
 import { createEndpoint, type Endpoint, type EndpointDeps } from "./endpoint.ts";
-import { Forward } from "./forward.ts";
-import { exchangeKey } from "./hash-key.ts";
+import { createGuards, type GuardHooks, type Guards } from "./guards.ts";
 import type { HealthObserver } from "./health-checks.ts";
 import type { ForwardPolicy, ServiceOptions } from "./options.ts";
-import { createRefusals, noEndpoint } from "./refusals.ts";
-import { Retry, type RetryDeps, type RetryResult } from "./retry.ts";
+import { createRefusals } from "./refusals.ts";
+import type { RetryDeps, RetryResult } from "./retry.ts";
 import { createRetryBudget } from "./retry-budget.ts";
 import { createSelection } from "./selection.ts";
+import { createSending } from "./sending.ts";
 import { lazyTls } from "./tls.ts";
 
 /** A named group of endpoints. */
@@ -35,6 +35,8 @@ export interface Service {
   readonly isHealthy: ((endpoint: Endpoint) => boolean) | null;
   /** True while too few endpoints are available, so that all are used. */
   readonly isPanic: boolean;
+  /** What outlier detection and the breaker found; null where the service has neither. */
+  readonly guards: Pick<Guards, "ejected" | "breakerState"> | null;
   /** Stops watching and closes idle connections; what is in flight goes on. */
   close(): void;
 }
@@ -47,6 +49,8 @@ export interface ServiceDeps {
   readonly onWarning: (message: string, facts: Readonly<Record<string, string>>) => void;
   /** Hears what health checks find. */
   readonly health?: HealthObserver;
+  /** Hears what guards do. */
+  readonly guardHooks?: GuardHooks;
   /** Told of every retry's outcome, and of retries that were not allowed. */
   readonly onRetry?: (service: string, result: RetryResult) => void;
   /** For the pauses before retries; the runtime's timers unless given. */
@@ -60,8 +64,7 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
     nowMs: now,
     slowStartMs: options.slowStartMs,
   });
-  const keyOf = options.hashBy === null ? null : exchangeKey(options.hashBy);
-  const { wheel, random } = deps;
+  const { wheel, random, onWarning, guardHooks: hooks } = deps;
   const tls = lazyTls(options);
   const selection = createSelection({
     service: name,
@@ -71,16 +74,18 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
     observer: deps.health ?? null,
     onUsed: (used) => balancer.update(used),
   });
-  const endpointDeps: EndpointDeps = { wheel, tls };
+  const { availability } = selection;
+  const guards = createGuards(options, { service: name, wheel, availability, onWarning, hooks });
+  const endpointDeps: EndpointDeps = { wheel, tls, pending: guards?.pending ?? null };
   const onRefused = createRefusals({ service: name, onWarning: deps.onWarning });
-  const pick = createAnother({ balancer, endpoints: () => selection.used, random });
-  const retries = retriesOf(name, deps, pick);
+  const retries = retriesOf(name, deps, { balancer, endpoints: () => selection.used });
   const stopped = new AbortController();
   let endpoints: readonly Endpoint[] = [];
   const first = Promise.withResolvers<void>();
   const follow = async () => {
     for await (const specs of deps.registry.watch(name, stopped.signal)) {
       endpoints = reconcile(endpoints, specs, { service: name, options, deps, endpointDeps });
+      guards?.update(endpoints);
       selection.update(endpoints);
       first.resolve();
     }
@@ -92,18 +97,7 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
   return {
     name,
     ready: first.promise,
-    forward(exchange, policy, receiver) {
-      exchange.service = name;
-      const endpoint = keyOf === null ? balancer.pick() : balancer.pick(keyOf(exchange));
-      if (endpoint === null) {
-        receiver.onFailure(exchange, noEndpoint());
-        return;
-      }
-      exchange.forwardedAt = now();
-      const context = { options, policy, receiver, endpoint, observe: balancer.observe, onRefused };
-      if (policy.retry === null) new Forward(exchange, context).start();
-      else new Retry(exchange, context, { policy: policy.retry, deps: retries }).start();
-    },
+    forward: createSending({ service: name, options, balancer, guards, retries, onRefused }),
     connect(passage) {
       passage.service = name;
       new Connect(passage, { options, balancer, endpoints: () => selection.used }).next();
@@ -115,20 +109,26 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
     get isPanic() {
       return selection.isPanic;
     },
+    guards,
     close() {
       stopped.abort();
+      guards?.close();
       selection.close();
       for (const endpoint of endpoints) endpoint.pool.close();
     },
   };
 }
 
-function retriesOf(service: string, { random, delay, onRetry }: ServiceDeps, pick: RetryDeps["pick"]): RetryDeps {
+function retriesOf(
+  service: string,
+  { random, delay = runtimeDelay, onRetry }: ServiceDeps,
+  choice: Pick<AnotherDeps<Endpoint>, "balancer" | "endpoints">,
+): RetryDeps {
   return {
     budget: createRetryBudget(now),
     random,
-    delay: delay ?? runtimeDelay,
-    pick,
+    delay,
+    pick: createAnother({ ...choice, random }),
     onResult: (result) => onRetry?.(service, result),
   };
 }

@@ -151,6 +151,8 @@ routes:
           protocol: "http1",
           tls: null,
           proxyProtocol: null,
+          outliers: null,
+          breaker: null,
         },
       },
     ]);

@@ -23,6 +23,8 @@ export function serviceOptions(options: Partial<ServiceOptions> = {}): ServiceOp
     protocol: "http1",
     tls: null,
     proxyProtocol: null,
+    outliers: null,
+    breaker: null,
     ...options,
   };
 }

@@ -1,0 +1,58 @@
+import type { BreakerState } from "../service/breaker.ts";
+import type { GuardHooks } from "../service/guards.ts";
+import type { Service } from "../service/service.ts";
+import type { Sample } from "../telemetry/family.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+
+const STATES: Readonly<Record<BreakerState, number>> = { closed: 0, half_open: 1, open: 2 };
+
+export interface GuardMetricsDeps {
+  readonly metrics: Metrics;
+  /** All services in use; asked at each scrape. */
+  readonly services: () => readonly Service[];
+  readonly onNotice: GuardHooks["onNotice"];
+}
+
+/** Registers the families of outlier detection and circuit breakers, and gives what counts in them. */
+export function createGuardMetrics({ metrics, services, onNotice }: GuardMetricsDeps): GuardHooks {
+  const ejections = metrics.counter({
+    name: "torii_endpoint_ejections_total",
+    help: "Times that an endpoint of a service was taken out because it failed.",
+    labels: ["service"],
+  });
+  const opens = metrics.counter({
+    name: "torii_circuit_breaker_opens_total",
+    help: "Times that a service's circuit breaker opened.",
+    labels: ["service"],
+  });
+  metrics.collect({
+    name: "torii_endpoint_ejected",
+    help: "Endpoints of a service that are out now because they failed.",
+    labels: ["service"],
+    type: "gauge",
+    read: () =>
+      services().flatMap(({ name, guards }) => (guards === null ? [] : [{ labels: [name], value: guards.ejected }])),
+  });
+  metrics.collect({
+    name: "torii_circuit_breaker_state",
+    help: "Of a service's circuit breaker: 0 closed, 1 half open, 2 open.",
+    labels: ["service"],
+    type: "gauge",
+    read: () => states(services()),
+  });
+  return {
+    onEjected: (service) => ejections.of(service).add(),
+    onOpened: (service) => opens.of(service).add(),
+    onNotice,
+  };
+}
+
+/** While a service is in use with old options and new ones, the newer breaker's. */
+function states(services: readonly Service[]): Iterable<Sample> {
+  const found = new Map<string, Sample>();
+  for (const { name, guards } of services) {
+    const state = guards?.breakerState ?? null;
+    if (state !== null) found.set(name, { labels: [name], value: STATES[state] });
+  }
+  return found.values();
+}

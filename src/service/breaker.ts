@@ -1,0 +1,134 @@
+import { GatewayError } from "../errors.ts";
+import { BreakerWindow } from "./breaker-window.ts";
+import type { BreakerOptions } from "./options.ts";
+
+/** `half_open`: a few requests are let through, to see whether the service works again. */
+export type BreakerState = "closed" | "open" | "half_open";
+
+/** So many probes must succeed before the service is trusted again, and no more are under way at once. */
+export const PROBE_LIMIT = 3;
+
+export interface BreakerDeps {
+  /** Milliseconds of any steady clock. */
+  readonly nowMs: () => number;
+  /** Hears of each change, in the same turn. */
+  readonly onChange: (state: BreakerState) => void;
+}
+
+/** Keeps requests from a service that has too many already, or that fails. */
+export class Breaker {
+  /** Becomes `half_open` with the first request after its time, not before. */
+  state: BreakerState = "closed";
+  /** Requests that were let in and have not left. */
+  inFlight = 0;
+  readonly #options: BreakerOptions;
+  readonly #deps: BreakerDeps;
+  readonly #window: BreakerWindow;
+  /** Of the present state: who was let in before has no say in it. */
+  #term = 0;
+  #openUntil = 0;
+  #probing = 0;
+  #passed = 0;
+
+  constructor(options: BreakerOptions, deps: BreakerDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#window = new BreakerWindow(deps.nowMs);
+  }
+
+  /** Lets one request in, which must `leave`, or says why it is refused. */
+  enter(): Permit | GatewayError {
+    const { maxRequests } = this.#options;
+    if (this.inFlight >= maxRequests)
+      return new GatewayError("overloaded", "The service has as many requests as it may have.", { retryAfter: 1 });
+    if (this.state !== "closed") {
+      const refusal = this.#refusal();
+      if (refusal !== null) return refusal;
+      this.#probing++;
+    }
+    this.inFlight++;
+    return new Permit(this, this.#term, this.state === "half_open");
+  }
+
+  /** Called by permits. */
+  judged(permit: Permit, isFailure: boolean, tookMs: number): void {
+    if (permit.term !== this.#term) return;
+    const { slowCallRate, slowCallMs } = this.#options;
+    const isSlow = slowCallRate !== null && tookMs >= slowCallMs;
+    if (permit.isProbe) this.#probed(permit, isFailure || isSlow);
+    else this.#counted(isFailure, isSlow);
+  }
+
+  /** Called by permits, once each. */
+  left(permit: Permit): void {
+    this.inFlight--;
+    if (permit.isProbe && !permit.hasPassed && permit.term === this.#term) this.#probing--;
+  }
+
+  /** Why a request is kept out of a service that is not closed; null for one that may try it. */
+  #refusal(): GatewayError | null {
+    const leftMs = this.#openUntil - this.#deps.nowMs();
+    if (this.state === "open" && leftMs <= 0) this.#become("half_open");
+    if (this.state === "half_open" && this.#probing + this.#passed < PROBE_LIMIT) return null;
+    const retryAfter = Math.max(1, Math.ceil(leftMs / 1000));
+    return new GatewayError("circuit_open", "The service fails; it is given time to recover.", { retryAfter });
+  }
+
+  #probed(permit: Permit, isFailure: boolean): void {
+    if (isFailure) {
+      this.#open();
+      return;
+    }
+    if (permit.hasPassed) return;
+    permit.hasPassed = true;
+    this.#probing--;
+    if (++this.#passed >= PROBE_LIMIT) this.#become("closed");
+  }
+
+  #counted(isFailure: boolean, isSlow: boolean): void {
+    const { failureRate, minRequests, slowCallRate } = this.#options;
+    const window = this.#window;
+    window.add(isFailure, isSlow);
+    if (window.total < minRequests) return;
+    const isTooSlow = slowCallRate !== null && window.slow >= slowCallRate * window.total;
+    if (isTooSlow || window.failures >= failureRate * window.total) this.#open();
+  }
+
+  #open(): void {
+    this.#openUntil = this.#deps.nowMs() + this.#options.openForMs;
+    this.#become("open");
+  }
+
+  #become(state: BreakerState): void {
+    this.state = state;
+    this.#term++;
+    this.#probing = 0;
+    this.#passed = 0;
+    this.#window.clear();
+    this.#deps.onChange(state);
+  }
+}
+
+/** One request that a breaker let in. */
+export class Permit {
+  readonly term: number;
+  readonly isProbe: boolean;
+  hasPassed = false;
+  readonly #breaker: Breaker;
+
+  constructor(breaker: Breaker, term: number, isProbe: boolean) {
+    this.#breaker = breaker;
+    this.term = term;
+    this.isProbe = isProbe;
+  }
+
+  /** Tells the outcome of an attempt. A request has as many as it had attempts, or none when nobody is to blame. */
+  judge(isFailure: boolean, tookMs: number): void {
+    this.#breaker.judged(this, isFailure, tookMs);
+  }
+
+  /** The request is over. To be called once. */
+  leave(): void {
+    this.#breaker.left(this);
+  }
+}

@@ -1,0 +1,174 @@
+import { Timer, type TimerWheel } from "../wire/timer-wheel.ts";
+import type { Availability } from "./availability.ts";
+import type { OutlierOptions } from "./options.ts";
+import { stragglers } from "./outlier-success-rate.ts";
+
+/** However often an endpoint was ejected, it is tried again after so long, or after `ejectFor` where that is longer. */
+const LONGEST_MS = 300_000;
+
+/** What is told of an endpoint that was ejected. */
+export interface Ejection {
+  readonly endpoint: string;
+  readonly cause: "consecutive_failures" | "success_rate";
+  readonly forMs: number;
+}
+
+interface Watched {
+  readonly id: string;
+  readonly weight: number;
+  readonly pool: object;
+}
+
+export interface OutlierDeps {
+  readonly wheel: TimerWheel;
+  /** Milliseconds of the wheel's clock. */
+  readonly nowMs: () => number;
+  readonly availability: Availability;
+  readonly onEjected: (ejection: Ejection) => void;
+  readonly onReturned: (endpoint: string) => void;
+}
+
+/** Takes endpoints that fail out of the balancer's set for a while. */
+export interface OutlierDetector {
+  /** Hears the outcome of each attempt on an endpoint, unless nobody is to blame for it. */
+  judge(endpoint: Watched, isFailure: boolean): void;
+  /** The registry's set; who left it is forgotten. */
+  update(endpoints: readonly Watched[]): void;
+  /** Endpoints that are out now. */
+  readonly ejected: number;
+  /** Nobody is watched any more. */
+  close(): void;
+}
+
+/** One endpoint's record. */
+interface Subject {
+  readonly endpoint: Watched;
+  /** Failures since the last success. */
+  streak: number;
+  successes: number;
+  total: number;
+  /** Times that it was ejected; one less after each interval without. */
+  ejections: number;
+  /** 0 while it is in. */
+  ejectedUntil: number;
+  returnedAt: number;
+}
+
+/** A detector that watches nobody yet. */
+export function createOutlierDetector(options: OutlierOptions, deps: OutlierDeps): OutlierDetector {
+  return new Detector(options, deps);
+}
+
+class Detector extends Timer implements OutlierDetector {
+  readonly #options: OutlierOptions;
+  readonly #deps: OutlierDeps;
+  #subjects = new Map<object, Subject>();
+  /** Endpoints that may be out at once. */
+  #limit = 0;
+  #sweepAt: number;
+  #isClosed = false;
+  ejected = 0;
+
+  constructor(options: OutlierOptions, deps: OutlierDeps) {
+    super();
+    this.#options = options;
+    this.#deps = deps;
+    this.#sweepAt = deps.nowMs() + options.intervalMs;
+    this.#rearm();
+  }
+
+  judge(endpoint: Watched, isFailure: boolean): void {
+    const subject = this.#subjects.get(endpoint.pool);
+    if (subject === undefined || subject.ejectedUntil > 0) return;
+    subject.total++;
+    if (!isFailure) {
+      subject.successes++;
+      subject.streak = 0;
+      return;
+    }
+    if (++subject.streak >= this.#options.consecutiveFailures) this.#eject(subject, "consecutive_failures");
+  }
+
+  update(endpoints: readonly Watched[]): void {
+    if (this.#isClosed) return;
+    const old = this.#subjects;
+    this.#subjects = new Map(endpoints.map((endpoint) => [endpoint.pool, subjectOf(endpoint, old.get(endpoint.pool))]));
+    this.#limit = Math.floor(endpoints.filter(({ weight }) => weight > 0).length * this.#options.maxEjectedShare);
+    const out = this.#out();
+    this.ejected = out.length;
+    // The set is smaller than it was: the share holds for what is left of it.
+    for (const subject of out.slice(0, Math.max(0, out.length - this.#limit))) this.#return(subject);
+    this.#rearm();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#subjects.clear();
+    this.ejected = 0;
+    this.#deps.wheel.remove(this);
+  }
+
+  override fire(): void {
+    const now = this.#deps.nowMs();
+    for (const subject of this.#out()) if (subject.ejectedUntil <= now) this.#return(subject);
+    if (now >= this.#sweepAt) this.#sweep(now);
+    this.#rearm();
+  }
+
+  /** Those that are out, the first to return first. */
+  #out(): readonly Subject[] {
+    const out = [...this.#subjects.values()].filter(({ ejectedUntil }) => ejectedUntil > 0);
+    return out.sort((a, b) => a.ejectedUntil - b.ejectedUntil);
+  }
+
+  #eject(subject: Subject, cause: Ejection["cause"]): void {
+    if (this.ejected >= this.#limit || subject.endpoint.weight === 0) return;
+    const { ejectForMs } = this.#options;
+    const forMs = Math.min(ejectForMs * ++subject.ejections, Math.max(ejectForMs, LONGEST_MS));
+    subject.ejectedUntil = this.#deps.nowMs() + forMs;
+    this.ejected++;
+    this.#deps.availability.remove(subject.endpoint, "ejected");
+    this.#deps.onEjected({ endpoint: subject.endpoint.id, cause, forMs });
+    this.#rearm();
+  }
+
+  #return(subject: Subject): void {
+    subject.ejectedUntil = 0;
+    subject.returnedAt = this.#deps.nowMs();
+    subject.streak = 0;
+    subject.successes = 0;
+    subject.total = 0;
+    this.ejected--;
+    this.#deps.availability.restore(subject.endpoint, "ejected");
+    this.#deps.onReturned(subject.endpoint.id);
+  }
+
+  #sweep(now: number): void {
+    const { intervalMs, successRate } = this.#options;
+    this.#sweepAt = now + intervalMs;
+    const inside = [...this.#subjects.values()].filter(({ ejectedUntil }) => ejectedUntil === 0);
+    if (successRate !== null)
+      for (const subject of stragglers(inside, successRate)) this.#eject(subject, "success_rate");
+    for (const subject of inside) {
+      subject.successes = 0;
+      subject.total = 0;
+      const isCalm = subject.ejectedUntil === 0 && now - subject.returnedAt >= intervalMs;
+      if (isCalm && subject.ejections > 0) subject.ejections--;
+    }
+  }
+
+  #rearm(): void {
+    const { nowMs, wheel } = this.#deps;
+    const subjects = [...this.#subjects.values()];
+    const isSwept = this.#options.successRate !== null || subjects.some(({ ejections }) => ejections > 0);
+    const dueAt = Math.min(isSwept ? this.#sweepAt : Infinity, this.#out()[0]?.ejectedUntil ?? Infinity);
+    // Where all is well there is nothing to look after.
+    if (this.#isClosed || dueAt === Infinity) wheel.disarm(this);
+    else wheel.arm(this, Math.max(1, dueAt - nowMs()));
+  }
+}
+
+function subjectOf(endpoint: Watched, old: Subject | undefined): Subject {
+  if (old !== undefined) return { ...old, endpoint };
+  return { endpoint, streak: 0, successes: 0, total: 0, ejections: 0, ejectedUntil: 0, returnedAt: 0 };
+}

@@ -1,0 +1,46 @@
+import { GatewayError } from "../errors.ts";
+import type { Receiver } from "../wire/attempt.ts";
+import { now } from "../wire/event.ts";
+import type { Exchange } from "../wire/exchange.ts";
+import type { Balancer } from "./balancer.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { Forward, type ForwardContext } from "./forward.ts";
+import type { Guards } from "./guards.ts";
+import { exchangeKey } from "./hash-key.ts";
+import type { ForwardPolicy } from "./options.ts";
+import { noEndpoint } from "./refusals.ts";
+import { Retry, type RetryDeps } from "./retry.ts";
+
+/** Sends an exchange's request to an endpoint; the receiver hears of the response's head or of a failure. */
+export type Send = (exchange: Exchange, policy: ForwardPolicy, receiver: Receiver) => void;
+
+export interface SendingParts extends Pick<ForwardContext, "options" | "onRefused"> {
+  readonly service: string;
+  readonly balancer: Balancer<Endpoint>;
+  readonly guards: Guards | null;
+  readonly retries: RetryDeps;
+}
+
+/** How a service forwards: past its guards, to the balancer's choice, as often as the route says. */
+export function createSending(parts: SendingParts): Send {
+  const { service, options, balancer, guards, retries, onRefused } = parts;
+  const keyOf = options.hashBy === null ? null : exchangeKey(options.hashBy);
+  return (exchange, policy, receiver) => {
+    exchange.service = service;
+    // Of an exchange that is over nobody would tell the end.
+    const trial = guards === null || exchange.isDone ? null : guards.enter(exchange);
+    if (trial instanceof GatewayError) {
+      receiver.onFailure(exchange, trial);
+      return;
+    }
+    const endpoint = keyOf === null ? balancer.pick() : balancer.pick(keyOf(exchange));
+    if (endpoint === null) {
+      receiver.onFailure(exchange, noEndpoint());
+      return;
+    }
+    exchange.forwardedAt = now();
+    const context = { options, policy, receiver, endpoint, observe: balancer.observe, trial, onRefused };
+    if (policy.retry === null) new Forward(exchange, context).start();
+    else new Retry(exchange, context, { policy: policy.retry, deps: retries }).start();
+  };
+}

@@ -149,6 +149,28 @@ describe("a service with health checks", () => {
     expect(a.state.checks).toBe(checks);
   });
 
+  test("checks an endpoint that joins, and no longer one that left", async () => {
+    await using a = startEndpoint("a");
+    await using b = startEndpoint("b");
+    b.state.manner = "sick";
+    const service = { discover: "memory", endpoints: undefined };
+    await using gateway = await startGateway({ routes: routes([], service) });
+    const { registry } = gateway;
+    for (const { spec } of [a, b]) registry.register("shop", { ...spec, weight: 1 }, 60_000);
+    await shows(gateway, "b", 0);
+    registry.register("shop", { ...b.spec, weight: 5 }, 60_000);
+    expect(await answering(gateway)).toBe("a");
+    registry.deregister("shop", "a");
+    await eventually(async () => !(await metrics(gateway)).includes('endpoint="a"'), "a to leave");
+    const { checks } = a.state;
+    const later = b.state.checks + 4;
+    await eventually(() => b.state.checks >= later, "checks of the other one");
+    expect(a.state.checks).toBe(checks);
+    registry.deregister("shop", "b");
+    registry.register("shop", { ...b.spec, weight: 1 }, 60_000);
+    await shows(gateway, "b", 0);
+  });
+
   test("checks over TLS as requests go, and counts no check as load", async () => {
     await using a = startEndpoint("a", { isSecure: true });
     await using b = startEndpoint("b", { isSecure: true });

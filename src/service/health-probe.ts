@@ -35,7 +35,7 @@ export function createProbe(endpoint: Pick<Endpoint, "url" | "authority">, parts
   const pool = createPool(origin, bounds, { ...deps, protocol: service.protocol });
   const authority = health.host ?? endpoint.authority;
   return {
-    begin: (told) => new HttpProbe({ pool, authority, health, wheel, told }).start(),
+    begin: (told) => new HttpProbe({ pool, authority, health, timeoutMs, wheel, told }).start(),
     close: () => pool.close(),
   };
 }

@@ -1,17 +1,9 @@
-import { locateProgram } from "../machine.ts";
-import { type ProxySetup, type ProxySpec, writeConfig } from "./proxy.ts";
+import { haproxyVariant } from "./haproxy.ts";
+import type { ProxySetup, ProxySpec } from "./proxy.ts";
 
 /** HAProxy with one thread as a pipe of bytes. */
 export function haproxyTcp(): ProxySpec {
-  return {
-    name: "haproxy-tcp",
-    install: "apt-get install haproxy",
-    isInstalled: () => locateProgram("haproxy") !== null,
-    prepare: async (setup) => {
-      const file = await writeConfig(setup, "haproxy.cfg", config(setup));
-      return { command: [locateProgram("haproxy") ?? "haproxy", "-db", "-f", file], env: {} };
-    },
-  };
+  return haproxyVariant("haproxy-tcp", config);
 }
 
 function config(setup: ProxySetup): string {

@@ -3,12 +3,17 @@ import { type ProxySetup, type ProxySpec, writeConfig } from "./proxy.ts";
 
 /** HAProxy with one thread; it shares its connections to the backend among all clients. */
 export function haproxyProxy(): ProxySpec {
+  return haproxyVariant("haproxy", config);
+}
+
+/** HAProxy with another configuration. */
+export function haproxyVariant(name: string, configOf: (setup: ProxySetup) => string): ProxySpec {
   return {
-    name: "haproxy",
+    name,
     install: "apt-get install haproxy",
     isInstalled: () => locateProgram("haproxy") !== null,
     prepare: async (setup) => {
-      const file = await writeConfig(setup, "haproxy.cfg", config(setup));
+      const file = await writeConfig(setup, "haproxy.cfg", configOf(setup));
       return { command: [locateProgram("haproxy") ?? "haproxy", "-db", "-f", file], env: {} };
     },
   };

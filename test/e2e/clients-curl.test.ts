@@ -1,10 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { EDGE_NAMES, type Edge, startEdge } from "../support/edge.ts";
-import { digest, type OriginSaw, startOrigin } from "../support/origin.ts";
+import { EDGE_NAMES, sharedEdge } from "../support/edge.ts";
+import { digest, type OriginSaw } from "../support/origin.ts";
 import { runProgram } from "../support/program.ts";
-import type { Upstream } from "../support/upstream.ts";
 
 /** What curl tells of a transfer, under its own names. */
 interface Transfer {
@@ -22,18 +21,7 @@ interface Curled {
   readonly said: string;
 }
 
-let origin: Upstream;
-let edge: Edge;
-
-beforeAll(async () => {
-  origin = startOrigin();
-  edge = await startEdge(origin.url);
-});
-
-afterAll(async () => {
-  await edge[Symbol.asyncDispose]();
-  await origin.close();
-});
+const shared = sharedEdge();
 
 interface Call {
   readonly listener: string;
@@ -43,10 +31,10 @@ interface Call {
 }
 
 async function curl({ listener, path, args = [], input }: Call): Promise<Curled> {
-  const port = edge.port(listener);
+  const port = shared.edge.port(listener);
   const isPlain = listener === "http" || listener === "proxied";
   const name = EDGE_NAMES.shop;
-  const trust = ["--cacert", edge.caPath, "--resolve", `${name}:${port}:127.0.0.1`];
+  const trust = ["--cacert", shared.edge.caPath, "--resolve", `${name}:${port}:127.0.0.1`];
   const url = `${isPlain ? "http" : "https"}://${name}:${port}${path}`;
   const command = ["curl", "-s", "-w", "%{stderr}\n%{json}", "--noproxy", "*", ...trust, ...args, url];
   const { stdout, stderr } = await runProgram(command, input === undefined ? {} : { input });
@@ -80,7 +68,7 @@ describe("curl", () => {
   ])("speaks %s", async (version, args) => {
     const path = `/${version}`;
     expect((await curl({ listener: "https", path, args })).transfer.response_code).toBe(200);
-    expect(await edge.gateway.logged((line) => line["path"] === path)).toMatchObject({
+    expect(await shared.edge.gateway.logged((line) => line["path"] === path)).toMatchObject({
       protocol: "HTTP/2.0",
       tls: { version, sni: EDGE_NAMES.shop, clientCertificate: null },
     });
@@ -92,18 +80,18 @@ describe("curl", () => {
   });
 
   test("shows a client certificate, and the service hears whose", async () => {
-    const { certPath, keyPath } = edge.clientCertificate;
+    const { certPath, keyPath } = shared.edge.clientCertificate;
     const args = ["--cert", certPath, "--key", keyPath];
     const { headers } = seenIn(await curl({ listener: "mtls", path: "/", args }));
     expect(headers["x-forwarded-client-cert"]).toContain('Subject="O=Torii,CN=client"');
   });
 
   test("is not served without one where it is required", async () => {
-    const before = origin.requests.length;
+    const before = shared.origin.requests.length;
     const { transfer } = await curl({ listener: "mtls", path: "/" });
     expect(transfer.response_code).toBe(0);
     expect(transfer.exitcode).not.toBe(0);
-    expect(origin.requests.length).toBe(before);
+    expect(shared.origin.requests.length).toBe(before);
   });
 
   test.each(["--http1.1", "--http2-prior-knowledge"])("sends a PROXY protocol header with %s", async (flag) => {
@@ -121,7 +109,7 @@ describe("curl", () => {
     ["--http1.1", "from a file, with its length"],
     ["--http1.1", "from a pipe, without one"],
   ])("uploads 10 MB with %s %s, and waits to be asked for it", async (flag, source) => {
-    const file = join(edge.gateway.folder, "upload");
+    const file = join(shared.edge.gateway.folder, "upload");
     const isPiped = source.startsWith("from a pipe");
     if (!isPiped) await writeFile(file, upload);
     const args = [flag, "-H", "Expect: 100-continue", "-T", isPiped ? "-" : file, "-v"];

@@ -1,26 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Edge, startEdge } from "../support/edge.ts";
-import { digest, startOrigin } from "../support/origin.ts";
+import { sharedEdge } from "../support/edge.ts";
+import { digest } from "../support/origin.ts";
 import { runProgram } from "../support/program.ts";
-import type { Upstream } from "../support/upstream.ts";
 
-let origin: Upstream;
-let edge: Edge;
-
-beforeAll(async () => {
-  origin = startOrigin();
-  edge = await startEdge(origin.url);
-});
-
-afterAll(async () => {
-  await edge[Symbol.asyncDispose]();
-  await origin.close();
-});
+const shared = sharedEdge();
 
 const url = (scheme: string, path: string) =>
-  `${scheme}://127.0.0.1:${edge.port(scheme === "http" ? "http" : "https")}${path}`;
+  `${scheme}://127.0.0.1:${shared.edge.port(scheme === "http" ? "http" : "https")}${path}`;
 
 async function run(program: string, ...args: readonly string[]): Promise<string> {
   const { status, stdout, stderr } = await runProgram([program, ...args]);
@@ -31,17 +19,17 @@ async function run(program: string, ...args: readonly string[]): Promise<string>
 /** A file of bytes that do not repeat themselves at a frame's length. */
 async function body(bytes: number): Promise<{ readonly path: string; readonly digest: string }> {
   const content = Buffer.alloc(bytes, "0123456789abc");
-  const path = join(edge.gateway.folder, `body-${bytes}`);
+  const path = join(shared.edge.gateway.folder, `body-${bytes}`);
   await writeFile(path, content);
   return { path, digest: digest(content) };
 }
 
 describe.each(["http", "https"])("nghttp over %s", (scheme) => {
   test("has 100 streams answered on one connection", async () => {
-    const before = origin.requests.length;
+    const before = shared.origin.requests.length;
     const said = await run("nghttp", "--no-verify-peer", "-ns", "-m", "100", url(scheme, "/many"));
     expect(said.match(/ 200 +\d+ \/many$/gm)).toHaveLength(100);
-    expect(origin.requests.length - before).toBe(100);
+    expect(shared.origin.requests.length - before).toBe(100);
   });
 
   test("uploads with a length, or without one and with trailers", async () => {
@@ -52,7 +40,7 @@ describe.each(["http", "https"])("nghttp over %s", (scheme) => {
       const said = await run("nghttp", ...plain, ...more, url(scheme, "/upload"));
       expect(JSON.parse(said)).toMatchObject({ method: "PUT", bodyBytes: 2_000_000, digest });
     }
-    expect(origin.requests.at(-1)?.trailers).toContainEqual(["x-sum", "three"]);
+    expect(shared.origin.requests.at(-1)?.trailers).toContainEqual(["x-sum", "three"]);
   });
 
   test("waits with its upload until it is asked for it", async () => {

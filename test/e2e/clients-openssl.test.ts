@@ -1,30 +1,17 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { EDGE_NAMES, type Edge, startEdge } from "../support/edge.ts";
+import { EDGE_NAMES, sharedEdge } from "../support/edge.ts";
 import { request } from "../support/forward.ts";
-import { startOrigin } from "../support/origin.ts";
 import { runProgram } from "../support/program.ts";
 import { connectTls } from "../support/tls-client.ts";
-import type { Upstream } from "../support/upstream.ts";
 
-let origin: Upstream;
-let edge: Edge;
-
-beforeAll(async () => {
-  origin = startOrigin();
-  edge = await startEdge(origin.url);
-});
-
-afterAll(async () => {
-  await edge[Symbol.asyncDispose]();
-  await origin.close();
-});
+const shared = sharedEdge();
 
 const GET = request("GET /", "Connection: close");
 
 /** Asks for a page within `openssl s_client`, and returns all that it says; it ends when the gateway closes. */
 async function ask(listener: string, ...args: readonly string[]): Promise<string> {
-  const to = ["-connect", `127.0.0.1:${edge.port(listener)}`, "-CAfile", edge.caPath];
+  const to = ["-connect", `127.0.0.1:${shared.edge.port(listener)}`, "-CAfile", shared.edge.caPath];
   const name = args.some((arg) => arg.endsWith("servername")) ? [] : ["-servername", EDGE_NAMES.shop];
   const command = ["openssl", "s_client", ...to, ...name, "-ign_eof", ...args];
   const { stdout, stderr } = await runProgram(command, { input: GET });
@@ -92,7 +79,7 @@ describe("openssl s_client", () => {
   });
 
   test("resumes a session of TLS 1.3, and sends nothing before the handshake is done", async () => {
-    const session = join(edge.gateway.folder, "session");
+    const session = join(shared.edge.gateway.folder, "session");
     const first = await ask("https", "-tls1_3", "-sess_out", session);
     expect(first).toContain("New, TLSv1.3,");
     expect(first).toContain("Max Early Data: 0");
@@ -102,7 +89,7 @@ describe("openssl s_client", () => {
   });
 
   test("cannot bring a session to a listener that asks for more", async () => {
-    const session = join(edge.gateway.folder, "other-session");
+    const session = join(shared.edge.gateway.folder, "other-session");
     await ask("https", "-tls1_3", "-sess_out", session);
     const said = await ask("mtls", "-tls1_3", "-sess_in", session);
     expect(isServed(said)).toBe(false);
@@ -113,7 +100,7 @@ describe("openssl s_client", () => {
     ["-tls1_2", "handshake failure"],
     ["-tls1_3", "certificate required"],
   ])("with %s needs a certificate where one is required", async (flag, why) => {
-    const { certPath, keyPath } = edge.clientCertificate;
+    const { certPath, keyPath } = shared.edge.clientCertificate;
     const said = await ask("mtls", flag, "-cert", certPath, "-key", keyPath);
     expect(isServed(said)).toBe(true);
     expect(said).toContain("O = Torii, CN = Torii Test CA");
@@ -136,7 +123,7 @@ describe("openssl s_client", () => {
   });
 
   test("cannot make the gateway negotiate anew", async () => {
-    const command = ["openssl", "s_client", "-connect", `127.0.0.1:${edge.port("https")}`, "-tls1_2"];
+    const command = ["openssl", "s_client", "-connect", `127.0.0.1:${shared.edge.port("https")}`, "-tls1_2"];
     const { stdout, stderr } = await runProgram(command, { input: "R\n" });
     expect(stdout).toContain("Secure Renegotiation IS supported");
     expect(stdout).toContain("Compression: NONE");
@@ -145,7 +132,7 @@ describe("openssl s_client", () => {
 });
 
 test("a client that ends its side of TLS after a request gets the answer", async () => {
-  using client = await connectTls({ port: edge.port("https") }, { name: EDGE_NAMES.shop });
+  using client = await connectTls({ port: shared.edge.port("https") }, { name: EDGE_NAMES.shop });
   await client.raw.send(request("GET /half"));
   client.raw.peer.endSending();
   // An interim response finds out that the client has not left.

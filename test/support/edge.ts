@@ -1,5 +1,8 @@
+import { afterAll, beforeAll } from "bun:test";
 import { catchAll, startGateway, type TestGateway } from "../support.ts";
 import { authority, type TestCertificate } from "./certificates.ts";
+import { startOrigin } from "./origin.ts";
+import type { Upstream } from "./upstream.ts";
 
 /** Names of the edge's certificates, each with its own. */
 export const EDGE_NAMES = { shop: "shop.test", wild: "*.wild.test", rsa: "rsa.test" } as const;
@@ -65,5 +68,31 @@ export async function startEdge(url: string, { routes }: EdgeOptions = {}): Prom
       return found.port;
     },
     [Symbol.asyncDispose]: () => gateway[Symbol.asyncDispose](),
+  };
+}
+
+/** One edge and the service behind it, for all tests of a file. */
+export function sharedEdge(): { readonly edge: Edge; readonly origin: Upstream } {
+  let origin: Upstream | null = null;
+  let edge: Edge | null = null;
+  beforeAll(async () => {
+    origin = startOrigin();
+    edge = await startEdge(origin.url);
+  });
+  afterAll(async () => {
+    await edge?.[Symbol.asyncDispose]();
+    await origin?.close();
+  });
+  const started = <Part>(part: Part | null): Part => {
+    if (part === null) throw new Error("the edge is there for tests only, not before them");
+    return part;
+  };
+  return {
+    get edge() {
+      return started(edge);
+    },
+    get origin() {
+      return started(origin);
+    },
   };
 }

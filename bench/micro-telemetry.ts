@@ -46,6 +46,7 @@ function entry(i: number): AccessEntry {
     upstreamMs: 0.9,
     attempts: 1,
     error: null,
+    decisions: null,
   };
 }
 

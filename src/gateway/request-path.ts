@@ -177,6 +177,7 @@ function entryOf(exchange: Exchange) {
     upstreamMs: forwardedAt > 0 ? (respondedAt > 0 ? respondedAt : exchange.endedAt) - forwardedAt : null,
     attempts: exchange.attempts,
     error: exchange.error?.code ?? null,
+    decisions: exchange.decisions,
   };
 }
 
@@ -209,5 +210,6 @@ function refusedEntry({ id, client, error, line, bytesSent }: Refusal) {
     upstreamMs: null,
     attempts: 0,
     error: error.code,
+    decisions: null,
   };
 }

@@ -1,3 +1,11 @@
+/** What an endpoint says of its own load. Shares of what it has are 0 to 1. */
+export interface EndpointLoad {
+  readonly cpu?: number;
+  readonly memory?: number;
+  /** Requests that it works on. */
+  readonly inFlight?: number;
+}
+
 /** One address of a service, as a registry tells it. */
 export interface EndpointSpec {
   /** Unique within its service. */
@@ -9,6 +17,7 @@ export interface EndpointSpec {
   readonly zone?: string;
   readonly version?: string;
   readonly tags?: readonly string[];
+  readonly load?: EndpointLoad;
 }
 
 /** Where a registry in Redis is, as the configuration's `redis` says it. */

@@ -122,6 +122,7 @@ class Arrival implements Receiver {
 
   begin(): void {
     const context = this.#context;
+    context.exchange.claims = claimsOf(context);
     try {
       const committed = context.request.commit();
       if (committed === null) context.forward(context.exchange, this);
@@ -153,6 +154,16 @@ class Arrival implements Receiver {
     fail(this.#context, thrown instanceof Error ? thrown : toGatewayError(thrown));
     this.#resolve();
   }
+}
+
+/** What a plugin that checked a token left under the name that Hono's own do. */
+function claimsOf(context: GatewayContext): Readonly<Record<string, unknown>> | null {
+  const claims: unknown = context.get("jwtPayload");
+  return isRecord(claims) ? claims : null;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }
 
 /** An Error becomes `c.error` and its response, at the level that threw; anything else goes on up. */

@@ -13,6 +13,13 @@ export interface AccessTls {
   } | null;
 }
 
+/** What a policy did with a request. */
+export interface AccessDecision {
+  readonly policy: string;
+  readonly outcome: string;
+  readonly about: string | null;
+}
+
 /** What the access log tells of one request. Strings come as they stood on the wire. */
 export interface AccessEntry {
   /** When the request ended, in milliseconds since 1970. */
@@ -43,6 +50,8 @@ export interface AccessEntry {
   readonly upstreamMs: number | null;
   readonly attempts: number;
   readonly error: ErrorCode | null;
+  /** What policies did, in their order; null for nothing. */
+  readonly decisions: readonly AccessDecision[] | null;
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON asks for exactly these to be escaped (RFC 8259 7).
@@ -77,6 +86,15 @@ export function createTimeText(): (at: number) => string {
   };
 }
 
+function decisionsText(decisions: readonly AccessDecision[] | null): string {
+  if (decisions === null) return "[]";
+  const texts = decisions.map(
+    ({ policy, outcome, about }) =>
+      `{"policy":${quoted(policy)},"outcome":${quoted(outcome)}${about === null ? "" : `,"about":${quoted(about)}`}}`,
+  );
+  return `[${texts.join(",")}]`;
+}
+
 const TLS_TEXTS = new WeakMap<AccessTls, string>();
 
 function tlsText(tls: AccessTls | null): string {
@@ -101,6 +119,7 @@ export function accessLine(entry: AccessEntry, time: string): string {
     `,"endpoint":${quotedOrNull(entry.endpoint)},"status":${entry.status}` +
     `,"bytesReceived":${entry.bytesReceived},"bytesSent":${entry.bytesSent}` +
     `,"durationMs":${duration(entry.durationMs)},"upstreamMs":${duration(entry.upstreamMs)}` +
-    `,"attempts":${entry.attempts},"flags":${entry.error === null ? "[]" : `["${entry.error}"]`}}\n`
+    `,"attempts":${entry.attempts},"flags":${entry.error === null ? "[]" : `["${entry.error}"]`}` +
+    `,"decisions":${decisionsText(entry.decisions)}}\n`
   );
 }

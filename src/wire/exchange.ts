@@ -27,6 +27,19 @@ export interface ResponseHead {
   readonly headers: HeaderList;
 }
 
+/** What a policy did with a request, for the access log. */
+export interface Decision {
+  /** Such as `retry` or `rate_limit`. */
+  readonly policy: string;
+  /** A state, such as `budget_exhausted`. */
+  readonly outcome: string;
+  /** What it was about, such as an endpoint or the name of a limit; null where the outcome says it all. */
+  readonly about: string | null;
+}
+
+/** More of them are not kept. */
+const DECISIONS = 16;
+
 /** Bytes, a source to stream from, or no body. */
 export type Body = Uint8Array | BodySource | null;
 
@@ -108,6 +121,10 @@ export class Exchange {
   service: string | null = null;
   endpoint: string | null = null;
   attempts = 0;
+  /** What policies did, in their order; null: nothing worth telling. Written by `decided`. */
+  decisions: Decision[] | null = null;
+  /** What a verified token says of who asks; null: none was shown, or no plugin looked. */
+  claims: Readonly<Record<string, unknown>> | null = null;
   /** `performance.now()` when the request was given to a service, 0 if it was not. */
   forwardedAt = 0;
   /** `performance.now()` of the upstream's response head, 0 if there was none. */
@@ -165,6 +182,12 @@ export class Exchange {
   /** Answers with the error's problem; when the head has left already, the connection is broken off instead. */
   refuse(error: GatewayError): void {
     if (!this.isDone) this.#responder.refuse(this, error);
+  }
+
+  /** Notes what a policy did; the sixteenth is the last that is kept. */
+  decided(policy: string, outcome: string, about: string | null = null): void {
+    this.decisions ??= [];
+    if (this.decisions.length < DECISIONS) this.decisions.push({ policy, outcome, about });
   }
 
   /** Aborts when the client left or the deadline passed. Made on first use. */

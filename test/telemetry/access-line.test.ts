@@ -27,7 +27,19 @@ describe("a line", () => {
       upstreamMs: 11,
       attempts: 1,
       flags: [],
+      decisions: [],
     });
+  });
+
+  test("tells in their order what policies did, and about what", () => {
+    const decisions = [
+      { policy: "retry", outcome: "budget_exhausted", about: null },
+      { policy: "rate_limit", outcome: "refused", about: 'per "minute"' },
+    ];
+    expect(JSON.parse(accessLine(accessEntry({ decisions }), "")).decisions).toEqual([
+      { policy: "retry", outcome: "budget_exhausted" },
+      { policy: "rate_limit", outcome: "refused", about: 'per "minute"' },
+    ]);
   });
 
   test("tells of TLS what was agreed on, and who the client proved to be", () => {

@@ -20,6 +20,7 @@ const ENTRY: AccessEntry = {
   upstreamMs: 11,
   attempts: 1,
   error: null,
+  decisions: null,
 };
 
 /** An ordinary request's entry, with what a test wants different. */

@@ -14,6 +14,8 @@ export interface Availability {
   restore(member: Member, reason: Absence): void;
   /** Whether the endpoint is out for that reason. */
   isOut(member: Member, reason: Absence): boolean;
+  /** All reasons against it, in the order in which they came; empty for most. */
+  reasonsOf(member: Member): readonly Absence[];
   /** True when there is no reason against it; so are those that nobody spoke of. */
   isAvailable(member: Member): boolean;
 }
@@ -36,6 +38,7 @@ export function createAvailability(onChange: () => void): Availability {
       onChange();
     },
     isOut: ({ pool }, reason) => reasons.get(pool)?.has(reason) ?? false,
+    reasonsOf: ({ pool }) => [...(reasons.get(pool) ?? [])],
     isAvailable: ({ pool }) => !reasons.has(pool),
   };
 }

@@ -36,6 +36,11 @@ export class BreakerWindow {
     }
   }
 
+  /** Forgets what is too old, so that `total`, `failures` and `slow` are of this moment. */
+  look(): void {
+    this.#advance();
+  }
+
   clear(): void {
     for (let bucket = 0; bucket < BUCKETS; bucket++) this.#forget(bucket);
   }

@@ -15,6 +15,26 @@ export interface BreakerDeps {
   readonly onChange: (state: BreakerState) => void;
 }
 
+/** Outcomes of attempts within a breaker's window. */
+export interface WindowCounts {
+  readonly total: number;
+  readonly failures: number;
+  readonly slow: number;
+}
+
+/** What a breaker shows of itself. Instants are of its clock. */
+export interface BreakerReport {
+  readonly state: BreakerState;
+  /** 0 unless it is open. */
+  readonly openUntil: number;
+  readonly inFlight: number;
+  readonly window: WindowCounts;
+  /** Times that it opened. */
+  readonly opens: number;
+  /** What it opened for the last time; null: it never did, or a probe failed. */
+  readonly openedFor: WindowCounts | null;
+}
+
 /** Keeps requests from a service that has too many already, or that fails. */
 export class Breaker {
   /** Becomes `half_open` with the first request after its time, not before. */
@@ -29,6 +49,8 @@ export class Breaker {
   #openUntil = 0;
   #probing = 0;
   #passed = 0;
+  #opens = 0;
+  #openedFor: WindowCounts | null = null;
 
   constructor(options: BreakerOptions, deps: BreakerDeps) {
     this.#options = options;
@@ -48,6 +70,14 @@ export class Breaker {
     }
     this.inFlight++;
     return new Permit(this, this.#term, this.state === "half_open");
+  }
+
+  /** Made when somebody asks. */
+  report(): BreakerReport {
+    this.#window.look();
+    const openUntil = this.state === "open" ? this.#openUntil : 0;
+    const { inFlight, state } = this;
+    return { state, openUntil, inFlight, window: this.#counts(), opens: this.#opens, openedFor: this.#openedFor };
   }
 
   /** Called by permits. */
@@ -96,7 +126,14 @@ export class Breaker {
 
   #open(): void {
     this.#openUntil = this.#deps.nowMs() + this.#options.openForMs;
+    this.#opens++;
+    this.#openedFor = this.state === "closed" ? this.#counts() : null;
     this.#become("open");
+  }
+
+  #counts(): WindowCounts {
+    const { total, failures, slow } = this.#window;
+    return { total, failures, slow };
   }
 
   #become(state: BreakerState): void {

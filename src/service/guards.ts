@@ -4,10 +4,10 @@ import type { Exchange } from "../wire/exchange.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import type { PendingBound } from "../wire/waiting.ts";
 import type { Availability } from "./availability.ts";
-import { Breaker, type BreakerState } from "./breaker.ts";
+import { Breaker, type BreakerReport, type BreakerState } from "./breaker.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ServiceOptions } from "./options.ts";
-import { createOutlierDetector, type OutlierDetector } from "./outlier-detector.ts";
+import { createOutlierDetector, type EjectionState, type OutlierDetector } from "./outlier-detector.ts";
 import { Trial } from "./trial.ts";
 
 type Facts = Readonly<Record<string, string>>;
@@ -40,6 +40,12 @@ export interface Guards {
   readonly pending: PendingBound | null;
   /** Null where no breaker is. */
   readonly breakerState: BreakerState | null;
+  /** Null for an endpoint that is in. */
+  ejectionOf(endpoint: Endpoint): EjectionState | null;
+  /** Ejections since the beginning. */
+  readonly ejections: number;
+  /** Made when somebody asks; null where no breaker is. */
+  breakerReport(): BreakerReport | null;
   close(): void;
 }
 
@@ -61,6 +67,11 @@ export function createGuards(options: ServiceOptions, deps: GuardDeps): Guards |
     get breakerState() {
       return breaker?.state ?? null;
     },
+    ejectionOf: (endpoint) => outliers?.ejectionOf(endpoint) ?? null,
+    get ejections() {
+      return outliers?.ejections ?? 0;
+    },
+    breakerReport: () => breaker?.report() ?? null,
     close: () => outliers?.close(),
   };
 }

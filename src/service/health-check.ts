@@ -30,6 +30,15 @@ export function failed(error: GatewayError): Verdict {
   return { result: "failure", reason: `${error.code}: ${error.message}` };
 }
 
+/** What the checks of an endpoint found so far. */
+export interface HealthState {
+  readonly isHealthy: boolean;
+  /** False before the first verdict. */
+  readonly isChecked: boolean;
+  /** Why it is not healthy; "" when it is. */
+  readonly reason: string;
+}
+
 /** Share of the interval by which checks are scattered to either side, so that they do not fall into step. */
 const JITTER = 0.1;
 
@@ -52,6 +61,7 @@ export class HealthCheck extends Timer {
   readonly #parts: HealthCheckParts;
   #isHealthy = true;
   #isChecked = false;
+  #reason = "";
   /** Verdicts in a row that speak against the present state. */
   #against = 0;
   #cancel: (() => void) | null = null;
@@ -59,6 +69,10 @@ export class HealthCheck extends Timer {
   constructor(parts: HealthCheckParts) {
     super();
     this.#parts = parts;
+  }
+
+  get state(): HealthState {
+    return { isHealthy: this.#isHealthy, isChecked: this.#isChecked, reason: this.#reason };
   }
 
   start(): void {
@@ -103,6 +117,7 @@ export class HealthCheck extends Timer {
     if (++this.#against < needed) return;
     this.#against = 0;
     this.#isHealthy = isGood;
+    this.#reason = verdict.reason;
     this.#parts.onChange(isGood, verdict);
   }
 }

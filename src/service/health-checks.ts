@@ -1,7 +1,7 @@
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import type { Availability } from "./availability.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { HealthCheck, type Probe, type Verdict } from "./health-check.ts";
+import { HealthCheck, type HealthState, type Probe, type Verdict } from "./health-check.ts";
 import type { HealthCheckOptions } from "./health-options.ts";
 
 /** Hears what the checks of all services find. */
@@ -24,6 +24,8 @@ export interface HealthChange {
 export interface HealthChecks {
   /** Those that joined are checked from now on, those that left no longer; the others go on as they were. */
   update(endpoints: readonly Endpoint[]): void;
+  /** Null for an endpoint that is not checked. */
+  stateOf(endpoint: Endpoint): HealthState | null;
   /** Ends all, those under way too. */
   close(): void;
 }
@@ -58,6 +60,7 @@ export function createHealthChecks(deps: HealthChecksDeps): HealthChecks {
         if (probe !== null) checks.set(endpoint.pool, started(endpoint, probe, deps));
       }
     },
+    stateOf: ({ pool }) => checks.get(pool)?.state ?? null,
     close() {
       for (const check of checks.values()) check.stop();
       checks.clear();

@@ -13,6 +13,15 @@ export interface Ejection {
   readonly forMs: number;
 }
 
+/** An ejection that lasts. */
+export interface EjectionState {
+  readonly cause: Ejection["cause"];
+  /** Ejections lately, this one included. */
+  readonly times: number;
+  /** Of the wheel's clock. */
+  readonly untilMs: number;
+}
+
 interface Watched {
   readonly id: string;
   readonly weight: number;
@@ -36,6 +45,10 @@ export interface OutlierDetector {
   update(endpoints: readonly Watched[]): void;
   /** Endpoints that are out now. */
   readonly ejected: number;
+  /** Ejections since the beginning. */
+  readonly ejections: number;
+  /** Null for an endpoint that is in. */
+  ejectionOf(endpoint: Pick<Watched, "pool">): EjectionState | null;
   /** Nobody is watched any more. */
   close(): void;
 }
@@ -51,6 +64,8 @@ interface Subject {
   ejections: number;
   /** 0 while it is in. */
   ejectedUntil: number;
+  /** Of the last ejection. */
+  cause: Ejection["cause"];
   returnedAt: number;
 }
 
@@ -68,6 +83,7 @@ class Detector extends Timer implements OutlierDetector {
   #sweepAt: number;
   #isClosed = false;
   ejected = 0;
+  ejections = 0;
 
   constructor(options: OutlierOptions, deps: OutlierDeps) {
     super();
@@ -101,6 +117,12 @@ class Detector extends Timer implements OutlierDetector {
     this.#rearm();
   }
 
+  ejectionOf({ pool }: Pick<Watched, "pool">): EjectionState | null {
+    const subject = this.#subjects.get(pool);
+    if (subject === undefined || subject.ejectedUntil === 0) return null;
+    return { cause: subject.cause, times: subject.ejections, untilMs: subject.ejectedUntil };
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#subjects.clear();
@@ -126,7 +148,9 @@ class Detector extends Timer implements OutlierDetector {
     const { ejectForMs } = this.#options;
     const forMs = Math.min(ejectForMs * ++subject.ejections, Math.max(ejectForMs, LONGEST_MS));
     subject.ejectedUntil = this.#deps.nowMs() + forMs;
+    subject.cause = cause;
     this.ejected++;
+    this.ejections++;
     this.#deps.availability.remove(subject.endpoint, "ejected");
     this.#deps.onEjected({ endpoint: subject.endpoint.id, cause, forMs });
     this.#rearm();
@@ -170,5 +194,6 @@ class Detector extends Timer implements OutlierDetector {
 
 function subjectOf(endpoint: Watched, old: Subject | undefined): Subject {
   if (old !== undefined) return { ...old, endpoint };
-  return { endpoint, streak: 0, successes: 0, total: 0, ejections: 0, ejectedUntil: 0, returnedAt: 0 };
+  const cause = "consecutive_failures";
+  return { endpoint, streak: 0, successes: 0, total: 0, ejections: 0, ejectedUntil: 0, cause, returnedAt: 0 };
 }

@@ -1,5 +1,6 @@
 import { type Availability, createAvailability, usable } from "./availability.ts";
 import type { Endpoint, EndpointDeps } from "./endpoint.ts";
+import type { HealthState } from "./health-check.ts";
 import { createHealthChecks, type HealthChecks, type HealthObserver } from "./health-checks.ts";
 import { createProbe } from "./health-probe.ts";
 import type { ServiceOptions } from "./options.ts";
@@ -14,6 +15,8 @@ export interface Selection {
   readonly isPanic: boolean;
   /** Which pass their health checks; null where none are made. */
   readonly isHealthy: ((endpoint: Endpoint) => boolean) | null;
+  /** What the checks of an endpoint found; null where none are made. */
+  readonly healthOf: ((endpoint: Endpoint) => HealthState | null) | null;
   /** Takes the registry's set. */
   update(endpoints: readonly Endpoint[]): void;
   /** Ends the health checks. */
@@ -55,6 +58,7 @@ export function createSelection(deps: SelectionDeps): Selection {
       return isPanic;
     },
     isHealthy: checks === null ? null : (endpoint) => !availability.isOut(endpoint, "unhealthy"),
+    healthOf: checks === null ? null : checks.stateOf,
     update(endpoints) {
       all = endpoints;
       select();

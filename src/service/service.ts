@@ -19,6 +19,8 @@ import { createRetryBudget } from "./retry-budget.ts";
 import { createSelection } from "./selection.ts";
 import { createSending } from "./sending.ts";
 import { lazyTls } from "./tls.ts";
+import { newTold, type Told, viewOf } from "./view.ts";
+import type { ServiceView } from "./view-schema.ts";
 
 /** A named group of endpoints. */
 export interface Service {
@@ -37,6 +39,8 @@ export interface Service {
   readonly isPanic: boolean;
   /** What outlier detection and the breaker found; null where the service has neither. */
   readonly guards: Pick<Guards, "ejected" | "breakerState"> | null;
+  /** What it shows of itself now. */
+  view(): ServiceView;
   /** Stops watching and closes idle connections; what is in flight goes on. */
   close(): void;
 }
@@ -59,12 +63,9 @@ export interface ServiceDeps {
 
 /** A service that follows its registry until it is closed. */
 export function createService(name: string, options: ServiceOptions, deps: ServiceDeps): Service {
-  const balancer: Balancer<Endpoint> = createBalancer(options.balancer, {
-    random: deps.random,
-    nowMs: now,
-    slowStartMs: options.slowStartMs,
-  });
   const { wheel, random, onWarning, guardHooks: hooks } = deps;
+  const { slowStartMs } = options;
+  const balancer: Balancer<Endpoint> = createBalancer(options.balancer, { random, nowMs: now, slowStartMs });
   const tls = lazyTls(options);
   const selection = createSelection({
     service: name,
@@ -78,12 +79,15 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
   const guards = createGuards(options, { service: name, wheel, availability, onWarning, hooks });
   const endpointDeps: EndpointDeps = { wheel, tls, pending: guards?.pending ?? null };
   const onRefused = createRefusals({ service: name, onWarning: deps.onWarning });
-  const retries = retriesOf(name, deps, { balancer, endpoints: () => selection.used });
+  const told = newTold();
+  const retries = retriesOf(name, deps, { balancer, endpoints: () => selection.used, told });
   const stopped = new AbortController();
   let endpoints: readonly Endpoint[] = [];
   const first = Promise.withResolvers<void>();
   const follow = async () => {
     for await (const specs of deps.registry.watch(name, stopped.signal)) {
+      told.specs = specs;
+      told.changedAt = Date.now();
       endpoints = reconcile(endpoints, specs, { service: name, options, deps, endpointDeps });
       guards?.update(endpoints);
       selection.update(endpoints);
@@ -91,7 +95,8 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
     }
   };
   follow().catch((error: unknown) => {
-    if (!stopped.signal.aborted) deps.onWarning("registry failed", { service: name, error: String(error) });
+    told.failure = String(error);
+    if (!stopped.signal.aborted) deps.onWarning("registry failed", { service: name, error: told.failure });
     first.resolve();
   });
   return {
@@ -110,6 +115,7 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
       return selection.isPanic;
     },
     guards,
+    view: () => viewOf({ service: name, options, endpoints, selection, guards, told }),
     close() {
       stopped.abort();
       guards?.close();
@@ -122,14 +128,17 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
 function retriesOf(
   service: string,
   { random, delay = runtimeDelay, onRetry }: ServiceDeps,
-  choice: Pick<AnotherDeps<Endpoint>, "balancer" | "endpoints">,
+  { told, ...choice }: Pick<AnotherDeps<Endpoint>, "balancer" | "endpoints"> & { readonly told: Told },
 ): RetryDeps {
   return {
     budget: createRetryBudget(now),
     random,
     delay,
     pick: createAnother({ ...choice, random }),
-    onResult: (result) => onRetry?.(service, result),
+    onResult(result) {
+      told.retries.set(result, (told.retries.get(result) ?? 0) + 1);
+      onRetry?.(service, result);
+    },
   };
 }
 

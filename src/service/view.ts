@@ -1,0 +1,133 @@
+import type { EndpointSpec } from "../registry/registry.ts";
+import { now } from "../wire/event.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { Guards } from "./guards.ts";
+import type { HealthState } from "./health-check.ts";
+import type { ServiceOptions } from "./options.ts";
+import type { RetryResult } from "./retry.ts";
+import type { Selection } from "./selection.ts";
+import type { AbsenceView, BreakerView, EndpointView, HealthView, ServiceView } from "./view-schema.ts";
+
+/** What is kept of the past for views alone. */
+export interface Told {
+  /** The registry's present set. */
+  specs: readonly EndpointSpec[];
+  /** When it came, in epoch milliseconds; null: none has. */
+  changedAt: number | null;
+  /** Why the registry is followed no longer; null: it is. */
+  failure: string | null;
+  readonly retries: Map<RetryResult, number>;
+}
+
+/** Nothing yet. */
+export function newTold(): Told {
+  return { specs: [], changedAt: null, failure: null, retries: new Map() };
+}
+
+/** What a service's view is made from. */
+export interface ViewParts {
+  readonly service: string;
+  readonly options: ServiceOptions;
+  readonly endpoints: readonly Endpoint[];
+  readonly selection: Selection;
+  readonly guards: Guards | null;
+  readonly told: Readonly<Told>;
+}
+
+/** What a service shows of itself at this moment: plain data that holds nothing of the service. */
+export function viewOf(parts: ViewParts): ServiceView {
+  const { service, options, endpoints, selection, guards, told } = parts;
+  const specs = new Map(told.specs.map((spec) => [`${spec.id} ${spec.url}`, spec]));
+  const used = new Set(selection.used.map(({ pool }) => pool));
+  return {
+    name: service,
+    registry: { source: options.discover, changedAt: instantOf(told.changedAt), failure: told.failure },
+    policy: options.balancer,
+    isPanic: selection.isPanic,
+    endpoints: endpoints.map((endpoint) => {
+      const facts = { spec: specs.get(`${endpoint.id} ${endpoint.url}`), isUsed: used.has(endpoint.pool) };
+      return endpointView(endpoint, { ...facts, selection, guards });
+    }),
+    breaker: breakerView(options, guards),
+    totals: {
+      ejections: guards?.ejections ?? 0,
+      breakerOpens: guards?.breakerReport()?.opens ?? 0,
+      retries: Object.fromEntries(told.retries),
+    },
+  };
+}
+
+interface EndpointFacts extends Pick<ViewParts, "selection" | "guards"> {
+  readonly spec: EndpointSpec | undefined;
+  readonly isUsed: boolean;
+}
+
+function endpointView(endpoint: Endpoint, { spec, isUsed, selection, guards }: EndpointFacts): EndpointView {
+  const { id, url, weight, pool, passages } = endpoint;
+  const health = selection.healthOf === null ? null : healthView(selection.healthOf(endpoint));
+  const reasons = selection.availability.reasonsOf(endpoint);
+  return {
+    id,
+    url,
+    weight,
+    zone: spec?.zone ?? null,
+    version: spec?.version ?? null,
+    tags: [...(spec?.tags ?? [])],
+    load: spec?.load ?? null,
+    isUsed: isUsed && weight > 0,
+    health,
+    absences: reasons.map((reason) => absenceView(reason, { endpoint, health, guards })),
+    inFlight: pool.inFlight,
+    connections: { open: pool.openConnections, idle: pool.idleConnections, passages: passages.open },
+  };
+}
+
+function healthView(state: HealthState | null): HealthView {
+  const isKnown = state?.isChecked === true;
+  const word = isKnown ? (state.isHealthy ? "passing" : "failing") : "unknown";
+  const reason = word === "failing" ? (state?.reason ?? null) : null;
+  return { state: word, reason, passing: 0, failing: 0, unknown: 0, [word]: 1 };
+}
+
+interface AbsenceFacts {
+  readonly endpoint: Endpoint;
+  readonly health: HealthView | null;
+  readonly guards: Guards | null;
+}
+
+function absenceView(reason: string, { endpoint, health, guards }: AbsenceFacts): AbsenceView {
+  const plain = { reason, cause: null, times: null, until: null, workers: 1 };
+  if (reason === "unhealthy") return { ...plain, cause: health?.reason ?? null };
+  const ejection = reason === "ejected" ? (guards?.ejectionOf(endpoint) ?? null) : null;
+  if (ejection === null) return plain;
+  const { cause, times, untilMs } = ejection;
+  return { ...plain, cause, times, until: instantOf(epochOf(untilMs)) };
+}
+
+function breakerView({ breaker }: ServiceOptions, guards: Guards | null): BreakerView | null {
+  const report = guards?.breakerReport() ?? null;
+  if (breaker === null || report === null) return null;
+  const { state, openUntil, inFlight, window, openedFor } = report;
+  return {
+    state,
+    closed: state === "closed" ? 1 : 0,
+    halfOpen: state === "half_open" ? 1 : 0,
+    open: state === "open" ? 1 : 0,
+    until: state === "open" ? instantOf(epochOf(openUntil)) : null,
+    inFlight,
+    maxRequests: breaker.maxRequests,
+    pending: guards?.pending?.count ?? 0,
+    maxPending: breaker.maxPending,
+    window: { ...window },
+    openedFor: openedFor === null ? null : { ...openedFor },
+  };
+}
+
+/** The epoch milliseconds of a moment on the steady clock. */
+function epochOf(atMs: number): number {
+  return Date.now() + (atMs - now());
+}
+
+function instantOf(epochMs: number | null): string | null {
+  return epochMs === null ? null : new Date(epochMs).toISOString();
+}

@@ -60,6 +60,8 @@ export interface GatewayErrorOptions {
   readonly sent?: Sent;
   /** Seconds after which the client may try again. */
   readonly retryAfter?: number;
+  /** Who is to blame, where it is not who its row says. */
+  readonly source?: ErrorSource;
 }
 
 /** The only error that becomes a response. `message` is shown to clients: it never holds internals. */
@@ -68,20 +70,18 @@ export class GatewayError extends Error {
   readonly code: ErrorCode;
   readonly sent: Sent | null;
   readonly retryAfter: number | null;
+  readonly source: ErrorSource;
 
   constructor(code: ErrorCode, detail: string, options: GatewayErrorOptions = {}) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.sent = options.sent ?? null;
     this.retryAfter = options.retryAfter ?? null;
+    this.source = options.source ?? TABLE[code].source;
   }
 
   get status(): number {
     return TABLE[this.code].status;
-  }
-
-  get source(): ErrorSource {
-    return TABLE[this.code].source;
   }
 }
 

@@ -3,7 +3,7 @@ import type { Chain } from "../route/chain.ts";
 import type { RouteIndex } from "../route/index.ts";
 import type { RouteRule } from "../route/rule.ts";
 import { STRAIGHT } from "../route/serve.ts";
-import { armDeadline } from "../service/deadline.ts";
+import { armDeadline, readDeadline } from "../service/deadline.ts";
 import type { ForwardPolicy } from "../service/options.ts";
 import type { Service } from "../service/service.ts";
 import type { Slot } from "../telemetry/histogram.ts";
@@ -74,15 +74,22 @@ export class CompiledRoute implements ExchangeObserver {
   /** Serves a request from here to its end: plugins, then a backend. Never throws. */
   serve(exchange: Exchange): void {
     this.#take(exchange);
+    const refusal = readDeadline(exchange);
+    if (refusal !== null) {
+      exchange.refuse(refusal);
+      return;
+    }
     const backend = this.#only ?? this.#choose();
     exchange.slot = backend?.slot ?? null;
     const chain = backend === null ? this.#parts.chain : backend.chain;
+    // Attempts bound themselves; plugins have only this, and nothing else knows of the client's own time.
+    const timeoutMs = chain === null ? 0 : this.#policy.timeoutMs;
+    if (timeoutMs > 0 || exchange.expiresAt > 0)
+      exchange.deadline = armDeadline(exchange, timeoutMs, this.#parts.wheel);
     if (chain === null) {
       this.#forward(exchange, backend, STRAIGHT);
       return;
     }
-    // Attempts bound themselves; plugins have only this.
-    exchange.deadline = armDeadline(exchange, this.#policy.timeoutMs, this.#parts.wheel);
     chain.serve(exchange, (asked, receiver) => this.#forward(asked, backend, receiver));
   }
 

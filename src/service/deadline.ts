@@ -1,9 +1,13 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError, toGatewayError } from "../errors.ts";
 import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
+import { requestTimeoutMs, tellsTimeout } from "../wire/request-timeout.ts";
 import { Timer, type TimerWheel } from "../wire/timer-wheel.ts";
 
-/** Bounds the time from a request's last byte to its response's head, whatever plugins do meanwhile. */
+/**
+ * Bounds the time until a response's head, whatever plugins and attempts do meanwhile: the route's from the request's
+ * last byte, the client's own from the moment that it asked.
+ */
 class Deadline extends Timer {
   readonly #exchange: Exchange;
   readonly #wheel: TimerWheel;
@@ -14,20 +18,62 @@ class Deadline extends Timer {
     this.#exchange = exchange;
     this.#timeoutMs = timeoutMs;
     this.#wheel = wheel;
-    wheel.arm(this, timeoutMs);
+    wheel.arm(this, Math.max(1, this.#leftMs()));
   }
 
   override fire(): void {
-    const { isAnswered, isDone, requestEndedAt } = this.#exchange;
+    const { isAnswered, isDone } = this.#exchange;
     if (isAnswered || isDone) return;
+    const leftMs = this.#leftMs();
+    if (leftMs > 0) this.#wheel.arm(this, leftMs);
+    else this.#exchange.expire(clientLeftMs(this.#exchange) <= 0 ? clientsTimeIsOver() : routesTimeIsOver());
+  }
+
+  #leftMs(): number {
+    return Math.min(clientLeftMs(this.#exchange), this.#routeLeftMs());
+  }
+
+  #routeLeftMs(): number {
+    const { requestEndedAt } = this.#exchange;
+    if (this.#timeoutMs === 0) return Number.POSITIVE_INFINITY;
     // While the client still sends, the time has not begun to run.
-    const passedMs = requestEndedAt === 0 ? 0 : now() - requestEndedAt;
-    if (passedMs < this.#timeoutMs) this.#wheel.arm(this, this.#timeoutMs - passedMs);
-    else this.#exchange.expire(new GatewayError("upstream_timeout", "The route's timeout ran out."));
+    return requestEndedAt === 0 ? this.#timeoutMs : this.#timeoutMs - (now() - requestEndedAt);
   }
 }
 
-/** Arms the deadline of a route for an exchange; null when it has none. To be removed when the exchange is done. */
-export function armDeadline(exchange: Exchange, timeoutMs: number, wheel: TimerWheel): Timer | null {
-  return timeoutMs > 0 ? new Deadline(exchange, timeoutMs, wheel) : null;
+/**
+ * Notes on the exchange when its client waits no longer, where it says so. Returns why the request is refused: what it
+ * says is malformed, or over already; null when it is not.
+ */
+export function readDeadline(exchange: Exchange): GatewayError | null {
+  if (!tellsTimeout(exchange.headers)) return null;
+  try {
+    const timeoutMs = requestTimeoutMs(exchange.headers);
+    if (timeoutMs !== null) exchange.expiresAt = exchange.startedAt + timeoutMs;
+    return timeoutMs === 0 ? clientsTimeIsOver() : null;
+  } catch (error) {
+    return toGatewayError(error);
+  }
+}
+
+/** How long the client still waits; infinity where it did not say. */
+export function clientLeftMs({ expiresAt }: Exchange): number {
+  return expiresAt === 0 ? Number.POSITIVE_INFINITY : expiresAt - now();
+}
+
+/**
+ * Arms the deadline of an exchange, the route's (0 for none) or the client's own, whichever is first; there must be
+ * one. To be removed when the exchange is done.
+ */
+export function armDeadline(exchange: Exchange, timeoutMs: number, wheel: TimerWheel): Timer {
+  return new Deadline(exchange, timeoutMs, wheel);
+}
+
+function routesTimeIsOver(): GatewayError {
+  return new GatewayError("upstream_timeout", "The route's timeout ran out.");
+}
+
+/** Nobody is to blame: else a client that waits for nothing could have endpoints ejected. */
+function clientsTimeIsOver(): GatewayError {
+  return new GatewayError("upstream_timeout", "The time that the client waits ran out.", { source: "downstream" });
 }

@@ -4,6 +4,7 @@ import type { BodySource } from "../wire/body.ts";
 import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
 import { RepeatableBody } from "../wire/repeatable-body.ts";
+import { clientLeftMs } from "./deadline.ts";
 import type { Delay } from "./delay.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Forward, type ForwardContext, IDEMPOTENT } from "./forward.ts";
@@ -117,8 +118,9 @@ export class Retry implements Receiver {
   #leftMs(): number {
     const { timeoutMs } = this.#context.policy;
     const { requestEndedAt } = this.#exchange;
-    if (timeoutMs === 0) return Number.POSITIVE_INFINITY;
-    return requestEndedAt === 0 ? timeoutMs : timeoutMs - (now() - requestEndedAt);
+    const clientMs = clientLeftMs(this.#exchange);
+    if (timeoutMs === 0) return clientMs;
+    return Math.min(clientMs, requestEndedAt === 0 ? timeoutMs : timeoutMs - (now() - requestEndedAt));
   }
 
   #pause(ms: number): void {

@@ -113,6 +113,8 @@ export class Exchange {
   observer: ExchangeObserver | null = null;
   /** Bounds the work on the exchange; the observer lets go of it in the end. */
   deadline: Timer | null = null;
+  /** `performance.now()` when the client waits no longer, as it said itself; 0 where it said nothing. */
+  expiresAt = 0;
   /** Where the time of the backend that was chosen is counted. */
   slot: DurationSlot | null = null;
 
@@ -204,7 +206,8 @@ export class Exchange {
   /** Called when the deadline passed before there was a response: whoever works on it is told, and it is refused. */
   expire(error: GatewayError): void {
     this.#stop(error);
-    this.refuse(error);
+    // Whoever worked on it may have answered with the error already.
+    if (!this.isAnswered) this.refuse(error);
   }
 
   /** Called by the connection when the client left. */

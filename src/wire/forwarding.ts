@@ -1,8 +1,10 @@
 import { addressBytes } from "./address.ts";
 import { CLIENT_CERT_FIELD, clientCertField } from "./client-cert-field.ts";
+import { now } from "./event.ts";
 import type { ClientInfo, Exchange } from "./exchange.ts";
 import { listElements } from "./fields.ts";
 import { type HeaderList, trimSpace } from "./header-list.ts";
+import { TIMEOUT_FIELDS, timeoutValue } from "./request-timeout.ts";
 
 /** The name under which the gateway stands in `Via` (RFC 9110 7.6.3): a pseudonym, never a host name. */
 const PSEUDONYM = "torii";
@@ -34,6 +36,9 @@ const DROPPED = new Set([
   CLIENT_CERT_FIELD,
 ]);
 
+// What is left of the client's time is less than what it told.
+const DROPPED_WITH_TIMEOUTS = new Set([...DROPPED, ...TIMEOUT_FIELDS]);
+
 /** How a request's body is framed upstream. */
 export interface RequestFraming {
   readonly length: number | null;
@@ -55,12 +60,27 @@ export function requestText(exchange: Exchange, framing: RequestFraming): string
  * the connection, then the gateway's own. Host, framing and `TE` are the caller's.
  */
 function upstreamFields(exchange: Exchange): string {
-  return `${clientFields(exchange)}${gatewayFields(exchange)}X-Request-Id: ${exchange.id}\r\n`;
+  const timeouts = exchange.expiresAt === 0 ? "" : timeoutText(exchange);
+  return `${clientFields(exchange)}${gatewayFields(exchange)}${timeouts}X-Request-Id: ${exchange.id}\r\n`;
 }
 
 /** Of `upstreamFields` the client's: the same text, not only an equal one, for as long as heads say the same. */
-export function clientFields(exchange: Exchange): string {
-  return exchange.headers.textWithout(DROPPED);
+export function clientFields({ headers, expiresAt }: Exchange): string {
+  return headers.textWithout(expiresAt === 0 ? DROPPED : DROPPED_WITH_TIMEOUTS);
+}
+
+/** What is left of the client's time, in the fields that it told it by; none where it told nothing. */
+export function timeoutFields({ headers, expiresAt }: Exchange): readonly (readonly [string, string])[] {
+  if (expiresAt === 0) return [];
+  const leftMs = expiresAt - now();
+  return TIMEOUT_FIELDS.flatMap((name) => {
+    const given = headers.first(name);
+    return given === null ? [] : [[name, timeoutValue(name, given, leftMs)] as const];
+  });
+}
+
+function timeoutText(exchange: Exchange): string {
+  return timeoutFields(exchange).reduce((text, [name, value]) => `${text}${name}: ${value}\r\n`, "");
 }
 
 /** Of `upstreamFields` the gateway's own, but for the request's id, which never repeats. */

@@ -58,6 +58,8 @@ export class FieldBlock {
   /** Where each field's line begins in the text; the last one goes to its end. */
   readonly starts: number[] = [];
   readonly text: string;
+  /** Whether one of them says how long the client waits; null until somebody asked. */
+  tellsTimeout: boolean | null = null;
   /** What was written of it last, and without which names: most heads are written the same way every time. */
   #written = "";
   #without: ReadonlySet<string> | null = null;

@@ -1,5 +1,5 @@
 import type { GatewayError } from "../errors.ts";
-import type { Attempt, AttemptTimeouts, Receiver, UpstreamResponse } from "../wire/attempt.ts";
+import type { Asker, Attempt, AttemptTimeouts, Receiver, UpstreamResponse } from "../wire/attempt.ts";
 import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -16,6 +16,8 @@ export interface ForwardContext {
   readonly options: ServiceOptions;
   readonly policy: ForwardPolicy;
   readonly receiver: Receiver;
+  /** Null: the exchange itself, as no other attempt is made while this one is. */
+  readonly asker: Asker | null;
   readonly endpoint: Endpoint;
   /** Hears how long attempts took; null where that decides nothing. */
   readonly observe: ((endpoint: Endpoint, responseMs: number) => void) | null;
@@ -28,6 +30,7 @@ export interface ForwardContext {
 /** One request on its way through a service: the attempts, and what is made of their outcome. */
 export class Forward implements Attempt, Receiver {
   readonly exchange: Exchange;
+  readonly asker: Asker;
   readonly receiver: Receiver = this;
   timeouts: AttemptTimeouts;
   readonly #context: ForwardContext;
@@ -36,6 +39,7 @@ export class Forward implements Attempt, Receiver {
 
   constructor(exchange: Exchange, context: ForwardContext) {
     this.exchange = exchange;
+    this.asker = context.asker ?? exchange;
     this.#context = context;
     this.timeouts = { responseMs: this.#responseMs(), idleMs: context.options.timeouts.idleMs };
   }
@@ -45,15 +49,14 @@ export class Forward implements Attempt, Receiver {
     const { endpoint } = this.#context;
     exchange.endpoint = endpoint.id;
     exchange.attempts++;
-    if (this.#context.observe !== null) this.#startedAt = now();
-    this.#context.trial?.began();
+    if (this.#context.observe !== null || this.#context.trial !== null) this.#startedAt = now();
     // An HTTP/1.0 client may name no host; the endpoint still needs one (RFC 9112 3.2).
     if (exchange.upstreamAuthority === "") exchange.upstreamAuthority = endpoint.authority;
     endpoint.pool.send(this, this.#isRepeated);
   }
 
   onResponse(exchange: Exchange, response: UpstreamResponse): void {
-    this.#context.trial?.answered(this.#context.endpoint, response.head.status);
+    this.#context.trial?.answered(this.#context.endpoint, response.head.status, this.#startedAt);
     if (this.#context.observe !== null) this.#observe(0);
     this.#context.receiver.onResponse(exchange, response);
   }
@@ -66,7 +69,7 @@ export class Forward implements Attempt, Receiver {
       return;
     }
     if (this.#context.observe !== null && error.source === "upstream") this.#observe(FAILURE_MS);
-    this.#context.trial?.failed(this.#context.endpoint, error);
+    this.#context.trial?.failed(this.#context.endpoint, error, this.#startedAt);
     this.#context.onRefused(this.#context.endpoint.id, error);
     this.#context.receiver.onFailure(exchange, error);
   }
@@ -78,7 +81,8 @@ export class Forward implements Attempt, Receiver {
    */
   #mayRepeat(error: GatewayError): boolean {
     const { exchange } = this;
-    const isGone = exchange.body !== null && exchange.body.canRepeat !== true;
+    const { body } = this.asker;
+    const isGone = body !== null && body.canRepeat !== true;
     if (error.code !== "upstream_reset" || this.#isRepeated || isGone || exchange.isDone) return false;
     return error.sent === "nothing" || (error.sent === "reused" && IDEMPOTENT.has(exchange.upstreamMethod));
   }

@@ -17,6 +17,7 @@ export interface HttpProbeParts extends TimedProbeParts {
 /** One check by a request: of HTTP the response's status counts, of gRPC what the answer says. */
 export class HttpProbe extends TimedProbe implements Attempt, Receiver {
   readonly exchange: Exchange;
+  readonly asker: Exchange;
   readonly receiver: Receiver = this;
   // The probe's own timer bounds it all.
   readonly timeouts: AttemptTimeouts = { responseMs: 0, idleMs: 0 };
@@ -28,6 +29,7 @@ export class HttpProbe extends TimedProbe implements Attempt, Receiver {
     this.#pool = parts.pool;
     this.#health = parts.health;
     this.exchange = healthExchange(parts.authority, parts.health);
+    this.asker = this.exchange;
   }
 
   protected override ask(): void {

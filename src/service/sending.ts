@@ -39,7 +39,7 @@ export function createSending(parts: SendingParts): Send {
       return;
     }
     exchange.forwardedAt = now();
-    const context = { options, policy, receiver, endpoint, observe: balancer.observe, trial, onRefused };
+    const context = { options, policy, receiver, asker: null, endpoint, observe: balancer.observe, trial, onRefused };
     if (policy.retry === null) new Forward(exchange, context).start();
     else new Retry(exchange, context, { policy: policy.retry, deps: retries }).start();
   };

@@ -20,7 +20,6 @@ export class Trial implements ExchangeObserver {
   readonly #parts: TrialParts;
   readonly #exchange: Exchange;
   readonly #observer: ExchangeObserver | null;
-  #startedAt = 0;
   /** Whose response is on its way: it has succeeded only when its last byte has come. */
   #answering: Endpoint | null = null;
 
@@ -32,24 +31,19 @@ export class Trial implements ExchangeObserver {
     exchange.observer = this;
   }
 
-  /** An attempt begins. */
-  began(): void {
-    this.#startedAt = now();
-    this.#answering = null;
-  }
-
-  /** A response's head came, whether the client gets it or another attempt is made. */
-  answered(endpoint: Endpoint, status: number): void {
+  /** A response's head came, whether the client gets it or not. `startedAt`: when its attempt began. */
+  answered(endpoint: Endpoint, status: number, startedAt: number): void {
     const isFailure = status >= 500;
-    this.#parts.permit?.judge(isFailure, this.#tookMs());
+    this.#parts.permit?.judge(isFailure, this.#tookMs(startedAt));
     if (isFailure) this.#parts.outliers?.judge(endpoint, true);
-    else this.#answering = endpoint;
+    this.#answering = isFailure ? null : endpoint;
   }
 
   /** An attempt failed. */
-  failed(endpoint: Endpoint, error: GatewayError): void {
+  failed(endpoint: Endpoint, error: GatewayError, startedAt: number): void {
     if (error.source !== "upstream") return;
-    this.#parts.permit?.judge(true, this.#tookMs());
+    this.#answering = null;
+    this.#parts.permit?.judge(true, this.#tookMs(startedAt));
     this.#parts.outliers?.judge(endpoint, true);
   }
 
@@ -61,7 +55,7 @@ export class Trial implements ExchangeObserver {
   }
 
   /** Time that the request itself took to come is the client's. */
-  #tookMs(): number {
-    return now() - Math.max(this.#startedAt, this.#exchange.requestEndedAt);
+  #tookMs(startedAt: number): number {
+    return now() - Math.max(startedAt, this.#exchange.requestEndedAt);
   }
 }

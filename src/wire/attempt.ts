@@ -1,5 +1,6 @@
 import type { GatewayError } from "../errors.ts";
 import type { BodySource } from "./body.ts";
+import type { Dialer } from "./dial.ts";
 import type { Exchange, ResponseHead } from "./exchange.ts";
 
 /**
@@ -27,8 +28,20 @@ export interface AttemptTimeouts {
   readonly idleMs: number;
 }
 
+/**
+ * Who waits for an attempt: the exchange itself, or, where several attempts may be under way at once, what is each one's
+ * own of it.
+ */
+export interface Asker extends Dialer {
+  /** The request's body as this attempt sends it; null for none. Replaced by one that may be sent again, where that is kept. */
+  body: BodySource | null;
+  /** Takes an interim response (1xx). */
+  inform(head: ResponseHead): void;
+}
+
 export interface Attempt {
   readonly exchange: Exchange;
+  readonly asker: Asker;
   readonly receiver: Receiver;
   readonly timeouts: AttemptTimeouts;
 }

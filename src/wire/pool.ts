@@ -98,7 +98,7 @@ export class UpstreamPool implements Pool, UpstreamOwner {
   }
 
   #connect(attempt: Attempt): void {
-    this.#dialing.open(attempt.exchange, {
+    this.#dialing.open(attempt.asker, {
       opened: (socket) => {
         const connection = new Upstream(socket, this);
         this.#open.add(connection);

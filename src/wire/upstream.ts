@@ -63,13 +63,13 @@ export class Upstream extends Timer implements SocketOwner, BodySink, ResponseBo
 
   /** Sends a request. The connection must be idle. */
   begin(attempt: Attempt): void {
-    const { exchange } = attempt;
+    const { exchange, asker } = attempt;
     this.#owner.wheel.disarm(this);
     this.#attempt = attempt;
     this.#state = "waiting";
     this.#interim = 0;
-    exchange.onGone = (reason) => this.#abort(attempt, reason);
-    const { body } = exchange;
+    asker.onGone = (reason) => this.#abort(attempt, reason);
+    const { body } = asker;
     const isChunked = body !== null && body.length === null;
     const isOwn = body instanceof ReceivedBody;
     const expectsContinue = isOwn && exchange.expectsContinue && !body.isComplete;
@@ -89,7 +89,7 @@ export class Upstream extends Timer implements SocketOwner, BodySink, ResponseBo
 
   write(bytes: Uint8Array): boolean {
     if (this.#state === "closed" || this.#attempt === null) return true;
-    if (this.#attempt.exchange.body?.length === null) {
+    if (this.#attempt.asker.body?.length === null) {
       this.outlet.text(`${bytes.length.toString(16)}\r\n`);
       this.outlet.bytes(bytes);
       this.outlet.text("\r\n");
@@ -102,7 +102,7 @@ export class Upstream extends Timer implements SocketOwner, BodySink, ResponseBo
   end(trailers: HeaderList | null): void {
     const attempt = this.#attempt;
     if (attempt === null) return;
-    if (attempt.exchange.body?.length === null) this.outlet.text(lastChunk(trailers));
+    if (attempt.asker.body?.length === null) this.outlet.text(lastChunk(trailers));
     this.#isRequestSent = true;
     if (this.#state === "waiting") this.#armResponse(attempt);
   }
@@ -131,7 +131,7 @@ export class Upstream extends Timer implements SocketOwner, BodySink, ResponseBo
     if (this.#isRequestSent && this.#state === "waiting") this.#armResponse(attempt);
     else if (!this.#isRequestSent) {
       this.#owner.wheel.disarm(this);
-      attempt.exchange.body?.resume();
+      attempt.asker.body?.resume();
     }
   }
 
@@ -211,7 +211,7 @@ export class Upstream extends Timer implements SocketOwner, BodySink, ResponseBo
       return false;
     }
     // A 100 that nobody asked for is nothing to the client (RFC 9110 15.2.1).
-    if (head.status !== 100 || attempt.exchange.expectsContinue) attempt.exchange.inform(head);
+    if (head.status !== 100 || attempt.exchange.expectsContinue) attempt.asker.inform(head);
     return true;
   }
 
@@ -255,7 +255,7 @@ export class Upstream extends Timer implements SocketOwner, BodySink, ResponseBo
   }
 
   #upgrade(attempt: Attempt, head: ParsedResponse, rest: Uint8Array): void {
-    const { exchange, receiver, timeouts } = attempt;
+    const { exchange, asker, receiver, timeouts } = attempt;
     const asked = listElements(exchange.upgrade ?? "");
     const granted = listElements(head.headers.get("upgrade") ?? "");
     if (granted.length === 0 || !granted.every((protocol) => asked.includes(protocol))) {
@@ -267,7 +267,7 @@ export class Upstream extends Timer implements SocketOwner, BodySink, ResponseBo
     this.#state = "tunnel";
     this.#attempt = null;
     this.#owner.wheel.disarm(this);
-    exchange.onGone = () => this.terminate();
+    asker.onGone = () => this.terminate();
     receiver.onResponse(exchange, { head, body: new Upgrade(this, Buffer.from(rest), timeouts.idleMs) });
   }
 
@@ -313,8 +313,8 @@ export class Upstream extends Timer implements SocketOwner, BodySink, ResponseBo
   #settle(): void {
     const attempt = this.#attempt;
     if (attempt === null) return;
-    attempt.exchange.onGone = null;
-    if (!this.#isRequestSent) attempt.exchange.body?.cancel();
+    attempt.asker.onGone = null;
+    if (!this.#isRequestSent) attempt.asker.body?.cancel();
     this.#attempt = null;
     this.#body = null;
     this.#owner.settled();

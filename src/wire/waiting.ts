@@ -53,7 +53,7 @@ export class WaitingQueue {
     const waiting: Waiting = new Waiting(attempt, (error) => this.#giveUp(waiting, error));
     this.#queue.push(waiting);
     if (pending !== null) pending.count++;
-    attempt.exchange.onGone = waiting.giveUp;
+    attempt.asker.onGone = waiting.giveUp;
     this.#options.wheel.arm(waiting, attempt.timeouts.responseMs);
   }
 

@@ -40,7 +40,8 @@ export function start(
     },
     onFailure: (_: unknown, error: GatewayError) => failure(error),
   };
-  const attempt = { exchange: exchangeOf({ lines: [line, "Host: gw.test", ...fields] }), receiver, timeouts };
+  const exchange = exchangeOf({ lines: [line, "Host: gw.test", ...fields] });
+  const attempt = { exchange, asker: exchange, receiver, timeouts };
   pool.send(attempt, isFresh);
   return { outcome: promise, attempt };
 }

@@ -59,8 +59,8 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
 
   /** Sends the request. The stream was just opened. */
   begin(): void {
-    const { exchange } = this.#attempt;
-    exchange.onGone = (reason) => this.#abort(reason);
+    const { exchange, asker } = this.#attempt;
+    asker.onGone = (reason) => this.#abort(reason);
     if (exchange.upgrade === "websocket") this.#beginTunnel(exchange);
     else this.#beginRequest(exchange);
   }
@@ -72,7 +72,8 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
   }
 
   #beginRequest(exchange: Exchange): void {
-    const { body } = exchange;
+    const { asker } = this.#attempt;
+    const { body } = asker;
     const isOwn = body instanceof ReceivedBody;
     const expectsContinue = isOwn && exchange.expectsContinue && !body.isComplete;
     const length = body === null ? emptyLength(exchange) : body.length;
@@ -81,7 +82,7 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
     if (body === null) return;
     if (isOwn) body.awaitsUpstreamContinue = expectsContinue;
     const sent = body instanceof RepeatableBody ? body : new RepeatableBody(body);
-    exchange.body = sent;
+    asker.body = sent;
     this.#sent = sent;
     sent.pipe(this);
   }
@@ -109,7 +110,7 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
     }
     this.carrier.wheel.disarm(this);
     if (this.#state === "body") this.#armBody();
-    this.#attempt.exchange.body?.resume();
+    this.#attempt.asker.body?.resume();
   }
 
   sendEnded(): void {
@@ -143,10 +144,10 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
   }
 
   #inform(section: FieldSection): void {
-    const { exchange } = this.#attempt;
+    const { exchange, asker } = this.#attempt;
     if (++this.#interim > INTERIM_LIMIT) this.#protocolError("The upstream sent too many interim responses.");
     // A 100 that nobody asked for is nothing to the client (RFC 9110 15.2.1).
-    else if (section.status !== 100 || exchange.expectsContinue) exchange.inform(responseHead(section));
+    else if (section.status !== 100 || exchange.expectsContinue) asker.inform(responseHead(section));
   }
 
   #respond(section: FieldSection): void {
@@ -206,14 +207,14 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
 
   /** The stream is a WebSocket from now on (RFC 8441 5). */
   #switch(section: FieldSection): void {
-    const { exchange, receiver, timeouts } = this.#attempt;
+    const { exchange, asker, receiver, timeouts } = this.#attempt;
     exchange.respondedAt = now();
     exchange.upstreamStatus = section.status;
     const end = new UpstreamTunnelEnd(this, () => this.#settle());
     this.#tunnelEnd = end;
     this.#state = "tunnel";
     this.carrier.wheel.disarm(this);
-    exchange.onGone = () => end.terminate();
+    asker.onGone = () => end.terminate();
     if (this.isRemoteEnded) end.endCame();
     receiver.onResponse(exchange, {
       head: switchedHead(section, exchange),
@@ -319,12 +320,12 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
     this.#held = null;
     if (this.#heldBytes !== null) this.carrier.credit(this, this.#heldBytes.length);
     this.#heldBytes = null;
-    const { exchange } = this.#attempt;
-    exchange.onGone = null;
+    const { asker } = this.#attempt;
+    asker.onGone = null;
     this.carrier.wheel.disarm(this);
     // An answer to a part of the request: nobody wants the rest.
     if (!this.#isRequestSent) {
-      exchange.body?.cancel();
+      asker.body?.cancel();
       this.carrier.reset(this, H2_CODE.cancel);
     }
     this.#owner.settled();

@@ -37,7 +37,8 @@ function failureOf(pool: ReturnType<typeof openPool>["pool"]): Promise<GatewayEr
     onResponse: () => reject(new Error("the attempt was answered")),
     onFailure: (_: unknown, error: GatewayError) => resolve(error),
   };
-  pool.send({ exchange: exchangeOf({ lines: ["GET / HTTP/1.1", "Host: gw.test"] }), receiver, timeouts: TIMEOUTS });
+  const exchange = exchangeOf({ lines: ["GET / HTTP/1.1", "Host: gw.test"] });
+  pool.send({ exchange, asker: exchange, receiver, timeouts: TIMEOUTS });
   return promise;
 }
 

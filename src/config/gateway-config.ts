@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
+import { adminConfig } from "./admin-config.ts";
 import { addFault, type Building } from "./building.ts";
 import { below, type Spot } from "./check.ts";
 import type { Gateway } from "./gateway-document.ts";
@@ -78,6 +79,7 @@ export async function gatewayConfig(
     overload: overloadConfig(written.overload, below(spot, "overload"), building),
     redis: redisConfig(written.redis),
     workers: workersOf(gateway, building),
+    admin: adminConfig(gateway, building),
     status: written.status,
     accessLog: {
       isEnabled: accessLog.enabled,

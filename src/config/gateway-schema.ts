@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { adminSchema } from "./admin-schema.ts";
 import { listenerSchema } from "./listener-schema.ts";
 import { redisSchema } from "./redis-schema.ts";
 import { pluginUse } from "./route-schema.ts";
@@ -65,7 +66,7 @@ export const gatewaySchema = z
     defaults: defaults.prefault({}),
     limits: limits.prefault({}),
     overload: overload.prefault({}),
-    admin: later,
+    admin: adminSchema.optional(),
     status: status.prefault({}),
     telemetry: telemetry.prefault({}),
     workers: workers.default(1),

@@ -112,6 +112,21 @@ export type RedisConfig =
   | { readonly sentinels: readonly string[]; readonly name: string; readonly password: string | null }
   | { readonly cluster: readonly string[] };
 
+export interface AdminToken {
+  readonly name: string;
+  /** SHA-256, lower-case hexadecimal. */
+  readonly hashedToken: string;
+  readonly role: "viewer" | "editor";
+}
+
+export interface AdminConfig {
+  readonly address: string;
+  /** 0 asks the system for a free one. */
+  readonly port: number;
+  /** Never empty. */
+  readonly tokens: readonly AdminToken[];
+}
+
 export interface StatusConfig {
   readonly address: string;
   readonly port: number;
@@ -213,6 +228,8 @@ export interface Config {
   readonly redis: RedisConfig | null;
   /** Processes that serve; 1 is this one alone. */
   readonly workers: number;
+  /** Null: there is no admin API. */
+  readonly admin: AdminConfig | null;
   readonly status: StatusConfig;
   readonly accessLog: AccessLogConfig;
   readonly shutdown: ShutdownConfig;

@@ -46,6 +46,7 @@ describe("without torii.yaml", () => {
       overload: { memoryBytes: null, lagMs: null },
       redis: null,
       workers: 1,
+      admin: null,
       status: { address: "0.0.0.0", port: 9902 },
       accessLog: { isEnabled: true, path: null },
       shutdown: { delayMs: 5000, timeoutMs: 30_000 },

@@ -7,7 +7,7 @@ import type { Gateway } from "./gateway-document.ts";
 import type { GatewayDocument } from "./gateway-schema.ts";
 import { listenerConfigs } from "./listener-config.ts";
 import { overloadConfig } from "./overload-config.ts";
-import { redisConfig } from "./redis-config.ts";
+import { stateFolder } from "./state-folder.ts";
 import type { TlsReading } from "./tls-config.ts";
 import type { Config, LimitsConfig } from "./types.ts";
 import { quote } from "./wording.ts";
@@ -40,9 +40,9 @@ function checkStatusPort(written: GatewayDocument, spot: Spot, building: Pick<Bu
 }
 
 /** How many processes serve. What they share stands in Redis, so that more than one needs it. */
-function workersOf(gateway: Gateway, building: Pick<Building, "issues">): number {
-  const { workers, redis } = gateway.document;
-  const isShared = redisConfig(redis) !== null || !gateway.knows("redis");
+function workersOf(gateway: Gateway, redis: Config["redis"], building: Pick<Building, "issues">): number {
+  const { workers } = gateway.document;
+  const isShared = redis !== null || !gateway.knows("redis");
   if (workers !== 1 && !isShared) {
     const message = `${quote(workers)} needs redis, as workers share their state through it; set redis, or write 1`;
     addFault(building, below(gateway.spot, "workers"), message);
@@ -64,21 +64,27 @@ function checkProxyProtocol(gateway: Gateway, building: Pick<Building, "issues">
 /** All of a configuration that stands in `torii.yaml`; relative paths start from `folder`. */
 export async function gatewayConfig(
   gateway: Gateway,
-  at: { readonly folder: string; readonly reading: TlsReading },
+  at: {
+    readonly folder: string;
+    readonly reading: TlsReading;
+    readonly env: Readonly<Record<string, string | undefined>>;
+  },
 ): Promise<Omit<Config, "routes" | "services">> {
   const { document: written, spot } = gateway;
   const building = at.reading.vetting;
   checkStatusPort(written, spot, building);
   checkProxyProtocol(gateway, building);
   const { accessLog } = written.telemetry;
+  const { redis } = at.reading.stored;
   return {
     listeners: await listenerConfigs(written.listeners, below(spot, "listeners"), at.reading),
     pluginsFolder: written.plugins === undefined ? null : resolve(at.folder, written.plugins),
     trustedProxies: written.trustedProxies,
     limits: limitsConfig(written.limits),
     overload: overloadConfig(written.overload, below(spot, "overload"), building),
-    redis: redisConfig(written.redis),
-    workers: workersOf(gateway, building),
+    redis,
+    stateFolder: stateFolder(written.state, at),
+    workers: workersOf(gateway, redis, building),
     admin: adminConfig(gateway, building),
     status: written.status,
     accessLog: {

@@ -14,6 +14,7 @@ import {
   schemaAddress,
   sizeBytes,
 } from "./scalars.ts";
+import { stateSchema } from "./state-folder.ts";
 import { hint } from "./wording.ts";
 
 const limits = z.strictObject({
@@ -60,6 +61,7 @@ export const gatewaySchema = z
       .min(1)
       .prefault([{ name: "http", port: 8080 }]),
     redis: redisSchema.optional(),
+    state: stateSchema,
     routes: filePath.default("routes/"),
     plugins: filePath.optional(),
     trustedProxies: z.array(addressBlock).default([]),

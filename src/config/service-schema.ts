@@ -1,11 +1,11 @@
 import * as z from "zod";
-import { parseHostname } from "../route/hostname.ts";
 import { circuitBreaker } from "./circuit-breaker.ts";
 import { dnsSchema } from "./dns-schema.ts";
 import { healthCheck } from "./health-check.ts";
 import { loadBalancing } from "./load-balancing.ts";
 import { outlierDetection } from "./outlier-detection.ts";
-import { accepted, count, durationMs, nameText, pemSource, words } from "./scalars.ts";
+import { count, durationMs, nameText, words } from "./scalars.ts";
+import { upstreamTlsSchema } from "./upstream-tls-schema.ts";
 import { hint } from "./wording.ts";
 
 const FUTURE_DISCOVERY = ["kubernetes", "consul", "eureka"];
@@ -54,20 +54,6 @@ const timeouts = z.strictObject({
   idle: durationMs.default(60_000),
 });
 
-const serverNameHint = hint("a server's name", "the name in its certificate, such as catalog.internal");
-
-const tls = z.strictObject({
-  ca: pemSource("the authorities' certificates").optional(),
-  serverName: z
-    .string({ error: serverNameHint })
-    .check(accepted(parseHostname))
-    .refine((name) => !name.includes("*"), { error: serverNameHint })
-    .transform((name) => name.toLowerCase())
-    .optional(),
-  cert: pemSource("a certificate").optional(),
-  key: pemSource("a private key").optional(),
-});
-
 /** One entry of `services`. */
 export const serviceSchema = z.strictObject({
   discover: words(["static", "memory", "redis", "dns"], FUTURE_DISCOVERY).optional(),
@@ -80,7 +66,7 @@ export const serviceSchema = z.strictObject({
   maxConnections: count(256).optional(),
   timeouts: timeouts.prefault({}),
   protocol: words(["http1", "h2", "h2c"], []).default("http1"),
-  tls: tls.optional(),
+  tls: upstreamTlsSchema.optional(),
   proxyProtocol: words(["v1", "v2"], []).optional(),
 });
 

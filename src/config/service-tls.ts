@@ -5,9 +5,10 @@ import { type CertificatePair, readPair } from "./certificate-pair.ts";
 import { below, type Spot } from "./check.ts";
 import type { ServiceDocument } from "./service-schema.ts";
 import type { TlsReading } from "./tls-config.ts";
+import type { UpstreamTlsDocument } from "./upstream-tls-schema.ts";
 
 type Reading = Pick<TlsReading, "pem" | "vetting">;
-type Written = NonNullable<ServiceDocument["tls"]>;
+type Written = UpstreamTlsDocument;
 
 const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
 const ANY_USAGE = "2.5.29.37.0";
@@ -34,8 +35,8 @@ function ownPair(written: Written, spot: Spot, { pem, vetting }: Reading): Certi
   return pair;
 }
 
-/** The `tls` part of a service at `spot`, its files read and judged; null where it says nothing. */
-export function upstreamTls(written: ServiceDocument["tls"], spot: Spot, reading: Reading): UpstreamTls | null {
+/** The `tls` part of a service, or of `redis`, at `spot`, its files read and judged; null where it says nothing. */
+export function upstreamTls(written: Written | undefined, spot: Spot, reading: Reading): UpstreamTls | null {
   if (written === undefined || Object.keys(written).length === 0) return null;
   const ca = written.ca === undefined ? null : reading.pem.read(written.ca, below(spot, "ca"));
   const pair = ownPair(written, spot, reading);

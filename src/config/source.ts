@@ -194,19 +194,16 @@ function readingOf(gateway: Gateway, loading: Loading, options: LoadOptions): Tl
   const { interpolator, issues, cwd, pace } = loading;
   // A faulty `redis` has its own fault.
   const read = gateway.knows("redis") ? (options.readCertificate ?? null) : "skipped";
-  return {
-    pem: createPemFiles({ folder: dirname(loading.path), cwd, building: loading }),
-    knowsRedis: gateway.knows("redis"),
-    stored: { redis: redisConfig(gateway.document.redis), read, found: new Map() },
-    vetting: {
-      issues,
-      warnings: [],
-      nowAt: options.nowAt ?? Date.now(),
-      inForce: options.certificatesInForce ?? new Set(),
-      keepSecret: interpolator.keepSecret,
-    },
-    pace,
+  const pem = createPemFiles({ folder: dirname(loading.path), cwd, building: loading });
+  const vetting = {
+    issues,
+    warnings: [],
+    nowAt: options.nowAt ?? Date.now(),
+    inForce: options.certificatesInForce ?? new Set<string>(),
+    keepSecret: interpolator.keepSecret,
   };
+  const redis = redisConfig(gateway.document.redis, below(gateway.spot, "redis"), { pem, vetting });
+  return { pem, knowsRedis: gateway.knows("redis"), stored: { redis, read, found: new Map() }, vetting, pace };
 }
 
 /**
@@ -223,7 +220,7 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const paths = given ?? (await listedFiles(routesFolder, gateway, loading));
   const entries = await readRouteFiles(paths, loading);
   const reading = readingOf(gateway, loading, options);
-  const rest = await gatewayConfig(gateway, { folder, reading });
+  const rest = await gatewayConfig(gateway, { folder, reading, env: options.env });
   const names = [...usedNames(gateway.document.defaults.plugins), ...pluginNames(entries.entries)];
   // Names of plugins cannot be told right from wrong without the folder of the user's own.
   const open = gateway.knows("plugins") ? options.openCatalog : undefined;

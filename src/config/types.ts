@@ -3,6 +3,7 @@ import type { PathSpec } from "../route/path-match.ts";
 import type { PathOptions } from "../route/path-policy.ts";
 import type { ValueSpec } from "../route/value-test.ts";
 import type { RetryPolicy, ServiceOptions } from "../service/options.ts";
+import type { RedisTarget } from "../store/redis-target.ts";
 
 /** Where a part of the configuration was written; with a message it is a ConfigIssue. */
 export interface Place {
@@ -106,11 +107,8 @@ export interface OverloadConfig {
 /** Who is shed first under pressure: `low`, then `normal`; `high` is kept to the last. */
 export type RoutePriority = "low" | "normal" | "high";
 
-/** The store that gateways share; null where there is none. */
-export type RedisConfig =
-  | { readonly url: string }
-  | { readonly sentinels: readonly string[]; readonly name: string; readonly password: string | null }
-  | { readonly cluster: readonly string[] };
+/** The Redis that gateways share. */
+export type RedisConfig = RedisTarget;
 
 export interface AdminToken {
   readonly name: string;
@@ -226,6 +224,8 @@ export interface Config {
   readonly limits: LimitsConfig;
   readonly overload: OverloadConfig;
   readonly redis: RedisConfig | null;
+  /** Absolute folder of what is kept over restarts; null: nothing is. It need not be there. */
+  readonly stateFolder: string | null;
   /** Processes that serve; 1 is this one alone. */
   readonly workers: number;
   /** Null: there is no admin API. */

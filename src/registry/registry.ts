@@ -20,12 +20,6 @@ export interface EndpointSpec {
   readonly load?: EndpointLoad;
 }
 
-/** Where a registry in Redis is, as the configuration's `redis` says it. */
-export type RegistryRedis =
-  | { readonly url: string }
-  | { readonly sentinels: readonly string[]; readonly name: string; readonly password: string | null }
-  | { readonly cluster: readonly string[] };
-
 /** Where endpoints come from. */
 export interface Registry {
   /** Each value is the whole current set, never a delta; the first comes at once. Ends when the signal aborts. */

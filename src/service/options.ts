@@ -1,5 +1,6 @@
 import type { DnsSource } from "../registry/dns-source.ts";
-import type { EndpointSpec, RegistryRedis } from "../registry/registry.ts";
+import type { EndpointSpec } from "../registry/registry.ts";
+import type { RedisTarget } from "../store/redis-target.ts";
 import type { HealthCheckOptions } from "./health-options.ts";
 
 export type BalancerPolicy = "least_request" | "round_robin" | "random" | "peak_ewma" | "consistent_hash";
@@ -75,7 +76,7 @@ export interface BreakerOptions {
 export interface ServiceOptions {
   readonly discover: "static" | "memory" | "redis" | "dns";
   /** Given when `discover` is redis: where its endpoints stand. */
-  readonly redis?: RegistryRedis;
+  readonly redis?: RedisTarget;
   /** Given when `discover` is dns: what is asked for. */
   readonly dns?: DnsSource;
   /** Given when `discover` is static. */

@@ -1,5 +1,5 @@
 import { Cluster, Redis, type RedisOptions } from "ioredis";
-import { type RedisServer, type RedisTarget, redisServer } from "./redis-target.ts";
+import { accessOptions, type RedisServer, type RedisTarget, redisServer, type SentinelTarget } from "./redis-target.ts";
 
 /** What calls go over: one server's client, or a Cluster's. */
 export type RedisClient = Redis | Cluster;
@@ -33,40 +33,37 @@ function commonOptions(silenceMs: number) {
   } satisfies RedisOptions;
 }
 
-interface SentinelTarget {
-  readonly sentinels: readonly string[];
-  readonly name: string;
-  readonly password: string | null;
+/** A sentinel by its text, and as whom to speak to it. */
+export function sentinelServer(text: string, target: SentinelTarget): RedisServer {
+  const { sentinelUsername: username = null, sentinelPassword: password = null, tls = null } = target;
+  const server = redisServer(text);
+  return { ...server, ...accessOptions({ username, password, tls }, server) };
 }
 
-function sentinelOptions({ sentinels, name, password }: SentinelTarget, delayMs: (attempt: number) => number) {
-  const servers = sentinels.map(redisServer);
+function sentinelOptions(target: SentinelTarget, delayMs: (attempt: number) => number) {
+  const servers = target.sentinels.map((text) => sentinelServer(text, target));
   const [first] = servers;
   return {
     sentinels: servers.map(({ host, port }) => ({ host, port })),
-    name,
+    name: target.name,
     sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
     sentinelRetryStrategy: delayMs,
-    ...(password === null ? {} : { password }),
+    ...accessOptions(target),
     ...(first?.username === undefined ? {} : { sentinelUsername: first.username }),
     ...(first?.password === undefined ? {} : { sentinelPassword: first.password }),
     ...(first?.tls === undefined ? {} : { tls: first.tls, sentinelTLS: first.tls, enableTLSForSentinelMode: true }),
   } satisfies RedisOptions;
 }
 
-/** What all servers of a Cluster have in common, as the first that is named has it. */
-function credentials({ username, password, tls }: RedisServer): Partial<RedisServer> {
-  return {
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    ...(tls === undefined ? {} : { tls }),
-  };
+function clusterServers(target: Extract<RedisTarget, { readonly cluster: readonly string[] }>) {
+  const servers = target.cluster.map(redisServer);
+  // What all servers of a Cluster have in common, as the target or the first that is named has it.
+  return { servers, common: accessOptions(target, servers[0]) };
 }
 
-function clusterServers(texts: readonly string[]): { readonly servers: RedisServer[]; readonly common: object } {
-  const servers = texts.map(redisServer);
-  const [first] = servers;
-  return { servers, common: first === undefined ? {} : credentials(first) };
+function singleServer(target: Extract<RedisTarget, { readonly url: string }>): RedisServer {
+  const server = redisServer(target.url);
+  return { ...server, ...accessOptions(target, server) };
 }
 
 /**
@@ -75,9 +72,9 @@ function clusterServers(texts: readonly string[]): { readonly servers: RedisServ
  */
 export function createRedisClient({ target, silenceMs, delayMs }: RedisClientOptions): RedisClient {
   const common = { ...commonOptions(silenceMs), enableOfflineQueue: false, retryStrategy: delayMs };
-  if ("url" in target) return new Redis({ ...common, ...redisServer(target.url) });
+  if ("url" in target) return new Redis({ ...common, ...singleServer(target) });
   if ("sentinels" in target) return new Redis({ ...common, ...sentinelOptions(target, delayMs) });
-  const { servers, common: shared } = clusterServers(target.cluster);
+  const { servers, common: shared } = clusterServers(target);
   return new Cluster(servers, {
     enableOfflineQueue: false,
     clusterRetryStrategy: delayMs,
@@ -101,11 +98,11 @@ export function createServerClient(server: RedisServer, silenceMs: number): Redi
 export function createSubscriberClient(options: RedisClientOptions, calls: RedisClient, attempt: number): Redis {
   const { target, silenceMs, delayMs } = options;
   const common = { ...commonOptions(silenceMs), retryStrategy: null };
-  if ("url" in target) return new Redis({ ...common, ...redisServer(target.url) });
+  if ("url" in target) return new Redis({ ...common, ...singleServer(target) });
   if ("sentinels" in target) {
     return new Redis({ ...common, ...sentinelOptions(target, delayMs), sentinelRetryStrategy: () => null });
   }
-  const { servers, common: shared } = clusterServers(target.cluster);
+  const { servers, common: shared } = clusterServers(target);
   const known = calls instanceof Cluster ? calls.nodes().map(({ options: { host, port } }) => ({ host, port })) : [];
   const all = [...known, ...servers];
   const { host, port } = all[attempt % all.length] ?? {};

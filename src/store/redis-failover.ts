@@ -1,6 +1,5 @@
-import { createServerClient, type RedisClientOptions } from "./redis-client.ts";
+import { createServerClient, type RedisClientOptions, sentinelServer } from "./redis-client.ts";
 import { createRedisSubscriptions } from "./redis-subscriptions.ts";
-import { redisServer } from "./redis-target.ts";
 
 export interface FailoverWatch {
   close(): void;
@@ -28,7 +27,7 @@ export function watchFailovers(
     gap: () => {},
   };
   const watches = target.sentinels.map((sentinel) => {
-    const open = () => createServerClient(redisServer(sentinel), silenceMs);
+    const open = () => createServerClient(sentinelServer(sentinel, target), silenceMs);
     const watch = createRedisSubscriptions({ open, delayMs });
     watch.follow("+switch-master", subscriber, abort.signal);
     return watch;

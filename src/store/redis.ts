@@ -5,13 +5,13 @@ import { watchFailovers } from "./redis-failover.ts";
 import { createRedisLink } from "./redis-link.ts";
 import { COMPARE_AND_SET, runScript } from "./redis-scripts.ts";
 import { createRedisSubscriptions } from "./redis-subscriptions.ts";
-import type { RedisTarget } from "./redis-target.ts";
+import { DEFAULT_PREFIX, type RedisTarget } from "./redis-target.ts";
 import type { Exchange, ScriptCall, SetOptions, Store, StoreState } from "./store.ts";
 import { StoreError } from "./store-error.ts";
 
 export interface RedisStoreOptions {
   readonly config: RedisTarget;
-  /** Stands before every key and channel, in Redis; no braces, as keys have theirs. `torii:` when absent. */
+  /** Stands before every key and channel, in Redis; no braces, as keys have theirs. The target's own when absent. */
   readonly prefix?: string;
   /** Milliseconds that a call may take unless it says otherwise; 500 when absent. */
   readonly timeoutMs?: number;
@@ -21,7 +21,6 @@ export interface RedisStoreOptions {
   readonly random?: () => number;
 }
 
-const PREFIX = "torii:";
 const TIMEOUT_MS = 500;
 
 /**
@@ -82,9 +81,9 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 }
 
-function prefixOf({ prefix }: RedisStoreOptions): string {
-  if (prefix !== undefined && /[{}]/.test(prefix)) throw new TypeError(`a store's prefix has no braces: ${prefix}`);
-  return prefix ?? PREFIX;
+function prefixOf({ config, prefix = config.prefix ?? DEFAULT_PREFIX }: RedisStoreOptions): string {
+  if (/[{}]/.test(prefix)) throw new TypeError(`a store's prefix has no braces: ${prefix}`);
+  return prefix;
 }
 
 function exchangeArgs({ expected, value }: Exchange, options: SetOptions | undefined): string[] {

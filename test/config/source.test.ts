@@ -45,6 +45,7 @@ describe("without torii.yaml", () => {
       },
       overload: { memoryBytes: null, lagMs: null },
       redis: null,
+      stateFolder: expect.stringMatching(/\/\.torii$/),
       workers: 1,
       admin: null,
       status: { address: "0.0.0.0", port: 9902 },

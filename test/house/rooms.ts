@@ -39,7 +39,7 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
   auth: { values: [...BASE, "store", "telemetry"] },
   plugin: { values: [...BASE, "regex", "limit", "auth", "store"], types: ["wire"] },
   route: { values: [...BASE, "regex"], types: ["plugin", "wire"], files: [/^wire\/fetch-[a-z-]+\.ts$/] },
-  service: { values: [...BASE, "wire", "telemetry"], types: ["registry"] },
+  service: { values: [...BASE, "wire", "telemetry"], types: ["registry", "store"] },
   traffic: { values: BASE, types: ["wire", "route", "service"] },
   config: { values: [...BASE, "regex", "plugin", "route", "service", "traffic"], types: PARTS },
   torii: { values: [...BASE, "plugin", "config"] },

@@ -20,7 +20,7 @@ export interface LeafSpec {
   readonly otherNames?: readonly string[];
   readonly commonName?: string;
   readonly keyType?: KeyType;
-  readonly usage?: "server" | "client";
+  readonly usage?: "server" | "client" | "both";
   /** Days until it expires; negative: it expired so long ago. 30 unless given. */
   readonly days?: number;
 }
@@ -129,6 +129,8 @@ function caRequest(commonName: string): Request {
   return { commonName, keyType: "ecdsa", days: 60, extensions: [...CA_EXTENSIONS, ...KEY_IDS] };
 }
 
+const USAGES = { server: "serverAuth", client: "clientAuth", both: "serverAuth,clientAuth" } as const;
+
 function leafRequest({ names = [], otherNames = [], commonName, ...spec }: LeafSpec): Request {
   const alternative = [...names.map((name) => `DNS:${name}`), ...otherNames];
   return {
@@ -138,7 +140,7 @@ function leafRequest({ names = [], otherNames = [], commonName, ...spec }: LeafS
     extensions: [
       "basicConstraints=critical,CA:FALSE",
       "keyUsage=critical,digitalSignature",
-      `extendedKeyUsage=${spec.usage === "client" ? "clientAuth" : "serverAuth"}`,
+      `extendedKeyUsage=${USAGES[spec.usage ?? "server"]}`,
       ...KEY_IDS,
       ...(alternative.length === 0 ? [] : [`subjectAltName=${alternative.join(",")}`]),
     ],

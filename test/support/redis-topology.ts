@@ -1,9 +1,31 @@
 import { eventually } from "./load.ts";
-import { freePort, type RedisProcess, startRedis } from "./redis.ts";
+import { freePort, type RedisProcess, type RedisSetup, startRedis } from "./redis.ts";
 
-function sentinelFile(masterPort: number): string {
+/** How servers of a topology are reached: all over TLS, or as a user of their own. */
+export type RedisManner = Pick<RedisSetup, "tls" | "user">;
+
+/** Its own users, whose first line replaces the one that may do all. */
+function userLines({ user }: RedisManner): readonly string[] {
+  if (user === undefined) return [];
+  return ["user default off", `user ${user.username} on >${user.password} ~* &* +@all`];
+}
+
+/** As a command line has it. */
+function userArguments({ user }: RedisManner): readonly string[] {
+  if (user === undefined) return [];
+  const rights = ["on", `>${user.password}`, "~*", "&*", "+@all"];
+  const master = ["--masteruser", user.username, "--masterauth", user.password];
+  return ["--user", user.username, ...rights, "--user", "default", "off", ...master];
+}
+
+function sentinelFile(masterPort: number, master: RedisManner, own: RedisManner): string {
+  const { user } = master;
   return [
+    ...userLines(own),
     `sentinel monitor shop 127.0.0.1 ${masterPort} 1`,
+    ...(user === undefined
+      ? []
+      : [`sentinel auth-user shop ${user.username}`, `sentinel auth-pass shop ${user.password}`]),
     "sentinel down-after-milliseconds shop 500",
     "sentinel failover-timeout shop 2000",
     "",
@@ -11,8 +33,9 @@ function sentinelFile(masterPort: number): string {
 }
 
 /** A copy of that Redis, which has caught up. */
-export async function startReplica(master: RedisProcess): Promise<RedisProcess> {
-  const replica = await startRedis({ args: ["--replicaof", "127.0.0.1", String(master.port)] });
+export async function startReplica(master: RedisProcess, manner: RedisManner = {}): Promise<RedisProcess> {
+  const args = ["--replicaof", "127.0.0.1", String(master.port), ...userArguments(manner)];
+  const replica = await startRedis({ ...manner, args });
   await eventually(
     async () => (await replica.cli("info", "replication")).includes("master_link_status:up"),
     "a replica",
@@ -20,24 +43,35 @@ export async function startReplica(master: RedisProcess): Promise<RedisProcess> 
   return replica;
 }
 
-/** A sentinel that alone decides about the master, under the name `shop`. */
-export function startSentinel(master: RedisProcess): Promise<RedisProcess> {
-  return startRedis({ file: sentinelFile(master.port), args: ["--sentinel"] });
+/** A Redis, in that manner. */
+export function startServer(manner: RedisManner): Promise<RedisProcess> {
+  return startRedis({ ...manner, args: userArguments(manner) });
+}
+
+/** A sentinel that alone decides about the master, under the name `shop`. Both may be reached in manners of their own. */
+export function startSentinel(
+  master: RedisProcess,
+  manners: { readonly master?: RedisManner; readonly own?: RedisManner } = {},
+): Promise<RedisProcess> {
+  const { master: theirs = {}, own = {} } = manners;
+  return startRedis({ ...own, file: sentinelFile(master.port, theirs, own), args: ["--sentinel"] });
 }
 
 const HALF = 8192;
 const LAST = 16_383;
 
-async function startNode(): Promise<RedisProcess> {
+async function startNode(manner: RedisManner): Promise<RedisProcess> {
   // Its bus listens 10,000 above, where no port would be left for the highest ones.
   let port = freePort();
   while (port > 55_000) port = freePort();
-  return await startRedis({ port, args: ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"] });
+  const cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
+  const bus = manner.tls === undefined ? [] : ["--tls-cluster", "yes"];
+  return await startRedis({ ...manner, port, args: [...cluster, ...bus, ...userArguments(manner)] });
 }
 
 /** Two servers with half of the slots each. A Cluster takes two seconds to believe in itself. */
-export async function startCluster(): Promise<readonly [RedisProcess, RedisProcess]> {
-  const nodes = await Promise.all([startNode(), startNode()]);
+export async function startCluster(manner: RedisManner = {}): Promise<readonly [RedisProcess, RedisProcess]> {
+  const nodes = await Promise.all([startNode(manner), startNode(manner)]);
   const [first, second] = nodes;
   await first.cli("cluster", "addslotsrange", "0", String(HALF - 1));
   await second.cli("cluster", "addslotsrange", String(HALF), String(LAST));

@@ -6,7 +6,7 @@ import { join } from "node:path";
 export interface RedisProcess extends AsyncDisposable {
   readonly port: number;
   readonly pid: number;
-  /** `redis://127.0.0.1:port` */
+  /** `redis://127.0.0.1:port`, or `rediss://` where it speaks TLS. */
   readonly url: string;
   /** What `redis-cli` answers, without the last line end. Rejects with it when the command fails. */
   cli(...words: readonly string[]): Promise<string>;
@@ -23,6 +23,38 @@ export interface RedisSetup {
   readonly args?: readonly string[];
   /** A configuration file's text, which `--sentinel` needs. */
   readonly file?: string;
+  /** It speaks TLS only, with this certificate, and wants one of the same authority from whoever connects. */
+  readonly tls?: RedisCertificate;
+  /** What `redis-cli` and replicas say of themselves. */
+  readonly user?: RedisUser;
+}
+
+export interface RedisCertificate {
+  readonly certPath: string;
+  readonly keyPath: string;
+  /** The authority's. */
+  readonly caPath: string;
+}
+
+export interface RedisUser {
+  readonly username: string;
+  readonly password: string;
+}
+
+function tlsArguments({ certPath, keyPath, caPath }: RedisCertificate): readonly string[] {
+  const files = ["--tls-cert-file", certPath, "--tls-key-file", keyPath, "--tls-ca-cert-file", caPath];
+  return [...files, "--tls-auth-clients", "yes", "--tls-replication", "yes"];
+}
+
+function portArguments(port: number, { tls }: RedisSetup): readonly string[] {
+  if (tls === undefined) return ["--port", String(port)];
+  return ["--port", "0", "--tls-port", String(port), ...tlsArguments(tls)];
+}
+
+function cliArguments({ tls, user }: RedisSetup): readonly string[] {
+  const secure =
+    tls === undefined ? [] : ["--tls", "--cacert", tls.caPath, "--cert", tls.certPath, "--key", tls.keyPath];
+  return [...secure, ...(user === undefined ? [] : ["--user", user.username, "--pass", user.password])];
 }
 
 const STARTED = /Ready to accept connections|\+monitor master/;
@@ -37,7 +69,7 @@ export function freePort(): number {
 
 function spawn(folder: string, port: number, setup: RedisSetup): Bun.Subprocess<"ignore", "pipe", "pipe"> {
   const file = setup.file === undefined ? [] : [join(folder, "redis.conf")];
-  const common = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder];
+  const common = [...portArguments(port, setup), "--bind", "127.0.0.1", "--dir", folder];
   const storage =
     setup.file === undefined ? ["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"] : [];
   const command = ["redis-server", ...file, ...common, ...storage, ...(setup.args ?? [])];
@@ -59,8 +91,12 @@ async function started(child: Bun.Subprocess<"ignore", "pipe", "pipe">): Promise
   })();
 }
 
-async function runCli(port: number, words: readonly string[]): Promise<string> {
-  const child = Bun.spawn(["redis-cli", "-e", "-p", String(port), ...words], { stdout: "pipe", stderr: "pipe" });
+async function runCli(port: number, words: readonly string[], setup: RedisSetup): Promise<string> {
+  const own = [...cliArguments(setup), "--no-auth-warning"];
+  const child = Bun.spawn(["redis-cli", "-e", "-p", String(port), ...own, ...words], {
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   const [text, errors] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
   if ((await child.exited) !== 0) throw new Error(`redis-cli ${words.join(" ")}: ${text}${errors}`);
   return text.replace(/\n$/, "");
@@ -84,8 +120,8 @@ export async function startRedis(setup: RedisSetup = {}): Promise<RedisProcess> 
     get pid() {
       return child.pid;
     },
-    url: `redis://127.0.0.1:${port}`,
-    cli: (...words) => runCli(port, words),
+    url: `${setup.tls === undefined ? "redis" : "rediss"}://127.0.0.1:${port}`,
+    cli: (...words) => runCli(port, words, setup),
     kill,
     restart: async () => {
       await kill();

@@ -9,7 +9,7 @@ import { pathPolicy } from "../route/path-policy.ts";
 import type { RouteRule } from "../route/rule.ts";
 import { parseValue } from "../route/value-test.ts";
 import type { ForwardPolicy } from "../service/options.ts";
-import type { Service } from "../service/service.ts";
+import type { Destination, Service } from "../service/service.ts";
 import type { Services } from "../service/services.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createSplit } from "../traffic/split.ts";
@@ -18,7 +18,7 @@ import type { Catalog } from "./catalog.ts";
 import { CompiledPassthrough, passthroughIndex } from "./passthrough.ts";
 import { type CompiledBackend, CompiledRoute, type Snapshot } from "./snapshot.ts";
 import { SnapshotUse } from "./snapshot-use.ts";
-import type { Config, FieldConfig, MatchConfig, PluginUse, RouteConfig } from "./types.ts";
+import type { BackendConfig, Config, FieldConfig, MatchConfig, PluginUse, RouteConfig } from "./types.ts";
 
 export interface CompileDeps {
   readonly catalog: Catalog;
@@ -38,10 +38,13 @@ export async function compile(config: Config, version: string, deps: CompileDeps
   const options = new Map(config.services.map((service) => [service.name, service.options]));
   const services = new Map<string, Service>();
   for (const [name, serviceOptions] of options) services.set(name, deps.services.obtain(name, serviceOptions));
+  const subsets: { close(): void }[] = [];
   const use = new SnapshotUse(() => {
+    for (const subset of subsets) subset.close();
     for (const service of services.values()) deps.services.release(service);
   });
-  const context: RouteContext = { policies: sharedPolicies(), chains, services, use, deps };
+  const leadTo = (backend: BackendConfig) => destinationOf(backend, services, subsets);
+  const context: RouteContext = { policies: sharedPolicies(), chains, leadTo, use, deps };
   const rules = config.routes.flatMap((route, order) =>
     route.isPassthrough ? [] : [ruleOf(route, order, compileRoute(route, context))],
   );
@@ -133,19 +136,33 @@ function sharedPolicies(): (route: RouteConfig) => ForwardPolicy {
 interface RouteContext {
   readonly policies: (route: RouteConfig) => ForwardPolicy;
   readonly chains: ReadonlyMap<RouteConfig, Linked>;
-  readonly services: ReadonlyMap<string, Service>;
+  /** Null: nobody defines the service. */
+  readonly leadTo: (backend: BackendConfig) => Destination | null;
   readonly use: SnapshotUse;
   readonly deps: CompileDeps;
 }
 
-function compileRoute(route: RouteConfig, { policies, chains, services, use, deps }: RouteContext): CompiledRoute {
+/** What a backend leads to; a subset is held in `subsets` until all are closed. */
+function destinationOf(
+  { service: name, isValid, subset: selector }: BackendConfig,
+  services: ReadonlyMap<string, Service>,
+  subsets: { close(): void }[],
+): Destination | null {
+  const service = isValid ? (services.get(name) ?? null) : null;
+  if (service === null || selector === null) return service;
+  const subset = service.subset(selector);
+  subsets.push(subset);
+  return subset;
+}
+
+function compileRoute(route: RouteConfig, { policies, chains, leadTo, use, deps }: RouteContext): CompiledRoute {
   const chainOf = (uses: readonly PluginUse[]) => {
     const handlers = uses.flatMap((one) => chains.get(route)?.get(one) ?? []);
     return handlers.length === 0 ? null : linkChain(handlers);
   };
   const own = chainOf(route.plugins);
   const backends: readonly CompiledBackend[] = route.backends.map((backend) => ({
-    service: backend.isValid ? (services.get(backend.service) ?? null) : null,
+    service: leadTo(backend),
     chain: backend.plugins.length === 0 ? own : chainOf([...route.plugins, ...backend.plugins]),
     slot: deps.metrics.serviceSlot(backend.service, route.name),
   }));
@@ -162,10 +179,10 @@ function compileRoute(route: RouteConfig, { policies, chains, services, use, dep
   });
 }
 
-function compilePassthrough(route: RouteConfig, { services, use, deps }: RouteContext): CompiledPassthrough {
+function compilePassthrough(route: RouteConfig, { leadTo, use, deps }: RouteContext): CompiledPassthrough {
   return new CompiledPassthrough({
     name: route.name,
-    services: route.backends.map(({ service, isValid }) => (isValid ? (services.get(service) ?? null) : null)),
+    services: route.backends.map(leadTo),
     split: createSplit(route.backends, deps.random),
     use,
   });

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { adminSchema } from "./admin-schema.ts";
+import { ownZone } from "./endpoint-facts.ts";
 import { listenerSchema } from "./listener-schema.ts";
 import { redisSchema } from "./redis-schema.ts";
 import { pluginUse } from "./route-schema.ts";
@@ -61,6 +62,7 @@ export const gatewaySchema = z
       .min(1)
       .prefault([{ name: "http", port: 8080 }]),
     redis: redisSchema.optional(),
+    zone: ownZone.optional(),
     state: stateSchema,
     routes: filePath.default("routes/"),
     plugins: filePath.optional(),

@@ -51,6 +51,7 @@ function backendConfig(ref: HttpRouteRule["backendRefs"][number], spot: Spot, bu
     service: ref.name,
     isValid: isService && (building.services === null || building.services.has(ref.name)),
     weight: ref.weight,
+    subset: null,
     plugins: usesOf(ref.filters, below(spot, "filters"), building),
     source: placeOf(spot),
   };

@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import type { Service } from "../service/service.ts";
+import type { Destination } from "../service/service.ts";
 import type { Split } from "../traffic/split.ts";
 import type { Passage, PassageObserver } from "../wire/l4/passage.ts";
 import { passesBytes } from "./byte-route.ts";
@@ -9,7 +9,7 @@ import type { ListenerConfig, RouteConfig } from "./types.ts";
 export interface PassthroughParts {
   readonly name: string;
   /** In the order of the split; null when nobody defines the service. */
-  readonly services: readonly (Service | null)[];
+  readonly services: readonly (Destination | null)[];
   readonly split: Split;
   readonly use: SnapshotUse;
 }

@@ -2,6 +2,7 @@ import type { ValueSpec } from "../route/value-test.ts";
 import { addFault, type Building } from "./building.ts";
 import { checkPassthrough, isPassthrough } from "./byte-route.ts";
 import { below, placeOf, type Spot } from "./check.ts";
+import { subsetSelector } from "./endpoint-facts.ts";
 import { suggestion } from "./near.ts";
 import { checkUses, hasAnswer, pluginUses, withDefaults } from "./plugin-uses.ts";
 import type { ReadableRoute } from "./readable-route.ts";
@@ -48,6 +49,7 @@ function backendConfig(written: RouteDocument["backends"][number], spot: Spot, b
     service: written.service,
     isValid: true,
     weight: written.weight,
+    subset: subsetSelector(written.subset),
     plugins: pluginUses(written.plugins, below(spot, "plugins"), building),
     source: placeOf(spot),
   };

@@ -2,6 +2,7 @@ import * as z from "zod";
 import type { PluginMiddleware } from "../plugin.ts";
 import { parsePath } from "../route/path-match.ts";
 import type { PathOption } from "../route/path-policy.ts";
+import { subset } from "./endpoint-facts.ts";
 import { retry } from "./retry.ts";
 import {
   accepted,
@@ -69,6 +70,7 @@ export const pluginUse = z.strictObject({
 const backend = z.strictObject({
   service: nameText("a service", "catalog"),
   weight: weight.default(1),
+  subset: subset.optional(),
   plugins: z.array(pluginUse).default([]),
 });
 

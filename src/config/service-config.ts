@@ -4,6 +4,7 @@ import { addFault, type Building } from "./building.ts";
 import { below, placeOf, type Spot } from "./check.ts";
 import { breakerOptions } from "./circuit-breaker.ts";
 import { dnsSource, namedTls } from "./dns-config.ts";
+import { endpointFacts } from "./endpoint-facts.ts";
 import { healthChecking } from "./health-check.ts";
 import { balancing } from "./load-balancing.ts";
 import { outlierOptions } from "./outlier-detection.ts";
@@ -23,14 +24,14 @@ function endpointsOf(
   building: Pick<Building, "issues">,
 ): readonly EndpointSpec[] {
   const seen = new Map<string, number>();
-  return (written.endpoints ?? []).map(({ url, weight, id = hostOf(url) }, index) => {
+  return (written.endpoints ?? []).map(({ url, weight, id = hostOf(url), ...facts }, index) => {
     const first = seen.get(id);
     if (first === undefined) seen.set(id, index);
     else {
       const message = `${quote(id)} is endpoint ${first} already; remove one of them, or give each an id of its own`;
       addFault(building, below(spot, "endpoints", index), message);
     }
-    return { id, url, weight };
+    return { id, url, weight, ...endpointFacts(facts) };
   });
 }
 
@@ -76,7 +77,7 @@ function discoveryOf(
 export function serviceConfig(
   written: ServiceDocument,
   spot: Spot,
-  reading: Pick<TlsReading, "pem" | "vetting" | "stored" | "knowsRedis">,
+  reading: Pick<TlsReading, "pem" | "vetting" | "zone" | "stored" | "knowsRedis">,
 ): ServiceConfig {
   const building = reading.vetting;
   checkDiscovery(written, spot, building);
@@ -88,7 +89,7 @@ export function serviceConfig(
     options: {
       ...discovery,
       endpoints: endpointsOf(written, spot, building),
-      ...balancing(written.loadBalancing, below(spot, "loadBalancing"), building),
+      ...balancing(written.loadBalancing, below(spot, "loadBalancing"), reading),
       health: healthChecking(
         written.healthCheck,
         { spot: below(spot, "healthCheck"), protocol: written.protocol },

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { circuitBreaker } from "./circuit-breaker.ts";
 import { dnsSchema } from "./dns-schema.ts";
+import { tagText, versionText, zoneName } from "./endpoint-facts.ts";
 import { healthCheck } from "./health-check.ts";
 import { loadBalancing } from "./load-balancing.ts";
 import { outlierDetection } from "./outlier-detection.ts";
@@ -46,6 +47,9 @@ const endpoint = z.strictObject({
   url: endpointUrl,
   weight: weight.default(1),
   id: nameText("an endpoint", "catalog-1").optional(),
+  zone: zoneName.optional(),
+  version: versionText.optional(),
+  tags: z.array(tagText).optional(),
 });
 
 const timeouts = z.strictObject({

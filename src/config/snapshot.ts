@@ -5,7 +5,7 @@ import type { RouteRule } from "../route/rule.ts";
 import { STRAIGHT } from "../route/serve.ts";
 import { armDeadline, readDeadline } from "../service/deadline.ts";
 import type { ForwardPolicy } from "../service/options.ts";
-import type { Service } from "../service/service.ts";
+import type { Destination } from "../service/service.ts";
 import type { Slot } from "../telemetry/histogram.ts";
 import type { Split } from "../traffic/split.ts";
 import type { Receiver } from "../wire/attempt.ts";
@@ -29,7 +29,7 @@ export interface Snapshot {
 
 export interface CompiledBackend {
   /** Null when nobody defines the service: its share is answered with 500. */
-  readonly service: Service | null;
+  readonly service: Destination | null;
   /** The route's plugins, then the backend's own; null for none. */
   readonly chain: Chain | null;
   readonly slot: Slot;

@@ -203,7 +203,8 @@ function readingOf(gateway: Gateway, loading: Loading, options: LoadOptions): Tl
     keepSecret: interpolator.keepSecret,
   };
   const redis = redisConfig(gateway.document.redis, below(gateway.spot, "redis"), { pem, vetting });
-  return { pem, knowsRedis: gateway.knows("redis"), stored: { redis, read, found: new Map() }, vetting, pace };
+  const zone = gateway.document.zone || null;
+  return { pem, knowsRedis: gateway.knows("redis"), stored: { redis, read, found: new Map() }, zone, vetting, pace };
 }
 
 /**

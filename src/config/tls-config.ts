@@ -20,6 +20,8 @@ export interface TlsReading {
   readonly stored: StoredCertificates;
   /** False: what `redis` says has faults of its own, or was not read. */
   readonly knowsRedis: boolean;
+  /** Where the gateway stands; null: nobody says. */
+  readonly zone: string | null;
   readonly vetting: Vetting;
   readonly pace: Pace;
 }

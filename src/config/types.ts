@@ -2,7 +2,7 @@ import type { PluginMiddleware } from "../plugin.ts";
 import type { PathSpec } from "../route/path-match.ts";
 import type { PathOptions } from "../route/path-policy.ts";
 import type { ValueSpec } from "../route/value-test.ts";
-import type { RetryPolicy, ServiceOptions } from "../service/options.ts";
+import type { RetryPolicy, ServiceOptions, SubsetSelector } from "../service/options.ts";
 import type { RedisTarget } from "../store/redis-target.ts";
 
 /** Where a part of the configuration was written; with a message it is a ConfigIssue. */
@@ -175,6 +175,8 @@ export interface BackendConfig {
   readonly isValid: boolean;
   /** 0 takes no traffic. */
   readonly weight: number;
+  /** Null: all endpoints of the service. */
+  readonly subset: SubsetSelector | null;
   /** Run after the route's, for this backend only. */
   readonly plugins: readonly PluginUse[];
   readonly source: Place;

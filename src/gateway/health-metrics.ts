@@ -36,13 +36,14 @@ export function createHealthMetrics({ metrics, log, services }: HealthMetricsDep
       if (isHealthy) log.info({ service, endpoint }, "endpoint healthy");
       else log.warn({ service, endpoint, reason }, "endpoint unhealthy");
     },
-    panicked(service, isPanic) {
+    panicked(service, isPanic, subset) {
+      const facts = subset === "" ? { service } : { service, subset };
       if (!isPanic) {
-        log.info({ service }, "enough endpoints are available again");
+        log.info(facts, "enough endpoints are available again");
         return;
       }
       panics.of(service).add();
-      log.warn({ service }, "too few endpoints are available: all are used");
+      log.warn(facts, "too few endpoints are available: all are used");
     },
   };
 }

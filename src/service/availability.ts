@@ -1,5 +1,5 @@
-/** Why an endpoint gets no new requests: its health checks fail, or outlier detection took it out. */
-export type Absence = "unhealthy" | "ejected";
+/** Why an endpoint gets no new requests: its health checks fail, outlier detection took it out, or its load is too high. */
+export type Absence = "unhealthy" | "ejected" | "overloaded";
 
 /** An endpoint, known by its pool, which outlives updates of the registry. */
 export interface Member {

@@ -1,4 +1,5 @@
 import type { Balancer, Candidate } from "./balancer.ts";
+import { isAlike } from "./balancer-alike.ts";
 import type { DrawerDeps } from "./balancer-draw.ts";
 import { randomChoice } from "./balancer-random.ts";
 import { Ring } from "./balancer-ring.ts";
@@ -41,18 +42,13 @@ export function consistentHash<Item extends Candidate>(deps: DrawerDeps<Item>): 
     update(endpoints) {
       keyless.update(endpoints);
       const next = endpoints.filter(({ weight }) => weight > 0);
-      // Sets are told anew without a change too, and a ring is dear to lay out.
+      // A ring is dear to lay out.
       if (!isAlike(next, current)) ring = new Ring(next);
       current = next;
       bounds = createBounds(current);
     },
     observe: null,
   };
-}
-
-function isAlike(next: readonly Candidate[], present: readonly Candidate[]): boolean {
-  const isSame = ({ id, weight }: Candidate, at: number) => id === present[at]?.id && weight === present[at]?.weight;
-  return next.length === present.length && next.every(isSame);
 }
 
 function loadOf({ pool, weight }: Candidate): number {

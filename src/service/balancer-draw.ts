@@ -1,4 +1,5 @@
 import type { Candidate } from "./balancer.ts";
+import { isAlike } from "./balancer-alike.ts";
 import type { Ramp } from "./balancer-ramp.ts";
 
 /** Draws endpoints by their weights, in the same time for 2 and for 1,000. */
@@ -34,8 +35,10 @@ export function createDrawer<Item extends Candidate>({ random, ramp }: DrawerDep
   return {
     draw: ramp === null ? drawn : () => drawnNow(ramp),
     update(endpoints) {
-      current = endpoints.filter(({ weight }) => weight > 0);
-      weigh();
+      const next = endpoints.filter(({ weight }) => weight > 0);
+      const isSame = isAlike(next, current);
+      current = next;
+      if (!isSame || ramp !== null) weigh();
     },
   };
 }

@@ -19,9 +19,9 @@ export interface BalancerDeps {
 /** A balancer without endpoints: `update` gives it some. */
 export function createBalancer<Item extends Candidate>(policy: BalancerPolicy, deps: BalancerDeps): Balancer<Item> {
   const { random, nowMs, slowStartMs } = deps;
-  if (slowStartMs === 0) return balancerOf(policy, { random, nowMs, ramp: null });
-  const ramp = createRamp<Item>(slowStartMs, nowMs);
+  const ramp = slowStartMs === 0 ? null : createRamp<Item>(slowStartMs, nowMs);
   const balancer = balancerOf(policy, { random, nowMs, ramp });
+  if (ramp === null) return balancer;
   return {
     ...balancer,
     update(endpoints) {

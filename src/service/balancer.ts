@@ -7,6 +7,9 @@ export interface Candidate {
   readonly pool: { readonly inFlight: number };
 }
 
+/** The part of a balancer that requests meet. */
+export type Chooser<Item extends Candidate> = Pick<Balancer<Item>, "pick" | "observe">;
+
 /** Chooses an endpoint for an attempt. */
 export interface Balancer<Item extends Candidate> {
   /**

@@ -1,18 +1,17 @@
 import { GatewayError } from "../errors.ts";
 import type { JoinOptions, Passage } from "../wire/l4/passage.ts";
-import type { Balancer } from "./balancer.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { passageKey } from "./hash-key.ts";
 import type { ServiceOptions } from "./options.ts";
+import { noEndpoint } from "./refusals.ts";
+import type { Subset } from "./subset.ts";
 
 /** Endpoints that are tried for one passage. */
 const ATTEMPT_LIMIT = 3;
 
 export interface ConnectContext {
   readonly options: ServiceOptions;
-  readonly balancer: Balancer<Endpoint>;
-  /** The present set. */
-  readonly endpoints: () => readonly Endpoint[];
+  readonly subset: Pick<Subset, "name" | "balancer" | "used">;
 }
 
 /** The search for an endpoint that takes one passage. Nothing is sent before a connection is there, so others are safe to try. */
@@ -40,10 +39,12 @@ export class Connect {
 
   /** The balancer's choice; another that was not tried where it chooses one again, or one that is full. */
   #pick(): Endpoint | null {
-    const { balancer, options } = this.#context;
-    const picked = balancer.pick(options.hashBy === null ? undefined : passageKey(options.hashBy, this.#passage));
+    const { subset, options } = this.#context;
+    const picked = subset.balancer.pick(
+      options.hashBy === null ? undefined : passageKey(options.hashBy, this.#passage),
+    );
     if (picked !== null && this.#isFree(picked)) return picked;
-    return this.#context.endpoints().find((endpoint) => endpoint.weight > 0 && this.#isFree(endpoint)) ?? null;
+    return subset.used.find((endpoint) => endpoint.weight > 0 && this.#isFree(endpoint)) ?? null;
   }
 
   #isFree(endpoint: Endpoint): boolean {
@@ -51,10 +52,11 @@ export class Connect {
   }
 
   #noEndpoint(): GatewayError {
-    const isFull = this.#context.endpoints().some(({ weight }) => weight > 0);
+    const { name, used } = this.#context.subset;
+    const isFull = used.some(({ weight }) => weight > 0);
     return isFull
       ? new GatewayError("overloaded", "Every endpoint has all the connections that it may have.")
-      : new GatewayError("no_endpoint", "The service has no endpoint.");
+      : noEndpoint(name);
   }
 
   #dial(endpoint: Endpoint): void {

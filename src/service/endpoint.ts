@@ -1,4 +1,4 @@
-import type { EndpointSpec } from "../registry/registry.ts";
+import type { EndpointLoad, EndpointSpec } from "../registry/registry.ts";
 import type { Pool, PoolOptions } from "../wire/endpoint-pool.ts";
 import { H2Pool } from "../wire/h2/upstream-pool.ts";
 import { PassagePool } from "../wire/l4/passage-pool.ts";
@@ -8,11 +8,23 @@ import type { DialTls } from "../wire/tls/dial-tls.ts";
 import type { PendingBound } from "../wire/waiting.ts";
 import type { ServiceOptions } from "./options.ts";
 
-/** One address of a service and its connections, which outlive configurations and registry updates. */
-export interface Endpoint {
+/** What a registry tells of an endpoint beside its address, and may tell anew. */
+export interface EndpointFacts {
+  readonly weight: number;
+  readonly zone: string | null;
+  readonly version: string | null;
+  readonly tags: readonly string[];
+  /** Null: it reports none. */
+  readonly load: EndpointLoad | null;
+}
+
+/**
+ * One address of a service and its connections, which outlive configurations and registry updates. Frozen: what the
+ * registry tells anew makes another object with the same pool, by which everyone knows the endpoint.
+ */
+export interface Endpoint extends EndpointFacts {
   readonly id: string;
   readonly url: string;
-  readonly weight: number;
   /** Host and port, as a request without a Host of its own names it. */
   readonly authority: string;
   readonly pool: Pool;
@@ -57,8 +69,19 @@ export function createEndpoint(spec: EndpointSpec, options: ServiceOptions, deps
   const { maxConnections, protocol } = options;
   const pool = createPool(origin, { connectMs, idleMs, maxConnections }, { ...deps, protocol });
   const passages = new PassagePool({ hostname, port, connectMs, maxConnections, wheel: deps.wheel });
-  const { id, url, weight } = spec;
-  return { id, url, weight, authority: new URL(url).host, pool, passages };
+  const { id, url } = spec;
+  return Object.freeze({ id, url, authority: new URL(url).host, pool, passages, ...factsOf(spec) });
+}
+
+/** The same endpoint, of which the registry may tell something else now. */
+export function toldAnew(endpoint: Endpoint, spec: EndpointSpec): Endpoint {
+  return Object.freeze({ ...endpoint, ...factsOf(spec) });
+}
+
+const NO_TAGS: readonly string[] = Object.freeze([]);
+
+function factsOf({ weight, zone, version, tags, load }: EndpointSpec): EndpointFacts {
+  return { weight, zone: zone ?? null, version: version ?? null, tags: tags ?? NO_TAGS, load: load ?? null };
 }
 
 /** No connection yet to an endpoint that speaks this protocol. */

@@ -24,6 +24,8 @@ function exchangeText(source: HashBy["source"], name: string): (exchange: Exchan
       return ({ headers }) => cookieValue(headers.values("cookie"), name);
     case "query":
       return ({ target }) => queryValue(target, name);
+    case "jwt":
+      return claimReader(name);
   }
 }
 
@@ -49,6 +51,26 @@ function unquoted(value: string): string {
 function queryValue(target: string, name: string): string | null {
   const start = target.indexOf("?");
   return start < 0 ? null : new URLSearchParams(target.slice(start + 1)).get(name);
+}
+
+/** Reads a claim by its name or, where there is none of that name, by its path through the claims that are maps. */
+function claimReader(name: string): (exchange: Exchange) => string | null {
+  const path = name.split(".");
+  return ({ claims }) => {
+    if (claims === null) return null;
+    return textOf(Object.hasOwn(claims, name) ? claims[name] : path.reduce(memberOf, claims));
+  };
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  return Object.getOwnPropertyDescriptor(value, name)?.value;
+}
+
+/** Of what is neither a text nor a number nor a boolean no key is made. */
+function textOf(value: unknown): string | null {
+  if (typeof value === "string") return value;
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : null;
 }
 
 /** An empty value tells nobody from anybody. */

@@ -9,8 +9,8 @@ export interface HealthObserver {
   checked(service: string, result: Verdict["result"]): void;
   /** Once for each change; `reason` says why, "" when it is healthy. */
   changed(change: HealthChange): void;
-  /** All endpoints of the service are used, as too few are available; or no longer. */
-  panicked(service: string, isPanic: boolean): void;
+  /** All endpoints of the service, or of a subset that has a name, are used, as too few are available; or no longer. */
+  panicked(service: string, isPanic: boolean, subset: string): void;
 }
 
 export interface HealthChange {

@@ -7,9 +7,21 @@ export type BalancerPolicy = "least_request" | "round_robin" | "random" | "peak_
 
 /** What `consistent_hash` makes a request's key from. */
 export interface HashBy {
-  readonly source: "ip" | "host" | "header" | "cookie" | "query";
-  /** Of the header (lower case), the cookie or the parameter; "" for the others. */
+  readonly source: "ip" | "host" | "header" | "cookie" | "query" | "jwt";
+  /** Of the header (lower case), the cookie, the parameter or the claim; "" for the others. */
   readonly name: string;
+}
+
+/** Which endpoints of a service a backend uses: those that have this version, unless it is null, and all these tags. */
+export interface SubsetSelector {
+  readonly version: string | null;
+  readonly tags: readonly string[];
+}
+
+/** An endpoint that reports so much of its own load, 0 to 1, or more gets no new requests; null: that is not looked at. */
+export interface MaxLoad {
+  readonly cpu: number | null;
+  readonly memory: number | null;
 }
 
 export interface ServiceTimeouts {
@@ -88,6 +100,10 @@ export interface ServiceOptions {
   readonly slowStartMs: number;
   /** With fewer available endpoints than this share of all, 0 to 100, all are used; 0: never. */
   readonly panicPercent: number;
+  /** The gateway's own, whose endpoints are preferred; null: zones count for nothing. */
+  readonly zone: string | null;
+  /** Null: what endpoints report of their load counts for nothing. */
+  readonly maxLoad: MaxLoad | null;
   /** Null: endpoints are not asked whether they can serve. */
   readonly health: HealthCheckOptions | null;
   /** Connections per endpoint; 0 for no bound. */

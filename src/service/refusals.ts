@@ -36,7 +36,8 @@ function reasonOf({ message, cause }: GatewayError): string {
   return `${message} ${code}${cause.message}`;
 }
 
-/** The refusal of a request that no endpoint is there for. */
-export function noEndpoint(): GatewayError {
-  return new GatewayError("no_endpoint", "The service has no endpoint.", { retryAfter: 1 });
+/** The refusal of a request that no endpoint is there for; `subset` in words, "" for the whole service. */
+export function noEndpoint(subset = ""): GatewayError {
+  const message = subset === "" ? "The service has no endpoint." : `The service has no endpoint of ${subset}.`;
+  return new GatewayError("no_endpoint", message, { retryAfter: 1 });
 }

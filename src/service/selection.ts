@@ -1,22 +1,29 @@
-import { type Availability, createAvailability, usable } from "./availability.ts";
+import { now } from "../wire/event.ts";
+import { type Availability, createAvailability } from "./availability.ts";
 import type { Endpoint, EndpointDeps } from "./endpoint.ts";
-import type { HealthState } from "./health-check.ts";
 import { createHealthChecks, type HealthChecks, type HealthObserver } from "./health-checks.ts";
 import { createProbe } from "./health-probe.ts";
-import type { ServiceOptions } from "./options.ts";
+import { createLoadReports, type LoadChange } from "./load-reports.ts";
+import type { ServiceOptions, SubsetSelector } from "./options.ts";
+import { createSubset, type Subset } from "./subset.ts";
 
-/** Which endpoints of a service get requests now. */
+/** Which endpoints of a service, and of its subsets, get requests now. */
 export interface Selection {
   /** Where reasons against an endpoint are told. */
   readonly availability: Availability;
-  /** Those that get requests. */
+  /** All endpoints of the service. */
+  readonly whole: Subset;
+  /** Those of all that get requests. */
   readonly used: readonly Endpoint[];
-  /** True while too few are available, so that all are used. */
+  /** True while too few of all are available, so that all are used. */
   readonly isPanic: boolean;
   /** Which pass their health checks; null where none are made. */
   readonly isHealthy: ((endpoint: Endpoint) => boolean) | null;
-  /** What the checks of an endpoint found; null where none are made. */
-  readonly healthOf: ((endpoint: Endpoint) => HealthState | null) | null;
+  /** What checks know of an endpoint, null before its first; null where none are made. */
+  readonly healthOf: HealthChecks["stateOf"] | null;
+  /** A part of the endpoints, kept up to date until it is dropped. */
+  open(selector: SubsetSelector): Subset;
+  drop(subset: Subset): void;
   /** Takes the registry's set. */
   update(endpoints: readonly Endpoint[]): void;
   /** Ends the health checks. */
@@ -31,37 +38,51 @@ export interface SelectionDeps {
   readonly random: () => number;
   /** Null: nobody hears. */
   readonly observer: HealthObserver | null;
-  /** Called with the new set whenever it changed. */
-  readonly onUsed: (endpoints: readonly Endpoint[]) => void;
+  /** Told of endpoints that report too much load, or no longer. */
+  readonly onLoad: (change: LoadChange) => void;
 }
 
 /** No endpoints yet: `update` gives it some. */
 export function createSelection(deps: SelectionDeps): Selection {
-  const { service, options, observer } = deps;
+  const { service, options, random, observer, onLoad: onChange } = deps;
+  const { slowStartMs } = options;
   let all: readonly Endpoint[] = [];
-  let used = all;
-  let isPanic = false;
-  const select = () => {
-    const was = isPanic;
-    ({ endpoints: used, isPanic } = usable(all, availability, options.panicPercent));
-    deps.onUsed(used);
-    if (isPanic !== was) observer?.panicked(service, isPanic);
+  let isUpdating = false;
+  const subsets = new Set<Subset>();
+  const availability = createAvailability(() => {
+    // Of a set whose reports are read it is chosen once, at the end.
+    if (!isUpdating) for (const subset of subsets) subset.refresh();
+  });
+  const open = (selector: SubsetSelector | null): Subset => {
+    const onPanic = (subset: string, isPanic: boolean) => observer?.panicked(service, isPanic, subset);
+    const subset = createSubset({ selector, options, availability, onPanic, random, nowMs: now, slowStartMs });
+    subset.update(all);
+    subsets.add(subset);
+    return subset;
   };
-  const availability = createAvailability(select);
+  const whole = open(null);
   const checks = checksOf(deps, availability);
+  const { maxLoad } = options;
+  const reports = maxLoad === null ? null : createLoadReports(maxLoad, { service, availability, onChange });
   return {
     availability,
+    whole,
     get used() {
-      return used;
+      return whole.used;
     },
     get isPanic() {
-      return isPanic;
+      return whole.isPanic;
     },
     isHealthy: checks === null ? null : (endpoint) => !availability.isOut(endpoint, "unhealthy"),
     healthOf: checks === null ? null : checks.stateOf,
+    open,
+    drop: (subset) => void subsets.delete(subset),
     update(endpoints) {
       all = endpoints;
-      select();
+      isUpdating = true;
+      reports?.update(endpoints);
+      isUpdating = false;
+      for (const subset of subsets) subset.update(endpoints);
       checks?.update(endpoints);
     },
     close: () => checks?.close(),

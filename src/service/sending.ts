@@ -2,28 +2,28 @@ import { GatewayError } from "../errors.ts";
 import type { Receiver } from "../wire/attempt.ts";
 import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
-import type { Balancer } from "./balancer.ts";
-import type { Endpoint } from "./endpoint.ts";
 import { Forward, type ForwardContext } from "./forward.ts";
 import type { Guards } from "./guards.ts";
 import { exchangeKey } from "./hash-key.ts";
 import type { ForwardPolicy } from "./options.ts";
 import { noEndpoint } from "./refusals.ts";
 import { Retry, type RetryDeps } from "./retry.ts";
+import type { Subset } from "./subset.ts";
 
 /** Sends an exchange's request to an endpoint; the receiver hears of the response's head or of a failure. */
 export type Send = (exchange: Exchange, policy: ForwardPolicy, receiver: Receiver) => void;
 
 export interface SendingParts extends Pick<ForwardContext, "options" | "onRefused"> {
   readonly service: string;
-  readonly balancer: Balancer<Endpoint>;
+  readonly subset: Pick<Subset, "name" | "balancer">;
   readonly guards: Guards | null;
   readonly retries: RetryDeps;
 }
 
 /** How a service forwards: past its guards, to the balancer's choice, as often as the route says. */
 export function createSending(parts: SendingParts): Send {
-  const { service, options, balancer, guards, retries, onRefused } = parts;
+  const { service, options, subset, guards, retries, onRefused } = parts;
+  const { balancer } = subset;
   const keyOf = options.hashBy === null ? null : exchangeKey(options.hashBy);
   return (exchange, policy, receiver) => {
     exchange.service = service;
@@ -35,7 +35,7 @@ export function createSending(parts: SendingParts): Send {
     }
     const endpoint = keyOf === null ? balancer.pick() : balancer.pick(keyOf(exchange));
     if (endpoint === null) {
-      receiver.onFailure(exchange, noEndpoint());
+      receiver.onFailure(exchange, noEndpoint(subset.name));
       return;
     }
     exchange.forwardedAt = now();

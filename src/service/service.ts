@@ -4,33 +4,40 @@ import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
 import type { Passage } from "../wire/l4/passage.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
-import { type AnotherDeps, createAnother } from "./another.ts";
-import type { Balancer } from "./balancer.ts";
-import { createBalancer } from "./balancer-policies.ts";
+import { createAnother } from "./another.ts";
 import { Connect } from "./connect.ts";
 import { type Delay, runtimeDelay } from "./delay.ts";
-import { createEndpoint, type Endpoint, type EndpointDeps } from "./endpoint.ts";
+import { createEndpoint, type Endpoint, type EndpointDeps, toldAnew } from "./endpoint.ts";
 import { createGuards, type GuardHooks, type Guards } from "./guards.ts";
 import type { HealthObserver } from "./health-checks.ts";
-import type { ForwardPolicy, ServiceOptions } from "./options.ts";
+import type { LoadChange } from "./load-reports.ts";
+import type { ForwardPolicy, ServiceOptions, SubsetSelector } from "./options.ts";
 import { createRefusals } from "./refusals.ts";
 import type { RetryDeps, RetryResult } from "./retry.ts";
 import { createRetryBudget } from "./retry-budget.ts";
 import { createSelection } from "./selection.ts";
 import { createSending } from "./sending.ts";
+import type { Subset } from "./subset.ts";
+import { createSubsets } from "./subsets.ts";
 import { lazyTls } from "./tls.ts";
 import { newTold, type Told, viewOf } from "./view.ts";
 import type { ServiceView } from "./view-schema.ts";
 
-/** A named group of endpoints. */
-export interface Service {
-  readonly name: string;
-  /** Resolves when the registry told its endpoints for the first time. */
-  readonly ready: Promise<void>;
+/** Where a backend leads: to a service, or to a subset of its endpoints. */
+export interface Destination {
   /** Sends the exchange's request to an endpoint; the receiver hears of the response's head or of a failure. */
   forward(exchange: Exchange, policy: ForwardPolicy, receiver: Receiver): void;
   /** Joins the passage with a connection to an endpoint, as it is even where that speaks TLS, or refuses it. */
   connect(passage: Passage): void;
+}
+
+/** A named group of endpoints. */
+export interface Service extends Destination {
+  readonly name: string;
+  /** Resolves when the registry told its endpoints for the first time. */
+  readonly ready: Promise<void>;
+  /** Leads to a part of the endpoints, with the same connections, health, guards and retries; `close` it once. */
+  subset(selector: SubsetSelector): Destination & { close(): void };
   /** The present set; replaced, never changed. */
   readonly endpoints: readonly Endpoint[];
   /** Which of them pass their health checks; null where none are made. */
@@ -55,6 +62,8 @@ export interface ServiceDeps {
   readonly health?: HealthObserver;
   /** Hears what guards do. */
   readonly guardHooks?: GuardHooks;
+  /** Told of endpoints that report too much load, or no longer. */
+  readonly onLoad?: (change: LoadChange) => void;
   /** Told of every retry's outcome, and of retries that were not allowed. */
   readonly onRetry?: (service: string, result: RetryResult) => void;
   /** For the pauses before retries; the runtime's timers unless given. */
@@ -64,8 +73,6 @@ export interface ServiceDeps {
 /** A service that follows its registry until it is closed. */
 export function createService(name: string, options: ServiceOptions, deps: ServiceDeps): Service {
   const { wheel, random, onWarning, guardHooks: hooks } = deps;
-  const { slowStartMs } = options;
-  const balancer: Balancer<Endpoint> = createBalancer(options.balancer, { random, nowMs: now, slowStartMs });
   const tls = lazyTls(options);
   const selection = createSelection({
     service: name,
@@ -73,22 +80,31 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
     probeDeps: { wheel, tls },
     random,
     observer: deps.health ?? null,
-    onUsed: (used) => balancer.update(used),
+    onLoad: (change) => deps.onLoad?.(change),
   });
   const { availability } = selection;
   const guards = createGuards(options, { service: name, wheel, availability, onWarning, hooks });
   const endpointDeps: EndpointDeps = { wheel, tls, pending: guards?.pending ?? null };
   const onRefused = createRefusals({ service: name, onWarning: deps.onWarning });
   const told = newTold();
-  const retries = retriesOf(name, deps, { balancer, endpoints: () => selection.used, told });
+  const retries = retriesOf(name, deps, told);
+  const destinationOf = (subset: Subset): Destination => ({
+    forward: createSending({ service: name, options, subset, guards, retries: retries(subset), onRefused }),
+    connect(passage) {
+      passage.service = name;
+      new Connect(passage, { options, subset }).next();
+    },
+  });
+  const subsets = createSubsets(selection, destinationOf);
   const stopped = new AbortController();
+  const context: ReconcileContext = { service: name, options, deps, endpointDeps, refused: new Set() };
   let endpoints: readonly Endpoint[] = [];
   const first = Promise.withResolvers<void>();
   const follow = async () => {
     for await (const specs of deps.registry.watch(name, stopped.signal)) {
       told.specs = specs;
       told.changedAt = Date.now();
-      endpoints = reconcile(endpoints, specs, { service: name, options, deps, endpointDeps });
+      endpoints = reconcile(endpoints, specs, context);
       guards?.update(endpoints);
       selection.update(endpoints);
       first.resolve();
@@ -102,11 +118,8 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
   return {
     name,
     ready: first.promise,
-    forward: createSending({ service: name, options, balancer, guards, retries, onRefused }),
-    connect(passage) {
-      passage.service = name;
-      new Connect(passage, { options, balancer, endpoints: () => selection.used }).next();
-    },
+    ...destinationOf(selection.whole),
+    subset: subsets.open,
     get endpoints() {
       return endpoints;
     },
@@ -125,20 +138,20 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
   };
 }
 
+/** The retries of a service, within a subset: what they may cost is one for all. */
 function retriesOf(
   service: string,
   { random, delay = runtimeDelay, onRetry }: ServiceDeps,
-  { told, ...choice }: Pick<AnotherDeps<Endpoint>, "balancer" | "endpoints"> & { readonly told: Told },
-): RetryDeps {
-  return {
-    budget: createRetryBudget(now),
-    random,
-    delay,
-    pick: createAnother({ ...choice, random }),
-    onResult(result) {
-      told.retries.set(result, (told.retries.get(result) ?? 0) + 1);
-      onRetry?.(service, result);
-    },
+  told: Told,
+): (subset: Subset) => RetryDeps {
+  const budget = createRetryBudget(now);
+  const onResult = (result: RetryResult) => {
+    told.retries.set(result, (told.retries.get(result) ?? 0) + 1);
+    onRetry?.(service, result);
+  };
+  return (subset) => {
+    const pick = createAnother({ balancer: subset.balancer, endpoints: () => subset.used, random });
+    return { budget, random, delay, pick, onResult };
   };
 }
 
@@ -147,26 +160,36 @@ interface ReconcileContext {
   readonly options: ServiceOptions;
   readonly deps: ServiceDeps;
   readonly endpointDeps: EndpointDeps;
+  /** Endpoints that cannot be used, as they were told of: sets come often, and each is told once. */
+  readonly refused: Set<string>;
 }
 
-/** The new set: endpoints that stayed keep their connections, those that left close theirs. */
+/**
+ * The new set: endpoints that stayed, known by id and URL, keep their pools and with them all that is known of them;
+ * those that left close theirs.
+ */
 function reconcile(
   old: readonly Endpoint[],
   specs: readonly EndpointSpec[],
-  { service, options, deps, endpointDeps }: ReconcileContext,
+  { service, options, deps, endpointDeps, refused }: ReconcileContext,
 ): readonly Endpoint[] {
   const known = new Map(old.map((endpoint) => [`${endpoint.id} ${endpoint.url}`, endpoint]));
   const kept: Endpoint[] = [];
+  const refusedNow = new Set<string>();
   for (const spec of specs) {
     const key = `${spec.id} ${spec.url}`;
     const same = known.get(key);
     known.delete(key);
-    const endpoint =
-      same === undefined ? createEndpoint(spec, options, endpointDeps) : { ...same, weight: spec.weight };
-    if (endpoint === null)
+    const endpoint = same === undefined ? createEndpoint(spec, options, endpointDeps) : toldAnew(same, spec);
+    if (endpoint !== null) kept.push(endpoint);
+    else {
+      refusedNow.add(key);
+      if (refused.has(key)) continue;
       deps.onWarning("endpoint ignored: its URL leads nowhere for this service", { service, endpoint: spec.id });
-    else kept.push(endpoint);
+    }
   }
+  refused.clear();
+  for (const key of refusedNow) refused.add(key);
   for (const left of known.values()) left.pool.close();
   return Object.freeze(kept);
 }

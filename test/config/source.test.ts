@@ -191,6 +191,7 @@ routes:
             service: "catalog",
             isValid: true,
             weight: 95,
+            subset: null,
             plugins: [],
             source: { file, line: 19, column: 9, field: "routes[0].backends[0]" },
           },
@@ -198,6 +199,7 @@ routes:
             service: "legacy",
             isValid: true,
             weight: 0,
+            subset: null,
             plugins: [
               {
                 name: "respond",

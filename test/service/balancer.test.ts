@@ -95,12 +95,26 @@ describe("round robin", () => {
     expect(found["c"]).toBeGreaterThan(0);
   });
 
-  test("begins at the first again with another set", () => {
-    const items = [item("a"), item("b"), item("c")];
+  test("goes on where it was with another set: changes favour nobody", () => {
+    const items = [item("a"), item("b"), item("c"), item("d")];
     const made = balancer("round_robin", items);
     names(made, 2);
+    made.update(items.map((one) => ({ ...one })));
+    expect(names(made, 3)).toBe("cda");
+    made.update(items.slice(0, 3));
+    expect(names(made, 3)).toBe("bca");
+    made.update(items.slice(0, 1));
+    expect(names(made, 2)).toBe("aa");
+    made.update([]);
     made.update(items);
-    expect(names(made, 3)).toBe("abc");
+    expect(names(made, 8)).toBe("bcdabcda");
+    const found: Record<string, number> = {};
+    for (let i = 0; i < 400; i++) {
+      made.update(i % 2 === 0 ? items : items.slice(0, 3));
+      const name = made.pick()?.name ?? "-";
+      found[name] = (found[name] ?? 0) + 1;
+    }
+    expect(Math.max(...Object.values(found))).toBeLessThan(200);
   });
 
   test("takes no notice of load", () => {

@@ -73,10 +73,10 @@ describe("a service", () => {
     expect(await outcomes(setup.service, 2)).toBe("aa");
     setup.register("b", b.url);
     await eventually(() => setup.service.endpoints.length === 2, "b");
-    expect(await outcomes(setup.service, 4)).toBe("abab");
+    expect(await outcomes(setup.service, 4)).toBe("baba");
     setup.register("b", b.url, 3);
     await eventually(() => setup.service.endpoints[1]?.weight === 3, "b's weight");
-    expect(await outcomes(setup.service, 4)).toBe("babb");
+    expect(await outcomes(setup.service, 4)).toBe("abbb");
     setup.registry.deregister("shop", "a");
     await eventually(() => setup.service.endpoints.length === 1, "a to leave");
     expect(await outcomes(setup.service, 2)).toBe("bb");

@@ -17,6 +17,8 @@ export function serviceOptions(options: Partial<ServiceOptions> = {}): ServiceOp
     hashBy: null,
     slowStartMs: 0,
     panicPercent: 50,
+    zone: null,
+    maxLoad: null,
     health: null,
     maxConnections: 0,
     timeouts: { connectMs: 1000, responseMs: 3000, idleMs: 60_000 },

@@ -20,10 +20,20 @@ export function createGuardMetrics({ metrics, services, onNotice }: GuardMetrics
     help: "Times that an endpoint of a service was taken out because it failed.",
     labels: ["service"],
   });
-  const opens = metrics.counter({
-    name: "torii_circuit_breaker_opens_total",
-    help: "Times that a service's circuit breaker opened.",
+  const returns = metrics.counter({
+    name: "torii_endpoint_returns_total",
+    help: "Times that an endpoint of a service that was taken out was let in again.",
     labels: ["service"],
+  });
+  const changes = metrics.counter({
+    name: "torii_circuit_breaker_changes_total",
+    help: "Times that a service's circuit breaker got into a state.",
+    labels: ["service", "state"],
+  });
+  const refused = metrics.counter({
+    name: "torii_circuit_breaker_refused_total",
+    help: "Requests that a service's circuit breaker kept out, because it is open or the service is full.",
+    labels: ["service", "reason"],
   });
   metrics.collect({
     name: "torii_endpoint_ejected",
@@ -42,7 +52,9 @@ export function createGuardMetrics({ metrics, services, onNotice }: GuardMetrics
   });
   return {
     onEjected: (service) => ejections.of(service).add(),
-    onOpened: (service) => opens.of(service).add(),
+    onReturned: (service) => returns.of(service).add(),
+    onChanged: (service, state) => changes.of(service, state).add(),
+    onRefused: (service, reason) => refused.of(service, reason).add(),
     onNotice,
   };
 }

@@ -109,6 +109,6 @@ function entryOf(passage: Passage): AccessEntry {
     upstreamMs: joinedAt > 0 ? joinedAt - startedAt : null,
     attempts: passage.attempts,
     error: passage.error?.code ?? null,
-    decisions: null,
+    decisions: passage.decisions,
   };
 }

@@ -72,6 +72,11 @@ export class Breaker {
     return new Permit(this, this.#term, this.state === "half_open");
   }
 
+  /** True while an attempt may be made beside another: not while the service is full, or on trial. */
+  get hasRoom(): boolean {
+    return this.state === "closed" && this.inFlight < this.#options.maxRequests;
+  }
+
   /** Made when somebody asks. */
   report(): BreakerReport {
     this.#window.look();
@@ -80,18 +85,19 @@ export class Breaker {
     return { state, openUntil, inFlight, window: this.#counts(), opens: this.#opens, openedFor: this.#openedFor };
   }
 
-  /** Called by permits. */
-  judged(permit: Permit, isFailure: boolean, tookMs: number): void {
-    if (permit.term !== this.#term) return;
+  /** Called by permits. Returns the state that this led to; null: it is what it was. */
+  judged(permit: Permit, isFailure: boolean, tookMs: number): BreakerState | null {
+    if (permit.term !== this.#term) return null;
     const { slowCallRate, slowCallMs } = this.#options;
     const isSlow = slowCallRate !== null && tookMs >= slowCallMs;
     if (permit.isProbe) this.#probed(permit, isFailure || isSlow);
     else this.#counted(isFailure, isSlow);
+    return permit.term === this.#term ? null : this.state;
   }
 
   /** Called by permits, once each. */
   left(permit: Permit): void {
-    this.inFlight--;
+    this.inFlight -= permit.places;
     if (permit.isProbe && !permit.hasPassed && permit.term === this.#term) this.#probing--;
   }
 
@@ -151,6 +157,8 @@ export class Permit {
   readonly term: number;
   readonly isProbe: boolean;
   hasPassed = false;
+  /** How many requests it counts as. */
+  places = 1;
   readonly #breaker: Breaker;
 
   constructor(breaker: Breaker, term: number, isProbe: boolean) {
@@ -159,9 +167,22 @@ export class Permit {
     this.isProbe = isProbe;
   }
 
-  /** Tells the outcome of an attempt. A request has as many as it had attempts, or none when nobody is to blame. */
-  judge(isFailure: boolean, tookMs: number): void {
-    this.#breaker.judged(this, isFailure, tookMs);
+  /**
+   * Tells the outcome of an attempt. A request has as many as it had attempts, or none when nobody is to blame. Returns
+   * the state that the breaker got into by it; null: none.
+   */
+  judge(isFailure: boolean, tookMs: number): BreakerState | null {
+    return this.#breaker.judged(this, isFailure, tookMs);
+  }
+
+  get hasRoom(): boolean {
+    return this.#breaker.hasRoom;
+  }
+
+  /** An attempt beside another counts as one more request, until this one is over. */
+  takeMore(): void {
+    this.places++;
+    this.#breaker.inFlight++;
   }
 
   /** The request is over. To be called once. */

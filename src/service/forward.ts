@@ -56,7 +56,7 @@ export class Forward implements Attempt, Receiver {
   }
 
   onResponse(exchange: Exchange, response: UpstreamResponse): void {
-    this.#context.trial?.answered(this.#context.endpoint, response.head.status, this.#startedAt);
+    this.#context.trial?.answered(this.#context.endpoint, response.head, this.#startedAt);
     if (this.#context.observe !== null) this.#observe(0);
     this.#context.receiver.onResponse(exchange, response);
   }

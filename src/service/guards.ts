@@ -1,6 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
+import type { Passage } from "../wire/l4/passage.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import type { PendingBound } from "../wire/waiting.ts";
 import type { Availability } from "./availability.ts";
@@ -8,14 +9,23 @@ import { Breaker, type BreakerReport, type BreakerState } from "./breaker.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ServiceOptions } from "./options.ts";
 import { createOutlierDetector, type EjectionState, type OutlierDetector } from "./outlier-detector.ts";
+import { PassageTrial } from "./passage-trial.ts";
 import { Trial } from "./trial.ts";
+import type { Decided, VerdictParts } from "./verdicts.ts";
 
 type Facts = Readonly<Record<string, string>>;
+
+/** `open`: it fails; `full`: it has as many requests as it may have. */
+export type Refusal = "open" | "full";
 
 /** Told of what guards do, as it happens. */
 export interface GuardHooks {
   onEjected(service: string): void;
-  onOpened(service: string): void;
+  onReturned(service: string): void;
+  /** The breaker's state is another. */
+  onChanged(service: string, state: BreakerState): void;
+  /** The breaker kept a request out. */
+  onRefused(service: string, reason: Refusal): void;
   /** A change for the better, for the log. */
   onNotice(message: string, facts: Facts): void;
 }
@@ -30,8 +40,10 @@ export interface GuardDeps {
 
 /** What keeps requests from a service that fails, and from those of its endpoints that do. */
 export interface Guards {
-  /** Lets a request in, or says why it is refused. */
+  /** Lets a request in, or says why it is refused, and notes that on it. */
   enter(exchange: Exchange): Trial | GatewayError;
+  /** The same for a connection that is passed on as it is. */
+  admit(passage: Passage): PassageTrial | GatewayError;
   /** The registry's set. */
   update(endpoints: readonly Endpoint[]): void;
   /** Endpoints that are out now. */
@@ -54,10 +66,23 @@ export function createGuards(options: ServiceOptions, deps: GuardDeps): Guards |
   const outliers = outliersOf(options, deps);
   const breaker = breakerOf(options, deps);
   if (outliers === null && breaker === null) return null;
+  const { service, hooks } = deps;
+  const ask = (asker: Decided): VerdictParts | GatewayError => {
+    const permit = breaker === null ? null : breaker.enter();
+    if (!(permit instanceof GatewayError)) return { service, permit, outliers };
+    const reason: Refusal = permit.code === "circuit_open" ? "open" : "full";
+    asker.decided("circuit_breaker", reason, service);
+    hooks?.onRefused(service, reason);
+    return permit;
+  };
   return {
     enter(exchange) {
-      const permit = breaker === null ? null : breaker.enter();
-      return permit instanceof GatewayError ? permit : new Trial(exchange, { permit, outliers });
+      const parts = ask(exchange);
+      return parts instanceof GatewayError ? parts : new Trial(exchange, parts);
+    },
+    admit(passage) {
+      const parts = ask(passage);
+      return parts instanceof GatewayError ? parts : new PassageTrial(passage, parts);
     },
     pending: options.breaker === null ? null : { limit: options.breaker.maxPending, count: 0 },
     update: (endpoints) => outliers?.update(endpoints),
@@ -87,7 +112,10 @@ function outliersOf({ outliers }: ServiceOptions, deps: GuardDeps): OutlierDetec
       hooks?.onEjected(service);
       deps.onWarning("endpoint ejected", { service, endpoint, cause, for: `${forMs}ms` });
     },
-    onReturned: (endpoint) => hooks?.onNotice("endpoint returned", { service, endpoint }),
+    onReturned(endpoint) {
+      hooks?.onReturned(service);
+      hooks?.onNotice("endpoint returned", { service, endpoint });
+    },
   });
 }
 
@@ -97,12 +125,9 @@ function breakerOf({ breaker }: ServiceOptions, { service, onWarning, hooks }: G
     nowMs: now,
     onChange(state) {
       const facts = { service, state };
-      if (state !== "open") {
-        hooks?.onNotice("circuit breaker changed", facts);
-        return;
-      }
-      hooks?.onOpened(service);
-      onWarning("circuit breaker changed", facts);
+      hooks?.onChanged(service, state);
+      if (state === "open") onWarning("circuit breaker changed", facts);
+      else hooks?.onNotice("circuit breaker changed", facts);
     },
   });
 }

@@ -39,8 +39,8 @@ export interface OutlierDeps {
 
 /** Takes endpoints that fail out of the balancer's set for a while. */
 export interface OutlierDetector {
-  /** Hears the outcome of each attempt on an endpoint, unless nobody is to blame for it. */
-  judge(endpoint: Watched, isFailure: boolean): void;
+  /** Hears the outcome of each attempt on an endpoint, unless nobody is to blame for it; true when it is ejected now. */
+  judge(endpoint: Watched, isFailure: boolean): boolean;
   /** The registry's set; who left it is forgotten. */
   update(endpoints: readonly Watched[]): void;
   /** Endpoints that are out now. */
@@ -93,16 +93,17 @@ class Detector extends Timer implements OutlierDetector {
     this.#rearm();
   }
 
-  judge(endpoint: Watched, isFailure: boolean): void {
+  judge(endpoint: Watched, isFailure: boolean): boolean {
     const subject = this.#subjects.get(endpoint.pool);
-    if (subject === undefined || subject.ejectedUntil > 0) return;
+    if (subject === undefined || subject.ejectedUntil > 0) return false;
     subject.total++;
     if (!isFailure) {
       subject.successes++;
       subject.streak = 0;
-      return;
+      return false;
     }
     if (++subject.streak >= this.#options.consecutiveFailures) this.#eject(subject, "consecutive_failures");
+    return subject.ejectedUntil > 0;
   }
 
   update(endpoints: readonly Watched[]): void {

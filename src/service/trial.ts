@@ -1,56 +1,64 @@
 import type { GatewayError } from "../errors.ts";
 import { now } from "../wire/event.ts";
-import type { Exchange, ExchangeObserver } from "../wire/exchange.ts";
-import type { Permit } from "./breaker.ts";
+import type { Exchange, ExchangeObserver, ResponseHead } from "../wire/exchange.ts";
 import type { Endpoint } from "./endpoint.ts";
-import type { OutlierDetector } from "./outlier-detector.ts";
+import { DEADLINE_EXCEEDED, headGrpcStatus, isGrpcFault } from "./grpc-status.ts";
+import { type VerdictParts, Verdicts } from "./verdicts.ts";
 
-export interface TrialParts {
-  /** Null where no breaker is. */
-  readonly permit: Permit | null;
-  /** Null where endpoints are not judged. */
-  readonly outliers: OutlierDetector | null;
-}
+/** What a response's head tells of its endpoint; `nothing` where it may be the client's own doing. */
+type Outcome = "success" | "failure" | "nothing";
 
 /**
  * What one request tells about a service and its endpoints. Hears each attempt, and the request's end. A status of 500
- * and more is a failure, and so is an error that is the endpoint's; whoever else failed blames nobody.
+ * and more is a failure, and so is one of gRPC that is the server's fault, and an error that is the endpoint's; whoever
+ * else failed blames nobody.
  */
 export class Trial implements ExchangeObserver {
-  readonly #parts: TrialParts;
+  readonly #verdicts: Verdicts;
   readonly #exchange: Exchange;
   readonly #observer: ExchangeObserver | null;
   /** Whose response is on its way: it has succeeded only when its last byte has come. */
   #answering: Endpoint | null = null;
 
   /** From here on the exchange's end is told here, and to who was to be told before. */
-  constructor(exchange: Exchange, parts: TrialParts) {
-    this.#parts = parts;
+  constructor(exchange: Exchange, parts: VerdictParts) {
+    this.#verdicts = new Verdicts(parts, exchange);
     this.#exchange = exchange;
     this.#observer = exchange.observer;
     exchange.observer = this;
   }
 
   /** A response's head came, whether the client gets it or not. `startedAt`: when its attempt began. */
-  answered(endpoint: Endpoint, status: number, startedAt: number): void {
-    const isFailure = status >= 500;
-    this.#parts.permit?.judge(isFailure, this.#tookMs(startedAt));
-    if (isFailure) this.#parts.outliers?.judge(endpoint, true);
-    this.#answering = isFailure ? null : endpoint;
+  answered(endpoint: Endpoint, head: ResponseHead, startedAt: number): void {
+    const outcome = outcomeOf(head, this.#exchange);
+    this.#answering = outcome === "success" ? endpoint : null;
+    if (outcome === "nothing") return;
+    this.#verdicts.ofService(outcome === "failure", this.#tookMs(startedAt));
+    if (outcome === "failure") this.#verdicts.ofEndpoint(endpoint, true);
   }
 
   /** An attempt failed. */
   failed(endpoint: Endpoint, error: GatewayError, startedAt: number): void {
+    if (error.code === "overloaded") this.#verdicts.foundFull();
     if (error.source !== "upstream") return;
     this.#answering = null;
-    this.#parts.permit?.judge(true, this.#tookMs(startedAt));
-    this.#parts.outliers?.judge(endpoint, true);
+    this.#verdicts.ofService(true, this.#tookMs(startedAt));
+    this.#verdicts.ofEndpoint(endpoint, true);
+  }
+
+  /** True while an attempt may be made beside another. */
+  get hasRoom(): boolean {
+    return this.#verdicts.hasRoom;
+  }
+
+  /** An attempt is made beside another. */
+  takeMore(): void {
+    this.#verdicts.takeMore();
   }
 
   exchangeDone(exchange: Exchange): void {
-    const { permit, outliers } = this.#parts;
-    permit?.leave();
-    if (this.#answering !== null) outliers?.judge(this.#answering, exchange.error?.source === "upstream");
+    this.#verdicts.leave();
+    if (this.#answering !== null) this.#verdicts.ofEndpoint(this.#answering, exchange.error?.source === "upstream");
     this.#observer?.exchangeDone(exchange);
   }
 
@@ -58,4 +66,13 @@ export class Trial implements ExchangeObserver {
   #tookMs(startedAt: number): number {
     return now() - Math.max(startedAt, this.#exchange.requestEndedAt);
   }
+}
+
+/** An endpoint that was told how long the client waits may say that this is over: no client may make it look bad so. */
+function outcomeOf(head: ResponseHead, { expiresAt }: Exchange): Outcome {
+  const { status } = head;
+  if (status >= 500) return status === 504 && expiresAt > 0 ? "nothing" : "failure";
+  const grpc = headGrpcStatus(head);
+  if (grpc === null || !isGrpcFault(grpc)) return "success";
+  return grpc === DEADLINE_EXCEEDED && expiresAt > 0 ? "nothing" : "failure";
 }

@@ -40,6 +40,12 @@ export interface Decision {
 /** More of them are not kept. */
 const DECISIONS = 16;
 
+/** Decisions with one more, as long as there is room. */
+export function noted(before: readonly Decision[] | null, decision: Decision): readonly Decision[] {
+  if (before === null) return [decision];
+  return before.length < DECISIONS ? [...before, decision] : before;
+}
+
 /** Bytes, a source to stream from, or no body. */
 export type Body = Uint8Array | BodySource | null;
 
@@ -124,7 +130,7 @@ export class Exchange {
   endpoint: string | null = null;
   attempts = 0;
   /** What policies did, in their order; null: nothing worth telling. Written by `decided`. */
-  decisions: Decision[] | null = null;
+  decisions: readonly Decision[] | null = null;
   /** What a verified token says of who asks; null: none was shown, or no plugin looked. */
   claims: Readonly<Record<string, unknown>> | null = null;
   /** `performance.now()` when the request was given to a service, 0 if it was not. */
@@ -188,8 +194,7 @@ export class Exchange {
 
   /** Notes what a policy did; the sixteenth is the last that is kept. */
   decided(policy: string, outcome: string, about: string | null = null): void {
-    this.decisions ??= [];
-    if (this.decisions.length < DECISIONS) this.decisions.push({ policy, outcome, about });
+    this.decisions = noted(this.decisions, { policy, outcome, about });
   }
 
   /** Aborts when the client left or the deadline passed. Made on first use. */

@@ -72,6 +72,6 @@ describe("a circuit breaker", () => {
     for (let i = 0; i < 10; i++) expect((await gateway.exchange(get())).status).toBe(200);
     const metrics = await metricsOf(gateway);
     expect(metrics).toContain('torii_circuit_breaker_state{service="shop"} 0');
-    expect(metrics).toContain('torii_circuit_breaker_opens_total{service="shop"} 1');
+    expect(metrics).toContain('torii_circuit_breaker_changes_total{service="shop",state="open"} 1');
   });
 });

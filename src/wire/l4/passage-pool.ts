@@ -38,7 +38,10 @@ export class PassagePool {
       options.onClosed();
     };
     this.#dialing.open(passage, {
-      opened: (socket) => passage.join(socket, { ...options, onClosed }),
+      opened(socket) {
+        options.onOpened?.();
+        return passage.join(socket, { ...options, onClosed });
+      },
       failed: (error) => {
         onClosed();
         onFailure(error);

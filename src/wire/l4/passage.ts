@@ -1,6 +1,6 @@
 import type { Socket } from "bun";
 import type { GatewayError } from "../../errors.ts";
-import type { ClientInfo } from "../exchange.ts";
+import type { ClientInfo, Decision } from "../exchange.ts";
 import type { EndAddress } from "../proxy-protocol.ts";
 import type { SocketOwner } from "../socket-events.ts";
 
@@ -15,6 +15,8 @@ export interface JoinOptions {
   readonly idleMs: number;
   /** Version of the PROXY protocol header that goes first; null: none does. */
   readonly proxyProtocol: "v1" | "v2" | null;
+  /** The endpoint accepted. Called once, or never. */
+  readonly onOpened?: () => void;
   /** The connection to the endpoint carries nothing any more. Called once. */
   readonly onClosed: () => void;
 }
@@ -50,7 +52,11 @@ export interface Passage {
   endpoint: string | null;
   /** Connections to endpoints that were tried. */
   attempts: number;
+  /** What policies did, in their order; null: nothing worth telling. */
+  readonly decisions: readonly Decision[] | null;
 
+  /** Notes what a policy did; the sixteenth is the last that is kept. */
+  decided(policy: string, outcome: string, about?: string | null): void;
   /** One listener for the client's leaving, while an endpoint is sought. */
   set onGone(listener: ((reason: GatewayError) => void) | null);
   /** Goes on over this connection to an endpoint, which it closes in the end. Returns who hears the socket's events. */

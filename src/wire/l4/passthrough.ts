@@ -1,7 +1,7 @@
 import type { Socket } from "bun";
 import { GatewayError } from "../../errors.ts";
 import { now } from "../event.ts";
-import type { ClientInfo } from "../exchange.ts";
+import { type ClientInfo, type Decision, noted } from "../exchange.ts";
 import type { ListenerContext, ServerConnection } from "../listener-context.ts";
 import type { EndAddress } from "../proxy-protocol.ts";
 import type { SocketOwner } from "../socket-events.ts";
@@ -53,6 +53,7 @@ export class PassthroughConnection extends TunnelSocket implements Passage, Serv
   service: string | null = null;
   endpoint: string | null = null;
   attempts = 0;
+  decisions: readonly Decision[] | null = null;
   readonly #client: Socket<unknown>;
   readonly #context: PassthroughContext;
   readonly #to: EndAddress | null;
@@ -83,6 +84,10 @@ export class PassthroughConnection extends TunnelSocket implements Passage, Serv
 
   get to(): EndAddress {
     return this.#to ?? { address: this.#client.localAddress, port: this.#client.localPort };
+  }
+
+  decided(policy: string, outcome: string, about: string | null = null): void {
+    this.decisions = noted(this.decisions, { policy, outcome, about });
   }
 
   set onGone(listener: ((reason: GatewayError) => void) | null) {

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { RetryCondition, RetryPolicy } from "../service/options.ts";
+import type { HedgePolicy, RetryCondition, RetryPolicy } from "../service/options.ts";
 import { durationMs } from "./scalars.ts";
 import { hint } from "./wording.ts";
 
@@ -11,8 +11,13 @@ const attempts = z
   .min(1, { error: attemptsHint })
   .max(MOST_ATTEMPTS, { error: attemptsHint });
 
-const WORDS = ["connect_failure", "reset", "timeout"] as const;
-const conditionHint = hint("a reason for a retry", `${WORDS.join(", ")}, 429, or a status from 500 to 599`);
+const ERRORS = ["connect_failure", "reset", "timeout"] as const;
+const GRPC = ["cancelled", "deadline_exceeded", "internal", "resource_exhausted", "unavailable"] as const;
+const WORDS = [...ERRORS, ...GRPC];
+const conditionHint = hint(
+  "a reason for a retry",
+  `${ERRORS.join(", ")}, 429, a status from 500 to 599, or of gRPC ${GRPC.join(", ")}`,
+);
 const status = z.int({ error: conditionHint }).refine((code) => code === 429 || (code >= 500 && code <= 599), {
   error: conditionHint,
 });
@@ -26,6 +31,14 @@ const budget = z
 
 const DEFAULT_ON: readonly RetryCondition[] = ["connect_failure", "reset", 502, 503, 504];
 
+const hedgesHint = hint(`a whole number from 1 to ${MOST_ATTEMPTS}`, "for example 1; without hedge there are none");
+const someTime = durationMs.refine((ms) => ms > 0, { error: "is no time at all; write for example 100ms" });
+
+const hedge = z.strictObject({
+  after: someTime,
+  max: z.int({ error: hedgesHint }).min(1, { error: hedgesHint }).max(MOST_ATTEMPTS, { error: hedgesHint }).default(1),
+});
+
 /** The `retry` part of a route. */
 export const retry = z.strictObject({
   attempts: attempts.default(1),
@@ -37,6 +50,7 @@ export const retry = z.strictObject({
   budget: budget.default(0.2),
   perTryTimeout: durationMs.optional(),
   nonIdempotent: z.boolean().default(false),
+  hedge: hedge.optional(),
 });
 
 /** What a route's `retry` says; null for one without. */
@@ -48,5 +62,10 @@ export function retryPolicy(written: z.output<typeof retry> | undefined): RetryP
     backoffMs: written.backoff,
     budgetShare: written.budget,
     nonIdempotent: written.nonIdempotent,
+    hedge: written.hedge === undefined ? null : hedgePolicy(written.hedge),
   });
+}
+
+function hedgePolicy({ after, max }: z.output<typeof hedge>): HedgePolicy {
+  return Object.freeze({ afterMs: after, max });
 }

@@ -23,6 +23,11 @@ export function createServiceParts({ metrics, wheel, log, random, registryFor }:
     help: "Retries by their outcome, and those that the budget or the route's deadline did not allow.",
     labels: ["service", "result"],
   });
+  const hedges = metrics.counter({
+    name: "torii_hedges_total",
+    help: "Attempts beside one that did not answer, by their outcome, and those that were not made.",
+    labels: ["service", "result"],
+  });
   const services: Services = createServices({
     wheel,
     random,
@@ -35,6 +40,7 @@ export function createServiceParts({ metrics, wheel, log, random, registryFor }:
       onNotice: (message, facts) => log.info(facts, message),
     }),
     onRetry: (service, result) => retries.of(service, result).add(),
+    onHedge: (service, result) => hedges.of(service, result).add(),
   });
   metrics.collect({
     name: "torii_upstream_connections",

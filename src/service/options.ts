@@ -1,6 +1,7 @@
 import type { DnsSource } from "../registry/dns-source.ts";
 import type { EndpointSpec } from "../registry/registry.ts";
 import type { RedisTarget } from "../store/redis-target.ts";
+import type { GrpcCondition } from "./grpc-status.ts";
 import type { HealthCheckOptions } from "./health-options.ts";
 
 export type BalancerPolicy = "least_request" | "round_robin" | "random" | "peak_ewma" | "consistent_hash";
@@ -121,7 +122,15 @@ export interface ServiceOptions {
 }
 
 /** What an attempt is made again for: a word, or a status that the endpoint, or Torii in its place, answers with. */
-export type RetryCondition = "connect_failure" | "reset" | "timeout" | number;
+export type RetryCondition = "connect_failure" | "reset" | "timeout" | GrpcCondition | number;
+
+/** When a request is sent to another endpoint beside one that does not answer. */
+export interface HedgePolicy {
+  /** Without a response's head for so long after the latest attempt began, or the request's last byte. */
+  readonly afterMs: number;
+  /** Of one request; they count among its attempts. */
+  readonly max: number;
+}
 
 /** When and how often a route's requests are sent again. */
 export interface RetryPolicy {
@@ -134,6 +143,8 @@ export interface RetryPolicy {
   readonly budgetShare: number;
   /** True where requests of any method may be acted on twice. */
   readonly nonIdempotent: boolean;
+  /** Null: an attempt that is slow is waited for. */
+  readonly hedge: HedgePolicy | null;
 }
 
 /** What a route says about forwarding. */

@@ -1,28 +1,33 @@
-import type { ErrorCode, GatewayError, Sent } from "../errors.ts";
-import type { Receiver, UpstreamResponse } from "../wire/attempt.ts";
+import type { GatewayError, Sent } from "../errors.ts";
+import type { UpstreamResponse } from "../wire/attempt.ts";
 import type { BodySource } from "../wire/body.ts";
 import { now } from "../wire/event.ts";
-import type { Exchange } from "../wire/exchange.ts";
+import type { Exchange, ResponseHead } from "../wire/exchange.ts";
 import { RepeatableBody } from "../wire/repeatable-body.ts";
+import { Contender, type ContenderKind, type ContenderOwner, notNeeded } from "./contender.ts";
 import { clientLeftMs } from "./deadline.ts";
 import type { Delay } from "./delay.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Forward, type ForwardContext, IDEMPOTENT } from "./forward.ts";
-import type { RetryCondition, RetryPolicy } from "./options.ts";
+import type { HedgePolicy, RetryCondition, RetryPolicy } from "./options.ts";
 import { noEndpoint } from "./refusals.ts";
 import type { RetryBudget } from "./retry-budget.ts";
+import { causeOf, faultOf, sentOf } from "./retry-condition.ts";
 
 /** The pause doubles with each retry, up to so many times the first. */
 const LONGEST_BACKOFF = 10;
 
-const WORDS: ReadonlyMap<ErrorCode, RetryCondition> = new Map([
-  ["upstream_connect", "connect_failure"],
-  ["upstream_reset", "reset"],
-  ["upstream_timeout", "timeout"],
-]);
-
 /** What became of a retry, or why there was none. */
 export type RetryResult = "success" | "failure" | "budget_exhausted" | "deadline";
+
+/**
+ * What became of a hedge: its response is the client's, another attempt's is, it failed, or nobody waits any more; or
+ * why there was none.
+ */
+export type HedgeResult = "won" | "lost" | "failed" | "abandoned" | "budget_exhausted" | "no_endpoint";
+
+/** Why a request is not sent again that a condition of its route would be for. */
+type Refusal = "attempts_exhausted" | "not_repeatable" | "deadline" | "budget_exhausted";
 
 /** What the retries of one service have in common. */
 export interface RetryDeps {
@@ -32,6 +37,7 @@ export interface RetryDeps {
   /** An endpoint that is none of those; one of them where there is no other, null where there is none at all. */
   readonly pick: (tried: readonly Endpoint[]) => Endpoint | null;
   readonly onResult: (result: RetryResult) => void;
+  readonly onHedge: (result: HedgeResult) => void;
 }
 
 export interface RetryOptions {
@@ -39,14 +45,29 @@ export interface RetryOptions {
   readonly deps: RetryDeps;
 }
 
-/** One request on its way through a service, as often as its route's `retry` says and as is safe. */
-export class Retry implements Receiver {
+/** The attempt that failed, and the route's condition that it met. */
+interface Cause {
+  readonly condition: RetryCondition;
+  readonly endpoint: string;
+}
+
+/**
+ * One request on its way through a service, as often as its route's `retry` says and as is safe: again after attempts
+ * that failed, and beside those that do not answer. The first good response is the client's, or else the last failure.
+ */
+export class Retry implements ContenderOwner {
   readonly #exchange: Exchange;
   readonly #context: ForwardContext;
   readonly #policy: RetryPolicy;
   readonly #deps: RetryDeps;
   readonly #body: RepeatableBody | null;
   readonly #tried: Endpoint[] = [];
+  /** Attempts that wait for a response's head. */
+  readonly #running: Contender[] = [];
+  #hedges = 0;
+  #isOver = false;
+  #callOffPause: (() => void) | null = null;
+  #callOffHedge: (() => void) | null = null;
 
   /** The context's endpoint takes the first attempt, and its receiver hears of the last one's outcome. */
   constructor(exchange: Exchange, context: ForwardContext, { policy, deps }: RetryOptions) {
@@ -60,59 +81,154 @@ export class Retry implements Receiver {
 
   start(): void {
     this.#deps.budget.count();
-    this.#try(this.#context.endpoint);
+    this.#exchange.onGone = (reason) => this.#gone(reason);
+    this.#try(this.#context.endpoint, "first");
   }
 
-  onResponse(exchange: Exchange, response: UpstreamResponse): void {
-    const isFault = this.#policy.on.includes(response.head.status);
-    if (this.#tried.length > 1) this.#deps.onResult(isFault ? "failure" : "success");
-    const pauseMs = isFault && this.#isSafe("fresh") ? this.#pauseMs() : null;
-    if (pauseMs === null) {
-      this.#body?.release();
-      this.#context.receiver.onResponse(exchange, response);
+  // ContenderOwner
+
+  answered(contender: Contender, response: UpstreamResponse): void {
+    this.#leave(contender);
+    const condition = faultOf(response.head, this.#policy.on);
+    this.#tell(contender, condition !== null);
+    const next = condition === null ? null : this.#afterFault({ condition, endpoint: contender.endpoint.id }, "fresh");
+    if (next === null) {
+      this.#accept(contender, response);
       return;
     }
+    // First, so that the next attempt finds the connection free.
     if (response.body !== null && !(response.body instanceof Uint8Array)) drop(response.body);
-    exchange.respondedAt = 0;
-    exchange.upstreamStatus = 0;
-    this.#pause(pauseMs);
+    this.#forget();
+    next();
   }
 
-  onFailure(_: Exchange, error: GatewayError): void {
-    if (this.#tried.length > 1 && error.source === "upstream") this.#deps.onResult("failure");
+  failed(contender: Contender, error: GatewayError): void {
+    if (this.#isOver) return;
+    this.#leave(contender);
+    if (error.source === "upstream" || contender.kind === "hedge") this.#tell(contender, true);
+    const condition = causeOf(error, this.#policy.on, this.#exchange.headers);
     const sent = sentOf(error);
-    const isRetried = sent !== null && isNamed(error, this.#policy.on) && this.#isSafe(sent);
-    const pauseMs = isRetried ? this.#pauseMs() : null;
-    if (pauseMs === null) this.#fail(error);
-    else this.#pause(pauseMs);
+    const cause = condition === null ? null : { condition, endpoint: contender.endpoint.id };
+    const next = cause === null || sent === null ? null : this.#afterFault(cause, sent);
+    if (this.#running.length > 0) this.#forget();
+    else if (next === null) this.#fail(error);
+    else next();
   }
 
-  #try(endpoint: Endpoint): void {
+  /** Of several attempts nobody knows yet which the client will hear. */
+  informed(head: ResponseHead): void {
+    if (this.#running.length === 1) this.#exchange.inform(head);
+  }
+
+  // Attempts
+
+  #try(endpoint: Endpoint, kind: ContenderKind): void {
+    const exchange = this.#exchange;
+    const body = kind !== "first" && this.#body?.isWhole === true ? this.#body.fork() : this.#body;
+    const contender = new Contender({ exchange, kind, endpoint, body, owner: this });
     this.#tried.push(endpoint);
-    new Forward(this.#exchange, { ...this.#context, endpoint, receiver: this }).start();
+    this.#running.push(contender);
+    new Forward(exchange, { ...this.#context, endpoint, receiver: contender, asker: contender }).start();
+    this.#armHedge();
+  }
+
+  #leave(contender: Contender): void {
+    this.#running.splice(this.#running.indexOf(contender), 1);
+    if (this.#running.length === 0) this.#stop();
+  }
+
+  #stop(): void {
+    this.#callOffHedge?.();
+    this.#callOffPause?.();
+    this.#callOffHedge = null;
+    this.#callOffPause = null;
+  }
+
+  /** What of an attempt that is not the answer stands in the exchange. */
+  #forget(): void {
+    this.#exchange.respondedAt = 0;
+    this.#exchange.upstreamStatus = 0;
+  }
+
+  // The answer
+
+  #accept(winner: Contender, response: UpstreamResponse): void {
+    this.#isOver = true;
+    this.#stop();
+    winner.win();
+    for (const loser of this.#running.splice(0)) this.#lose(loser, winner);
+    this.#body?.release();
+    this.#context.receiver.onResponse(this.#exchange, response);
+  }
+
+  #lose(loser: Contender, winner: Contender): void {
+    this.#exchange.decided("hedge", "lost", loser.endpoint.id);
+    if (loser.kind === "hedge") this.#deps.onHedge("lost");
+    // It would have taken at least so long. Of who began later nothing is known.
+    const waitedMs = now() - Math.max(loser.startedAt, this.#exchange.requestEndedAt);
+    if (loser.startedAt <= winner.startedAt) this.#context.observe?.(loser.endpoint, waitedMs);
+    loser.cancel(notNeeded());
   }
 
   #fail(error: GatewayError): void {
+    this.#isOver = true;
+    this.#stop();
+    this.#exchange.onGone = null;
     this.#body?.release();
     this.#context.receiver.onFailure(this.#exchange, error);
   }
 
-  /** RFC 9110 9.2.2: what the endpoint may have acted on is sent again only where twice is as good as once. */
-  #isSafe(sent: Sent): boolean {
-    const { isDone, upstreamMethod } = this.#exchange;
-    if (isDone || this.#tried.length > this.#policy.attempts || this.#body?.canRepeat === false) return false;
-    return sent === "nothing" || this.#policy.nonIdempotent || IDEMPOTENT.has(upstreamMethod);
+  /** The client left, or the route's time is over. */
+  #gone(reason: GatewayError): void {
+    this.#isOver = true;
+    for (const contender of this.#running.splice(0)) {
+      if (contender.kind === "hedge") this.#deps.onHedge("abandoned");
+      // A hedge may have had next to no time.
+      contender.cancel(contender.kind === "hedge" ? notNeeded() : reason);
+    }
+    this.#fail(reason);
+  }
+
+  #tell({ kind, endpoint }: Contender, isFault: boolean): void {
+    const { onResult, onHedge } = this.#deps;
+    if (kind === "retry") onResult(isFault ? "failure" : "success");
+    if (kind === "hedge") onHedge(isFault ? "failed" : "won");
+    if (kind === "hedge" || (isFault && this.#running.length > 0))
+      this.#exchange.decided("hedge", isFault ? "failed" : "won", endpoint.id);
+  }
+
+  // Retries
+
+  /** What comes after an attempt that failed; null: nothing, it is the answer. */
+  #afterFault(cause: Cause, sent: Sent): (() => void) | null {
+    if (this.#running.length > 0) return () => {};
+    const pauseMs = this.#pauseMs(cause, sent);
+    return pauseMs === null ? null : () => this.#pause(pauseMs, cause);
   }
 
   /** How long to wait before the next attempt; null when none may be made. */
-  #pauseMs(): number | null {
-    const { budget, random, onResult } = this.#deps;
-    const { backoffMs, budgetShare } = this.#policy;
-    const pauseMs = random() * backoffMs * Math.min(2 ** (this.#tried.length - 1), LONGEST_BACKOFF);
-    if (pauseMs >= this.#leftMs()) onResult("deadline");
-    else if (budget.take(budgetShare)) return pauseMs;
-    else onResult("budget_exhausted");
+  #pauseMs({ endpoint }: Cause, sent: Sent): number | null {
+    if (this.#exchange.isDone) return null;
+    const { backoffMs } = this.#policy;
+    const pauseMs = this.#deps.random() * backoffMs * Math.min(2 ** (this.#tried.length - 1), LONGEST_BACKOFF);
+    const refusal = this.#refusal(sent, pauseMs);
+    if (refusal === null) return pauseMs;
+    this.#exchange.decided("retry", refusal, endpoint);
+    if (refusal === "deadline" || refusal === "budget_exhausted") this.#deps.onResult(refusal);
     return null;
+  }
+
+  /** RFC 9110 9.2.2: what the endpoint may have acted on is sent again only where twice is as good as once. */
+  #refusal(sent: Sent, pauseMs: number): Refusal | null {
+    const { attempts, budgetShare } = this.#policy;
+    if (this.#tried.length > attempts) return "attempts_exhausted";
+    if (this.#body?.canRepeat === false || !(sent === "nothing" || this.#isIdempotent)) return "not_repeatable";
+    if (pauseMs >= this.#leftMs()) return "deadline";
+    return this.#deps.budget.take(budgetShare) ? null : "budget_exhausted";
+  }
+
+  get #isIdempotent(): boolean {
+    return this.#policy.nonIdempotent || IDEMPOTENT.has(this.#exchange.upstreamMethod);
   }
 
   #leftMs(): number {
@@ -123,41 +239,70 @@ export class Retry implements Receiver {
     return Math.min(clientMs, requestEndedAt === 0 ? timeoutMs : timeoutMs - (now() - requestEndedAt));
   }
 
-  #pause(ms: number): void {
-    const exchange = this.#exchange;
+  #pause(ms: number, cause: Cause): void {
     if (ms <= 0) {
-      this.#next();
+      this.#next(cause);
       return;
     }
-    const callOff = this.#deps.delay(ms, () => {
-      exchange.onGone = null;
-      this.#next();
+    this.#callOffPause = this.#deps.delay(ms, () => {
+      this.#callOffPause = null;
+      this.#next(cause);
     });
-    // The client left, or the route's time is over.
-    exchange.onGone = (reason) => {
-      exchange.onGone = null;
-      callOff();
-      this.#fail(reason);
-    };
   }
 
-  #next(): void {
+  #next({ condition, endpoint: failed }: Cause): void {
     const endpoint = this.#deps.pick(this.#tried);
-    if (endpoint === null) this.#fail(noEndpoint());
-    else this.#try(endpoint);
+    if (endpoint === null) {
+      this.#fail(noEndpoint());
+      return;
+    }
+    this.#exchange.decided("retry", String(condition), failed);
+    this.#try(endpoint, "retry");
   }
-}
 
-/** What no attempt failed with, such as the route's time that is over, has nothing sent. */
-function sentOf({ code, sent }: GatewayError): Sent | null {
-  return code === "upstream_protocol" ? (sent ?? "fresh") : sent;
-}
+  // Hedges
 
-/** A status stands for Torii's own errors too, which clients would see as that. */
-function isNamed({ code, source, status }: GatewayError, on: readonly RetryCondition[]): boolean {
-  if (source !== "upstream") return false;
-  const word = WORDS.get(code);
-  return on.includes(status) || (word !== undefined && on.includes(word));
+  /** Gives the latest attempt its time, which begins when the request is whole. */
+  #armHedge(): void {
+    const { hedge } = this.#policy;
+    if (hedge === null || this.#callOffHedge !== null || !this.#canHedge(hedge)) return;
+    const body = this.#body;
+    if (body !== null && !body.isWhole) {
+      body.onWhole = () => this.#armHedge();
+      return;
+    }
+    this.#callOffHedge = this.#deps.delay(hedge.afterMs, () => {
+      this.#callOffHedge = null;
+      if (this.#canHedge(hedge)) this.#hedge();
+    });
+  }
+
+  /** Whether one more attempt may stand beside those under way. A connection that is upgraded is nobody's to give up. */
+  #canHedge({ max }: HedgePolicy): boolean {
+    const { isDone, upgrade } = this.#exchange;
+    if (this.#isOver || isDone || upgrade !== null || this.#running.length === 0) return false;
+    return this.#hedges < max && this.#tried.length <= this.#policy.attempts && this.#isIdempotent;
+  }
+
+  #hedge(): void {
+    const { trial } = this.#context;
+    // A service that is at its bounds, or on trial, is not given more.
+    if (trial !== null && !trial.hasRoom) return;
+    const endpoint = this.#deps.pick(this.#tried);
+    if (endpoint === null || this.#tried.some(({ pool }) => pool === endpoint.pool)) this.#noHedge("no_endpoint");
+    else if (!this.#deps.budget.take(this.#policy.budgetShare)) this.#noHedge("budget_exhausted");
+    else {
+      this.#hedges++;
+      trial?.takeMore();
+      this.#exchange.decided("hedge", "sent", endpoint.id);
+      this.#try(endpoint, "hedge");
+    }
+  }
+
+  #noHedge(result: "no_endpoint" | "budget_exhausted"): void {
+    this.#exchange.decided("hedge", result);
+    this.#deps.onHedge(result);
+  }
 }
 
 /** Nobody wants this body. When it is here whole already, its connection can be used again. */

@@ -13,7 +13,7 @@ import type { HealthObserver } from "./health-checks.ts";
 import type { LoadChange } from "./load-reports.ts";
 import type { ForwardPolicy, ServiceOptions, SubsetSelector } from "./options.ts";
 import { createRefusals } from "./refusals.ts";
-import type { RetryDeps, RetryResult } from "./retry.ts";
+import type { HedgeResult, RetryDeps, RetryResult } from "./retry.ts";
 import { createRetryBudget } from "./retry-budget.ts";
 import { createSelection } from "./selection.ts";
 import { createSending } from "./sending.ts";
@@ -66,6 +66,8 @@ export interface ServiceDeps {
   readonly onLoad?: (change: LoadChange) => void;
   /** Told of every retry's outcome, and of retries that were not allowed. */
   readonly onRetry?: (service: string, result: RetryResult) => void;
+  /** Told the same of hedges. */
+  readonly onHedge?: (service: string, result: HedgeResult) => void;
   /** For the pauses before retries; the runtime's timers unless given. */
   readonly delay?: Delay;
 }
@@ -141,7 +143,7 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
 /** The retries of a service, within a subset: what they may cost is one for all. */
 function retriesOf(
   service: string,
-  { random, delay = runtimeDelay, onRetry }: ServiceDeps,
+  { random, delay = runtimeDelay, onRetry, onHedge }: ServiceDeps,
   told: Told,
 ): (subset: Subset) => RetryDeps {
   const budget = createRetryBudget(now);
@@ -151,7 +153,7 @@ function retriesOf(
   };
   return (subset) => {
     const pick = createAnother({ balancer: subset.balancer, endpoints: () => subset.used, random });
-    return { budget, random, delay, pick, onResult };
+    return { budget, random, delay, pick, onResult, onHedge: (result) => onHedge?.(service, result) };
   };
 }
 

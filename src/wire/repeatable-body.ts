@@ -11,6 +11,8 @@ const KEPT_BYTES = 64 * 1024;
  */
 export class RepeatableBody implements BodySource, BodySink {
   readonly length: number | null;
+  /** Called once all of it has come, if it is kept. */
+  onWhole: (() => void) | null = null;
   readonly #source: BodySource;
   #sink: BodySink | null = null;
   #kept: Uint8Array[] | null = [];
@@ -32,6 +34,21 @@ export class RepeatableBody implements BodySource, BodySink {
     return this.#kept !== null;
   }
 
+  /** True once all of it has come and is kept: several attempts may send it at once. */
+  get isWhole(): boolean {
+    return this.#isEnded && this.#kept !== null;
+  }
+
+  /** The same body for another attempt, from its beginning; this one goes on as it is. To be asked of a whole one. */
+  fork(): RepeatableBody {
+    const fork = new RepeatableBody(this.#source, true);
+    fork.#kept = this.#kept;
+    fork.#trailers = this.#trailers;
+    fork.#isPiped = true;
+    fork.#isEnded = true;
+    return fork;
+  }
+
   pipe(sink: BodySink): void {
     this.#sink = sink;
     if (!this.#isPiped) {
@@ -47,11 +64,11 @@ export class RepeatableBody implements BodySource, BodySink {
   }
 
   pause(): void {
-    this.#source.pause();
+    if (!this.#isEnded) this.#source.pause();
   }
 
   resume(): void {
-    this.#source.resume();
+    if (!this.#isEnded) this.#source.resume();
   }
 
   cancel(): void {
@@ -91,6 +108,7 @@ export class RepeatableBody implements BodySource, BodySink {
     this.#isEnded = true;
     this.#trailers = trailers;
     this.#sink?.end(trailers);
+    if (this.#kept !== null) this.onWhole?.();
   }
 
   fail(error: GatewayError): void {

@@ -15,7 +15,7 @@ import { forward, serviceDeps, serviceOptions, spec } from "./support.ts";
 
 function retrying(policy: Partial<RetryPolicy> = {}) {
   const on = ["connect_failure", "reset", 502, 503, 504] as const;
-  return { retry: { attempts: 2, on, backoffMs: 0, budgetShare: 0.2, nonIdempotent: false, ...policy } };
+  return { retry: { attempts: 2, on, backoffMs: 0, budgetShare: 0.2, nonIdempotent: false, hedge: null, ...policy } };
 }
 
 interface Setup extends Disposable {

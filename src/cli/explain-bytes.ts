@@ -1,6 +1,7 @@
 import { passthroughIndex } from "../config/passthrough.ts";
 import type { Config, ListenerConfig, ListenerProtocol, RouteConfig } from "../config/types.ts";
-import { endpointsOf, originOf } from "./explain-endpoints.ts";
+import type { SubsetSelector } from "../service/options.ts";
+import { backendText, endpointsOf } from "./explain-endpoints.ts";
 
 /** Where the bytes of a connection go. */
 export interface BytesAnswer {
@@ -14,6 +15,8 @@ export interface BytesAnswer {
   readonly backends: readonly {
     readonly service: string;
     readonly weight: number;
+    /** Null: all endpoints of the service. */
+    readonly subset: SubsetSelector | null;
     readonly endpoints: readonly string[] | null;
   }[];
   readonly others: readonly { readonly route: string; readonly reasons: readonly string[] }[];
@@ -38,10 +41,11 @@ export function bytesAnswer(host: string, config: Config, listener: ListenerConf
     protocol: listener.protocol,
     serverName,
     route: found?.name ?? null,
-    backends: (found?.backends ?? []).map(({ service, weight }) => ({
-      service,
-      weight,
-      endpoints: endpointsOf(service, config),
+    backends: (found?.backends ?? []).map((backend) => ({
+      service: backend.service,
+      weight: backend.weight,
+      subset: backend.subset,
+      endpoints: endpointsOf(backend, config),
     })),
     others: routes
       .filter((route) => route !== found)
@@ -56,9 +60,7 @@ export function bytesText(
 ): string {
   const lines = [`bytes for ${serverName ?? "any name"} on listener ${listener} (${protocol})`];
   lines.push(route === null ? "no route takes it: the connection is closed" : `route    ${route}`);
-  for (const { service, weight, endpoints } of backends) {
-    lines.push(`backend  ${service} (weight ${weight}): ${endpoints?.join(", ") ?? originOf(service, config)}`);
-  }
+  for (const backend of backends) lines.push(backendText(backend, config));
   if (others.length > 0) lines.push("", "other routes:");
   for (const other of others) lines.push(`  ${other.route}: ${other.reasons.join("; ")}`);
   return lines.join("\n");

@@ -1,18 +1,37 @@
-import type { Config } from "../config/types.ts";
+import type { BackendConfig, Config } from "../config/types.ts";
 import type { ServiceOptions } from "../service/options.ts";
+import { belongs, subsetName } from "../service/subset.ts";
 
 function optionsOf(name: string, config: Config): ServiceOptions | undefined {
   return config.services.find((service) => service.name === name)?.options;
 }
 
-/** Addresses that the files name; null where only a running gateway knows. */
-export function endpointsOf(name: string, config: Config): readonly string[] | null {
-  const options = optionsOf(name, config);
-  return options?.discover === "static" ? options.endpoints.map(({ url }) => url) : null;
+/** Addresses that the files name for a backend; null where only a running gateway knows. */
+export function endpointsOf({ service, subset }: BackendConfig, config: Config): readonly string[] | null {
+  const options = optionsOf(service, config);
+  if (options?.discover !== "static") return null;
+  return options.endpoints.filter((one) => subset === null || belongs(one, subset)).map(({ url }) => url);
+}
+
+/** A backend in words. */
+export function backendText(
+  {
+    service,
+    weight,
+    subset,
+    endpoints,
+  }: Pick<BackendConfig, "service" | "weight" | "subset"> & {
+    readonly endpoints: readonly string[] | null;
+  },
+  config: Config,
+): string {
+  const what = subset === null ? `weight ${weight}` : `weight ${weight}, ${subsetName(subset)}`;
+  const where = endpoints?.join(", ") ?? originOf(service, config);
+  return `backend  ${service} (${what}): ${where || "no endpoint: 503 no_endpoint"}`;
 }
 
 /** Where endpoints come from that only a running gateway knows. */
-export function originOf(name: string, config: Config): string {
+function originOf(name: string, config: Config): string {
   const options = optionsOf(name, config);
   if (options?.dns !== undefined)
     return `endpoints are what DNS says of ${options.dns.name}; a running gateway knows them`;

@@ -7,11 +7,12 @@ import { httpsRedirect, isChallenge } from "../gateway/https-redirect.ts";
 import { type Explanation, explain as explainRoute } from "../route/explain.ts";
 import { hostMatches } from "../route/hostname.ts";
 import type { RouteRequest } from "../route/match.ts";
+import type { SubsetSelector } from "../service/options.ts";
 import { redactTarget } from "../telemetry/redaction.ts";
 import { HeaderList } from "../wire/header-list.ts";
 import { type Command, EXIT, UsageError } from "./command.ts";
 import { bytesAnswer, bytesText } from "./explain-bytes.ts";
-import { endpointsOf, originOf } from "./explain-endpoints.ts";
+import { backendText, endpointsOf } from "./explain-endpoints.ts";
 import { listenerOf, type Origin } from "./explain-listener.ts";
 import { pluginText } from "./routes.ts";
 
@@ -117,6 +118,8 @@ interface Answer {
   readonly backends: readonly {
     readonly service: string;
     readonly weight: number;
+    /** Null: all endpoints of the service. */
+    readonly subset: SubsetSelector | null;
     readonly endpoints: readonly string[] | null;
     readonly plugins: readonly string[];
   }[];
@@ -164,7 +167,8 @@ function describe(
     backends: (route?.backends ?? []).map((backend) => ({
       service: backend.service,
       weight: backend.weight,
-      endpoints: endpointsOf(backend.service, config),
+      subset: backend.subset,
+      endpoints: endpointsOf(backend, config),
       plugins: backend.plugins.map(pluginText),
     })),
     timeoutMs: route?.timeoutMs ?? null,
@@ -204,10 +208,10 @@ function winnerLines(answer: Answer, config: Config): string[] {
   const lines = [`route    ${answer.route}`, `path     ${answer.path}`];
   if (answer.params !== null) lines.push(`params   ${JSON.stringify(answer.params)}`);
   lines.push(`plugins  ${answer.plugins.join(" → ") || "none"}`);
-  for (const { service, weight, endpoints, plugins } of answer.backends) {
-    const where = endpoints?.join(", ") ?? originOf(service, config);
+  for (const backend of answer.backends) {
+    const { plugins } = backend;
     const own = plugins.length === 0 ? "" : `, plugins ${plugins.join(" → ")}`;
-    lines.push(`backend  ${service} (weight ${weight}): ${where}${own}`);
+    lines.push(`${backendText(backend, config)}${own}`);
   }
   if (answer.backends.length === 0) lines.push("backend  none: a plugin answers");
   return lines;

@@ -7,6 +7,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import { createGuardMetrics } from "./guard-metrics.ts";
 import { createHealthMetrics } from "./health-metrics.ts";
+import { createSelectionMetrics } from "./selection-metrics.ts";
 
 export interface ServicePartsDeps {
   readonly metrics: Metrics;
@@ -39,6 +40,7 @@ export function createServiceParts({ metrics, wheel, log, random, registryFor }:
       services: () => services.list(),
       onNotice: (message, facts) => log.info(facts, message),
     }),
+    onLoad: createSelectionMetrics({ metrics, log, services: () => services.list() }),
     onRetry: (service, result) => retries.of(service, result).add(),
     onHedge: (service, result) => hedges.of(service, result).add(),
   });

@@ -23,6 +23,8 @@ export interface Standing<Item> {
 }
 
 export interface ZoneBalancer<Item extends ZonedCandidate> extends Chooser<Item> {
+  /** The part of the requests that stays in the zone now, 0 to 1. */
+  readonly share: number;
   update(standing: Standing<Item>): void;
 }
 
@@ -49,6 +51,10 @@ export function preferZone<Item extends ZonedCandidate>(
     share = shareOf(zone, present, ramp);
   };
   return {
+    get share() {
+      if (ramp !== null && ramp.step() !== step) weigh();
+      return share;
+    },
     pick(key) {
       if (ramp !== null && ramp.step() !== step) weigh();
       if (share <= 0) return others.pick(key);

@@ -1,8 +1,11 @@
 import { GatewayError } from "../errors.ts";
 import type { JoinOptions, Passage } from "../wire/l4/passage.ts";
+import type { PendingBound } from "../wire/waiting.ts";
 import type { Endpoint } from "./endpoint.ts";
+import type { Guards } from "./guards.ts";
 import { passageKey } from "./hash-key.ts";
 import type { ServiceOptions } from "./options.ts";
+import type { PassageTrial } from "./passage-trial.ts";
 import { noEndpoint } from "./refusals.ts";
 import type { Subset } from "./subset.ts";
 
@@ -12,6 +15,8 @@ const ATTEMPT_LIMIT = 3;
 export interface ConnectContext {
   readonly options: ServiceOptions;
   readonly subset: Pick<Subset, "name" | "balancer" | "used">;
+  /** Null where nobody judges. */
+  readonly guards: Pick<Guards, "admit" | "pending"> | null;
 }
 
 /** The search for an endpoint that takes one passage. Nothing is sent before a connection is there, so others are safe to try. */
@@ -20,21 +25,38 @@ export class Connect {
   readonly #context: ConnectContext;
   readonly #tried: Endpoint[] = [];
   #error: GatewayError | null = null;
+  #trial: PassageTrial | null = null;
 
   constructor(passage: Passage, context: ConnectContext) {
     this.#passage = passage;
     this.#context = context;
   }
 
-  /** Joins the passage with an endpoint in the end, or refuses it. */
-  next(): void {
+  /** Joins the passage with an endpoint in the end, or refuses it. To be called once. */
+  begin(): void {
+    const trial = this.#context.guards?.admit(this.#passage) ?? null;
+    if (trial instanceof GatewayError) {
+      this.#passage.refuse(trial);
+      return;
+    }
+    this.#trial = trial;
+    this.#next();
+  }
+
+  #next(): void {
     const endpoint = this.#tried.length < ATTEMPT_LIMIT ? this.#pick() : null;
     if (endpoint === null) {
       this.#passage.refuse(this.#error ?? this.#noEndpoint());
       return;
     }
+    const pending = this.#context.guards?.pending ?? null;
+    if (pending !== null && pending.count >= pending.limit) {
+      this.#trial?.foundFull();
+      this.#passage.refuse(new GatewayError("overloaded", "Too many connections to this service are being opened."));
+      return;
+    }
     this.#tried.push(endpoint);
-    this.#dial(endpoint);
+    this.#dial(endpoint, pending);
   }
 
   /** The balancer's choice; another that was not tried where it chooses one again, or one that is full. */
@@ -59,7 +81,7 @@ export class Connect {
       : noEndpoint(name);
   }
 
-  #dial(endpoint: Endpoint): void {
+  #dial(endpoint: Endpoint, pending: PendingBound | null): void {
     const { options } = this.#context;
     const { passages, pool } = endpoint;
     this.#passage.endpoint = endpoint.id;
@@ -69,14 +91,27 @@ export class Connect {
     const onClosed = () => {
       pool.inFlight--;
     };
+    const settled = () => {
+      if (pending !== null) pending.count--;
+    };
+    const onOpened = () => {
+      settled();
+      this.#trial?.opened(endpoint);
+    };
+    if (pending !== null) pending.count++;
+    this.#trial?.began();
     const { idleMs } = options.timeouts;
-    const join: JoinOptions = { idleMs, proxyProtocol: options.proxyProtocol, onClosed };
-    passages.connect(this.#passage, join, (error) => this.#failed(error));
+    const join: JoinOptions = { idleMs, proxyProtocol: options.proxyProtocol, onOpened, onClosed };
+    passages.connect(this.#passage, join, (error) => {
+      settled();
+      this.#failed(endpoint, error);
+    });
   }
 
-  #failed(error: GatewayError): void {
+  #failed(endpoint: Endpoint, error: GatewayError): void {
+    this.#trial?.failed(endpoint, error);
     this.#error = error;
-    if (error.code === "upstream_connect") this.next();
+    if (error.code === "upstream_connect") this.#next();
     else this.#passage.refuse(error);
   }
 }

@@ -1,5 +1,5 @@
 import { now } from "../wire/event.ts";
-import { type Availability, createAvailability } from "./availability.ts";
+import { type Absence, type Availability, createAvailability } from "./availability.ts";
 import type { Endpoint, EndpointDeps } from "./endpoint.ts";
 import { createHealthChecks, type HealthChecks, type HealthObserver } from "./health-checks.ts";
 import { createProbe } from "./health-probe.ts";
@@ -21,6 +21,8 @@ export interface Selection {
   readonly isHealthy: ((endpoint: Endpoint) => boolean) | null;
   /** What checks know of an endpoint, null before its first; null where none are made. */
   readonly healthOf: HealthChecks["stateOf"] | null;
+  /** How many of all are out, for each reason that the service knows of; one may be out for several. */
+  absences(): ReadonlyMap<Absence, number>;
   /** A part of the endpoints, kept up to date until it is dropped. */
   open(selector: SubsetSelector): Subset;
   drop(subset: Subset): void;
@@ -64,6 +66,7 @@ export function createSelection(deps: SelectionDeps): Selection {
   const checks = checksOf(deps, availability);
   const { maxLoad } = options;
   const reports = maxLoad === null ? null : createLoadReports(maxLoad, { service, availability, onChange });
+  const known = reasonsOf(options);
   return {
     availability,
     whole,
@@ -75,6 +78,8 @@ export function createSelection(deps: SelectionDeps): Selection {
     },
     isHealthy: checks === null ? null : (endpoint) => !availability.isOut(endpoint, "unhealthy"),
     healthOf: checks === null ? null : checks.stateOf,
+    absences: () =>
+      new Map(known.map((reason) => [reason, all.filter((one) => availability.isOut(one, reason)).length])),
     open,
     drop: (subset) => void subsets.delete(subset),
     update(endpoints) {
@@ -87,6 +92,11 @@ export function createSelection(deps: SelectionDeps): Selection {
     },
     close: () => checks?.close(),
   };
+}
+
+function reasonsOf({ health, outliers, maxLoad }: ServiceOptions): readonly Absence[] {
+  const parts = { unhealthy: health, ejected: outliers, overloaded: maxLoad } as const;
+  return (["unhealthy", "ejected", "overloaded"] as const).filter((reason) => parts[reason] !== null);
 }
 
 function checksOf(deps: SelectionDeps, availability: Availability): HealthChecks | null {

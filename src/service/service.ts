@@ -94,7 +94,7 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
     forward: createSending({ service: name, options, subset, guards, retries: retries(subset), onRefused }),
     connect(passage) {
       passage.service = name;
-      new Connect(passage, { options, subset }).next();
+      new Connect(passage, { options, subset, guards }).begin();
     },
   });
   const subsets = createSubsets(selection, destinationOf);

@@ -15,6 +15,8 @@ export interface Subset {
   readonly used: readonly Endpoint[];
   /** True while too few are available, so that all of the subset are used. */
   readonly isPanic: boolean;
+  /** The part of the requests that stays in the gateway's zone, 0 to 1; null where zones count for nothing. */
+  readonly zoneShare: number | null;
   /** Takes the registry's set, of which it keeps its own. */
   update(endpoints: readonly Endpoint[]): void;
   /** Chooses anew who is used: someone came to be available or ceased to be. */
@@ -33,7 +35,7 @@ export interface SubsetDeps extends BalancerDeps {
 export function createSubset(deps: SubsetDeps): Subset {
   const { selector, options, availability, onPanic } = deps;
   const name = selector === null ? "" : subsetName(selector);
-  const { update, ...balancer } = balancerOf(deps);
+  const { zoned, balancer, update } = balancerOf(deps);
   let all: readonly Endpoint[] = [];
   let used = all;
   let isPanic = false;
@@ -51,6 +53,9 @@ export function createSubset(deps: SubsetDeps): Subset {
     },
     get isPanic() {
       return isPanic;
+    },
+    get zoneShare() {
+      return zoned?.share ?? null;
     },
     update(endpoints) {
       all = selector === null ? endpoints : endpoints.filter((endpoint) => belongs(endpoint, selector));
@@ -78,9 +83,12 @@ export function belongs(
 
 function balancerOf({ options, random, nowMs, slowStartMs }: SubsetDeps) {
   const deps = { random, nowMs, slowStartMs };
-  if (options.zone !== null) return preferZone<Endpoint>(options.zone, options.balancer, deps);
-  const { pick, observe, update } = createBalancer<Endpoint>(options.balancer, deps);
-  return { pick, observe, update: ({ used }: Standing<Endpoint>) => update(used) };
+  if (options.zone !== null) {
+    const zoned = preferZone<Endpoint>(options.zone, options.balancer, deps);
+    return { zoned, balancer: zoned, update: zoned.update };
+  }
+  const balancer = createBalancer<Endpoint>(options.balancer, deps);
+  return { zoned: null, balancer, update: ({ used }: Standing<Endpoint>) => balancer.update(used) };
 }
 
 /** With a zone that others can stand in for there is no panic: those that are left are enough. */

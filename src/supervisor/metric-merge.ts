@@ -9,9 +9,9 @@ const RULES: readonly (readonly [pattern: RegExp, rule: MergeRule])[] = [
   [/^torii_config_reloads_total$/, "own"],
   [/^torii_config_last_reload_timestamp_seconds$/, "max"],
   // What holds for one, and the worst of all.
-  [/_info$|^torii_(?:accept_paused|overload_pressure)$/, "max"],
+  [/_info$|^torii_(?:accept_paused|overload_pressure|endpoints_absent)$/, "max"],
   // Good only where it is good for all: a flag of success or health, an instant when something ends, a bound.
-  [/_(?:successful|healthy|up|reachable|expiry_timestamp_seconds)$/, "min"],
+  [/_(?:successful|healthy|up|reachable|expiry_timestamp_seconds|zone_share)$/, "min"],
   [/^process_(?:start_time_seconds|max_fds)$/, "min"],
 ];
 

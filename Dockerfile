@@ -4,6 +4,7 @@ WORKDIR /build
 COPY package.json bun.lock bunfig.toml tsconfig.json ./
 RUN bun install --frozen-lockfile --production
 COPY scripts scripts
+COPY packages packages
 COPY src src
 COPY plugins plugins
 RUN bun scripts/build.ts dist/torii

@@ -1,6 +1,6 @@
+import { idOf, originOf } from "../../packages/mesh/src/record.ts";
 import { durationMs, nameText } from "../config/scalars.ts";
 import { weight } from "../config/service-schema.ts";
-import { originOf } from "../registry/mesh-record.ts";
 import { UsageError } from "./command.ts";
 import type { KeptEndpoint } from "./service-lease.ts";
 
@@ -31,12 +31,6 @@ function weightOf(text: string): number {
   const parsed = weight.safeParse(/^\d+$/.test(text) ? Number(text) : text);
   if (parsed.success) return parsed.data;
   throw new UsageError(`--weight ${parsed.error.issues[0]?.message ?? ""}`);
-}
-
-/** The id that an endpoint has unless it is given one: its host and port. Null for what is no URL of an endpoint. */
-export function idOf(url: string): string | null {
-  const origin = originOf(url);
-  return origin === null ? null : origin.slice(origin.indexOf("//") + 2);
 }
 
 /** The endpoint to be kept. Throws a UsageError that says what would be right. */

@@ -1,9 +1,10 @@
-import type { MeshWriter } from "../registry/mesh-writer.ts";
-import type { EndpointSpec } from "../registry/registry.ts";
+import { createKeeper, type MemberState } from "../../packages/mesh/src/keeper.ts";
+import type { MeshEndpoint } from "../../packages/mesh/src/record.ts";
+import { createMeshWriter, type WriteLink } from "../../packages/mesh/src/writer.ts";
 
 export interface KeptEndpoint {
   readonly service: string;
-  readonly endpoint: EndpointSpec;
+  readonly endpoint: MeshEndpoint;
   readonly leaseMs: number;
 }
 
@@ -16,25 +17,17 @@ export interface LeaseOptions {
   readonly random: () => number;
 }
 
-/** A third, give or take a tenth of that: two renewals may be lost. */
-const SHARE = 1 / 3;
-const RETRY_MS = 1000;
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
+function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end);
-    if (signal.aborted) end();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    if (signal.aborted) resolve();
   });
 }
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function lineOf(state: MemberState, reason: string | null, { url }: MeshEndpoint): string {
+  if (state === "joined") return `is registered at ${url}`;
+  if (state === "away") return `cannot be registered, trying on: ${reason}`;
+  return reason === null ? "is taken out" : `cannot be taken out, its lease will end: ${reason}`;
 }
 
 /**
@@ -42,30 +35,20 @@ function reasonOf(error: unknown): string {
  * then takes it out. Resolves with whether it could: otherwise the lease runs out by itself.
  */
 export async function keepEndpoint(
-  mesh: Pick<MeshWriter, "register" | "deregister">,
+  link: WriteLink,
   { service, endpoint, leaseMs }: KeptEndpoint,
   { say, signal, random }: LeaseOptions,
 ): Promise<boolean> {
-  const name = `${service} ${endpoint.id}`;
-  let isKept: boolean | null = null;
-  while (!signal.aborted) {
-    try {
-      await mesh.register(service, endpoint, leaseMs);
-      if (isKept !== true) say(`${name} is registered at ${endpoint.url}`);
-      isKept = true;
-    } catch (error) {
-      if (isKept !== false) say(`${name} cannot be registered, trying on: ${reasonOf(error)}`);
-      isKept = false;
-    }
-    const nextMs = leaseMs * SHARE * (0.9 + 0.2 * random());
-    await pause(isKept ? nextMs : Math.min(nextMs, RETRY_MS), signal);
-  }
-  try {
-    await mesh.deregister(service, endpoint.id);
-    say(`${name} is taken out`);
-    return true;
-  } catch (error) {
-    say(`${name} cannot be taken out, its lease will end: ${reasonOf(error)}`);
-    return false;
-  }
+  const keeper = createKeeper({
+    writer: createMeshWriter(link),
+    service,
+    id: endpoint.id,
+    endpoint: () => endpoint,
+    leaseMs,
+    random,
+    holdsProcess: true,
+    onState: (state, reason) => say(`${service} ${endpoint.id} ${lineOf(state, reason, endpoint)}`),
+  });
+  await aborted(signal);
+  return await keeper.leave();
 }

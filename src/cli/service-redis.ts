@@ -1,7 +1,7 @@
 import { isRedisUrl } from "../config/redis-address.ts";
 import { loadConfig } from "../config/source.ts";
 import { meshLink } from "../gateway/mesh.ts";
-import { createMeshWriter, type MeshWriter } from "../registry/mesh-writer.ts";
+import type { MeshLink } from "../registry/mesh-link.ts";
 import { createRedisStore } from "../store/redis.ts";
 import type { RedisTarget } from "../store/redis-target.ts";
 import type { CommandContext } from "./command.ts";
@@ -30,11 +30,11 @@ async function redisOf(config: string | undefined, context: CommandContext): Pro
 export async function withMesh<Result>(
   config: string | undefined,
   context: CommandContext,
-  step: (mesh: MeshWriter) => Promise<Result>,
+  step: (link: MeshLink) => Promise<Result>,
 ): Promise<Result> {
   const store = createRedisStore({ config: await redisOf(config, context) });
   try {
-    return await step(createMeshWriter(meshLink(store)));
+    return await step(meshLink(store));
   } finally {
     await store.close();
   }

@@ -1,8 +1,10 @@
 import { parseArgs } from "node:util";
+import { idOf } from "../../packages/mesh/src/record.ts";
+import { createMeshWriter } from "../../packages/mesh/src/writer.ts";
+import { createMeshList, type MeshList } from "../registry/mesh-list.ts";
 import { endpointOf } from "../registry/mesh-record.ts";
-import type { MeshWriter } from "../registry/mesh-writer.ts";
 import { type Command, type CommandContext, EXIT, UsageError } from "./command.ts";
-import { idOf, keptEndpoint, serviceName } from "./service-endpoint.ts";
+import { keptEndpoint, serviceName } from "./service-endpoint.ts";
 import { keepEndpoint } from "./service-lease.ts";
 import { withMesh } from "./service-redis.ts";
 import { listenToSignals } from "./signals.ts";
@@ -56,7 +58,7 @@ async function add(args: readonly string[], context: CommandContext): Promise<nu
   void signals.stopped.then(() => ended.abort());
   try {
     const options = { say: context.err, signal: ended.signal, random: Math.random };
-    const isOut = await withMesh(values.config, context, (mesh) => keepEndpoint(mesh, kept, options));
+    const isOut = await withMesh(values.config, context, (link) => keepEndpoint(link, kept, options));
     return isOut ? EXIT.done : EXIT.failed;
   } finally {
     signals.close();
@@ -69,7 +71,8 @@ async function remove(args: readonly string[], context: CommandContext): Promise
   const [name, id] = atMost(2, positionals);
   const from = serviceName(name);
   if (id === undefined) throw new UsageError("ID is missing");
-  const isOut = await withMesh(values.config, context, async (mesh) => {
+  const isOut = await withMesh(values.config, context, async (link) => {
+    const mesh = createMeshWriter(link);
     const ids = [id, idOf(id)].filter((one) => one !== null);
     for (const one of ids) if (await mesh.deregister(from, one)) return true;
     return false;
@@ -92,7 +95,7 @@ interface EndpointRow {
   readonly fault: string | null;
 }
 
-async function rowsOf(mesh: MeshWriter, name: string): Promise<readonly EndpointRow[]> {
+async function rowsOf(mesh: MeshList, name: string): Promise<readonly EndpointRow[]> {
   const records = await mesh.endpoints(name);
   return records.map((record) => {
     const found = endpointOf(record);
@@ -110,7 +113,8 @@ async function list(args: readonly string[], context: CommandContext): Promise<n
   const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options });
   const [name] = atMost(1, positionals);
   const only = name === undefined ? null : serviceName(name);
-  const rows = await withMesh(values.config, context, async (mesh) => {
+  const rows = await withMesh(values.config, context, async (link) => {
+    const mesh = createMeshList(link);
     const names = only === null ? await mesh.services() : [only];
     const all: EndpointRow[] = [];
     for (const one of names) all.push(...(await rowsOf(mesh, one)));

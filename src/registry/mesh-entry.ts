@@ -1,5 +1,5 @@
+import { CHANGES_CHANNEL } from "../../packages/mesh/src/keys.ts";
 import { createFeed, type Feed } from "./feed.ts";
-import { CHANGES_CHANNEL } from "./mesh-keys.ts";
 import type { MeshLink } from "./mesh-link.ts";
 import { type MeshReading, readService } from "./mesh-read.ts";
 import { endpointsOf } from "./mesh-record.ts";

@@ -1,15 +1,4 @@
-/** Where the names of all services stand, without the prefix. */
-export const SERVICES_KEY = "mesh:services";
-
-/** Where the name of a service is published after every change of it, without the prefix. */
-export const CHANGES_CHANNEL = "mesh:changes";
-
 /** Where gateways leave their mark at a service, without the prefix: it tells them that Redis has lost what it held. */
 export function markKey(service: string): string {
   return `mesh:{${service}}:mark`;
-}
-
-/** The keys of one service, without the prefix: leases, then endpoints. The braces keep both in one part of a Cluster. */
-export function serviceKeys(service: string): readonly [leases: string, endpoints: string] {
-  return [`mesh:{${service}}:leases`, `mesh:{${service}}:endpoints`];
 }

@@ -1,4 +1,5 @@
-import { markKey, serviceKeys } from "./mesh-keys.ts";
+import { serviceKeys } from "../../packages/mesh/src/keys.ts";
+import { markKey } from "./mesh-keys.ts";
 import type { MeshLink, MeshScript } from "./mesh-link.ts";
 
 /** An endpoint whose lease ended so long ago is removed from Redis; until then a renewed lease brings it back. */

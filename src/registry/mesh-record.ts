@@ -1,3 +1,4 @@
+import { isWeight, MAX_WEIGHT, originOf } from "../../packages/mesh/src/record.ts";
 import type { MeshRecord } from "./mesh-read.ts";
 import type { EndpointSpec } from "./registry.ts";
 
@@ -9,15 +10,6 @@ export interface IgnoredEndpoint {
   readonly id: string;
   readonly reason: IgnoredReason;
   readonly detail: string;
-}
-
-const MAX_WEIGHT = 1_000_000;
-
-/** `http://host:port` or `https://host:port` with its port; null for what is not a bare origin. */
-export function originOf(url: string): string | null {
-  const parsed = /^https?:\/\/[^/?#@\\\s]+\/?$/.test(url) ? URL.parse(url) : null;
-  if (parsed === null || parsed.hostname === "" || parsed.port === "0") return null;
-  return `${parsed.protocol}//${parsed.hostname}:${parsed.port || (parsed.protocol === "https:" ? "443" : "80")}`;
 }
 
 function fieldsOf(json: string): ReadonlyMap<string, unknown> | null {
@@ -35,10 +27,6 @@ function isText(value: unknown): value is string {
 
 function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every(isText);
-}
-
-function isWeight(value: unknown): value is number {
-  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_WEIGHT;
 }
 
 /** The endpoint that stands in Redis, or why it is not used. Fields that nobody knows here are passed over. */

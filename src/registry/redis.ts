@@ -1,5 +1,5 @@
+import { CHANGES_CHANNEL } from "../../packages/mesh/src/keys.ts";
 import { createMeshEntry, type MeshEntry } from "./mesh-entry.ts";
-import { CHANGES_CHANNEL } from "./mesh-keys.ts";
 import type { ChannelFollower, MeshLink } from "./mesh-link.ts";
 import { createQueue } from "./mesh-queue.ts";
 import type { IgnoredEndpoint } from "./mesh-record.ts";

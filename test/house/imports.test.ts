@@ -3,7 +3,7 @@ import { findCycle, importsOf, tableFaults } from "./imports.ts";
 import { projectFiles, typescriptOf } from "./project-files.ts";
 import { ROOMS } from "./rooms.ts";
 
-const house = typescriptOf(await projectFiles("src", "plugins"));
+const house = typescriptOf(await projectFiles("src", "plugins", "packages"));
 
 describe("the house", () => {
   test("has files to look at", () => {
@@ -86,6 +86,14 @@ describe("the check of the table", () => {
   test("keeps plugins to the public surface", () => {
     expect(check("plugins/x.ts", 'import { definePlugin } from "../src/plugin.ts";')).toEqual([]);
     expect(check("plugins/x.ts", 'import { chain } from "../src/route/chain.ts";')).toHaveLength(1);
+  });
+
+  test("keeps the client for services free of what is the gateway's", () => {
+    const path = "packages/mesh/src/x.ts";
+    expect(check(path, 'import { serviceKeys } from "./keys.ts";')).toEqual([]);
+    expect(check(path, 'import type { Store } from "../../../src/store/store.ts";')).toHaveLength(1);
+    expect(check("src/wire/x.ts", 'import { serviceKeys } from "../../packages/mesh/src/keys.ts";')).toHaveLength(1);
+    expect(check("src/registry/x.ts", 'import { serviceKeys } from "../../packages/mesh/src/keys.ts";')).toEqual([]);
   });
 
   test("refuses a room that the table does not name", () => {

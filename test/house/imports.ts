@@ -38,8 +38,10 @@ function target(file: string, specifier: string): string | null {
   return specifier.startsWith(".") ? join(dirname(file), specifier) : null;
 }
 
-/** The room of a path such as `src/wire/pool.ts`; null for what is no room. */
+/** The room of a path such as `src/wire/pool.ts` or `packages/mesh/src/keys.ts`; null for what is no room. */
 export function roomOf(path: string): string | null {
+  const workspace = /^packages\/[^/]+(?=\/src\/)/.exec(path)?.[0];
+  if (workspace !== undefined) return workspace;
   if (path.startsWith("plugins/")) return "plugins";
   return /^src\/([^/]+?)(?:\.ts)?(?:\/|$)/.exec(path)?.[1] ?? null;
 }

@@ -9,7 +9,10 @@ export interface RoomRule {
 }
 
 const BASE = ["errors"];
+/** What services take to join the mesh: it stands alone, and is the one that writes into the registry. */
+const MESH = "packages/mesh";
 const PARTS = [
+  MESH,
   "errors",
   "regex",
   "plugin",
@@ -26,14 +29,15 @@ const WHOLE = [...PARTS, "traffic", "config", "torii", "plugins", "admin", "gate
 
 /**
  * The table of docs/architecture.md. A room is a folder of `src/`, a file that stands alone in `src/`,
- * or the folder `plugins/`. A room may always import itself; npm packages are not its matter.
+ * the folder `plugins/`, or a package in `packages/`. A room may always import itself; npm packages are not its matter.
  */
 export const ROOMS: Readonly<Record<string, RoomRule>> = {
   errors: { values: [] },
   regex: { values: [] },
   wire: { values: BASE },
   store: { values: BASE },
-  registry: { values: BASE },
+  [MESH]: { values: [] },
+  registry: { values: [...BASE, MESH] },
   telemetry: { values: BASE },
   limit: { values: [...BASE, "store", "telemetry"] },
   auth: { values: [...BASE, "store", "telemetry"] },

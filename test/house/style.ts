@@ -31,9 +31,9 @@ export const BANS: readonly Ban[] = [
   {
     name: "a silenced compiler",
     pattern: /@ts-(?:ignore|expect-error|nocheck)\b/,
-    where: /^(?:src|plugins|scripts)\//,
+    where: /^(?:src|packages|plugins|scripts)\//,
   },
-  { name: "a default export", pattern: /^export default\b/, where: /^src\/.*\.ts$/ },
+  { name: "a default export", pattern: /^export default\b/, where: /^(?:src|packages)\/.*\.ts$/ },
   { name: "an enum", pattern: /^(?:export )?(?:const )?enum\b/, where: /\.ts$/ },
 ];
 

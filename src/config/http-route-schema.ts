@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { compileRegex } from "../regex.ts";
 import { type PathSpec, parsePath } from "../route/path-match.ts";
+import { httpRouteRetry } from "./retry.ts";
 import {
   accepted,
   checkHeaderRegex,
@@ -148,7 +149,7 @@ const rule = z.strictObject({
   filters: z.array(filter).default([]),
   backendRefs: z.array(backendRef).default([]),
   timeouts: z.strictObject({ request: durationMs.optional(), backendRequest: durationMs.optional() }).prefault({}),
-  retry: later,
+  retry: httpRouteRetry.optional(),
   sessionPersistence: later,
 });
 

@@ -4,6 +4,7 @@ import { below, placeOf, type Spot } from "./check.ts";
 import { filtersFault, filterUse } from "./http-route-filters.ts";
 import { type HttpRouteDocument, type HttpRouteFilter, type HttpRouteRule, pathSpec } from "./http-route-schema.ts";
 import { pluginUses, withDefaults } from "./plugin-uses.ts";
+import { httpRouteRetryPolicy } from "./retry.ts";
 import { checkListener, headerField } from "./route-config.ts";
 import type { BackendConfig, FieldConfig, MatchConfig, PluginUse, RouteConfig } from "./types.ts";
 import { quote } from "./wording.ts";
@@ -104,7 +105,7 @@ function ruleRoute(
     isPassthrough: false,
     priority: "normal",
     backendTimeoutMs: rule.timeouts.backendRequest ?? null,
-    retry: null,
+    retry: httpRouteRetryPolicy(rule.retry),
     backends: rule.backendRefs.map((ref, index) => backendConfig(ref, below(spot, "backendRefs", index), building)),
     source: placeOf(spot),
   };

@@ -29,6 +29,8 @@ const budget = z
   .regex(/^(?:100|\d{1,2})%$/, { error: budgetHint })
   .transform((text) => Number(text.slice(0, -1)) / 100);
 
+const DEFAULT_BACKOFF_MS = 25;
+const DEFAULT_BUDGET = 0.2;
 const DEFAULT_ON: readonly RetryCondition[] = ["connect_failure", "reset", 502, 503, 504];
 
 const hedgesHint = hint(`a whole number from 1 to ${MOST_ATTEMPTS}`, "for example 1; without hedge there are none");
@@ -46,12 +48,39 @@ export const retry = z.strictObject({
     .array(condition)
     .min(1)
     .default([...DEFAULT_ON]),
-  backoff: durationMs.default(25),
-  budget: budget.default(0.2),
+  backoff: durationMs.default(DEFAULT_BACKOFF_MS),
+  budget: budget.default(DEFAULT_BUDGET),
   perTryTimeout: durationMs.optional(),
   nonIdempotent: z.boolean().default(false),
   hedge: hedge.optional(),
 });
+
+const codeHint = hint("a status for a retry", "400 to 599");
+const code = z.int({ error: codeHint }).min(400, { error: codeHint }).max(599, { error: codeHint });
+
+/** The `retry` part of an HTTPRoute's rule. */
+export const httpRouteRetry = z.strictObject({
+  codes: z.array(code).default([502, 503, 504]),
+  attempts: attempts.default(1),
+  backoff: durationMs.default(DEFAULT_BACKOFF_MS),
+});
+
+/**
+ * What a rule's `retry` says; null for one without. Beside its codes it is for connections that fail or close, and for
+ * attempts that take too long, and `backoff` is the shortest pause, as the Gateway API has it.
+ */
+export function httpRouteRetryPolicy(written: z.output<typeof httpRouteRetry> | undefined): RetryPolicy | null {
+  if (written === undefined) return null;
+  return Object.freeze({
+    attempts: written.attempts,
+    on: [...ERRORS, ...written.codes],
+    backoffMs: written.backoff,
+    leastPauseMs: written.backoff,
+    budgetShare: DEFAULT_BUDGET,
+    nonIdempotent: false,
+    hedge: null,
+  });
+}
 
 /** What a route's `retry` says; null for one without. */
 export function retryPolicy(written: z.output<typeof retry> | undefined): RetryPolicy | null {
@@ -60,6 +89,7 @@ export function retryPolicy(written: z.output<typeof retry> | undefined): RetryP
     attempts: written.attempts,
     on: written.on,
     backoffMs: written.backoff,
+    leastPauseMs: 0,
     budgetShare: written.budget,
     nonIdempotent: written.nonIdempotent,
     hedge: written.hedge === undefined ? null : hedgePolicy(written.hedge),

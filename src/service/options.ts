@@ -139,6 +139,8 @@ export interface RetryPolicy {
   readonly on: readonly RetryCondition[];
   /** The longest pause before the first retry; it doubles, and chance decides how much of it is waited. 0: none. */
   readonly backoffMs: number;
+  /** Waited before each retry beside that. */
+  readonly leastPauseMs: number;
   /** Share of the service's requests, 0 to 1, that retries may be. */
   readonly budgetShare: number;
   /** True where requests of any method may be acted on twice. */

@@ -209,8 +209,9 @@ export class Retry implements ContenderOwner {
   /** How long to wait before the next attempt; null when none may be made. */
   #pauseMs({ endpoint }: Cause, sent: Sent): number | null {
     if (this.#exchange.isDone) return null;
-    const { backoffMs } = this.#policy;
-    const pauseMs = this.#deps.random() * backoffMs * Math.min(2 ** (this.#tried.length - 1), LONGEST_BACKOFF);
+    const { backoffMs, leastPauseMs } = this.#policy;
+    const longestMs = backoffMs * Math.min(2 ** (this.#tried.length - 1), LONGEST_BACKOFF);
+    const pauseMs = leastPauseMs + this.#deps.random() * longestMs;
     const refusal = this.#refusal(sent, pauseMs);
     if (refusal === null) return pauseMs;
     this.#exchange.decided("retry", refusal, endpoint);

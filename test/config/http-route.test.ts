@@ -109,6 +109,26 @@ describe("an HTTPRoute", () => {
     ]);
   });
 
+  test("has retries as it says: for its codes, and for connections that fail", async () => {
+    const retry = { codes: [404, 503], attempts: 3, backoff: "1s500ms" };
+    const [all, none, some] = await routesOf({ rules: [{ retry }, {}, { retry: {} }] });
+    expect(all?.retry).toEqual({
+      attempts: 3,
+      on: ["connect_failure", "reset", "timeout", 404, 503],
+      backoffMs: 1500,
+      leastPauseMs: 1500,
+      budgetShare: 0.2,
+      nonIdempotent: false,
+      hedge: null,
+    });
+    expect(none?.retry).toBeNull();
+    expect(some?.retry).toMatchObject({
+      attempts: 1,
+      on: ["connect_failure", "reset", "timeout", 502, 503, 504],
+      leastPauseMs: 25,
+    });
+  });
+
   test("may carry what a cluster wrote into it", async () => {
     const metadata = { name: "shop", uid: "1", annotations: { a: "b" }, managedFields: [{ manager: "kubectl" }] };
     expect(await routesOf({}, metadata)).toHaveLength(1);

@@ -1,6 +1,8 @@
 import { type Context, Hono } from "hono";
 import { METRICS_CONTENT_TYPE } from "../telemetry/exposition.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { listen, type SideServer } from "./listen.ts";
+import { NO_STORE, problem } from "./problem.ts";
 
 /** Why the gateway is not ready, such as `{ code: "draining", detail: "…" }`; holds no secrets. */
 export interface ReadyReason {
@@ -25,29 +27,7 @@ export interface StatusServerOptions {
 }
 
 /** The server for probes and scrapers. It is open to all who reach it and holds no secrets. */
-export interface StatusServer {
-  /** The port that it listens on. */
-  readonly port: number;
-  /** Stops listening and breaks open connections off. */
-  close(): Promise<void>;
-}
-
-interface Problem {
-  readonly code: string;
-  readonly title: string;
-  readonly status: 404 | 405 | 500 | 503;
-  readonly detail: string;
-  readonly reasons?: readonly ReadyReason[];
-}
-
-const NO_STORE = { "cache-control": "no-store" };
-
-function problem({ code, ...facts }: Problem, headers: Readonly<Record<string, string>> = {}): Response {
-  return new Response(`${JSON.stringify({ type: `urn:torii:problem:${code}`, ...facts })}\n`, {
-    status: facts.status,
-    headers: { "content-type": "application/problem+json", ...NO_STORE, ...headers },
-  });
-}
+export type StatusServer = SideServer;
 
 function said(status: string): Response {
   return new Response(`${JSON.stringify({ status })}\n`, {
@@ -106,26 +86,6 @@ function statusApp({ readyState, metrics }: Pick<StatusServerOptions, "readyStat
 /** Starts the status server. Throws an Error that names address and port when it cannot listen there. */
 export function createStatusServer(options: StatusServerOptions): StatusServer {
   const app = statusApp(options);
-  try {
-    const server = Bun.serve({
-      hostname: options.address,
-      port: options.port,
-      development: false,
-      // Without development the runtime shares its port, and another gateway would answer half of our probes.
-      reusePort: false,
-      idleTimeout: 30,
-      fetch: (request) => app.fetch(request),
-      error: internal,
-    });
-    return { port: server.port ?? options.port, close: () => server.stop(true) };
-  } catch (cause) {
-    const where = `${options.address}:${options.port}`;
-    throw new Error(`the status server cannot listen on ${where}: ${whyNot(cause)}`, { cause });
-  }
-}
-
-function whyNot(cause: unknown): string {
-  const code = cause instanceof Error && "code" in cause ? cause.code : null;
-  if (code === "EADDRINUSE") return "another process has the port; end that one, or choose another";
-  return cause instanceof Error ? cause.message : String(cause);
+  const { address, port } = options;
+  return listen({ what: "status server", address, port, fetch: (request) => app.fetch(request), error: internal });
 }

@@ -1,16 +1,14 @@
-import type { Logger } from "pino";
+import type { AdminServer } from "../admin/admin.ts";
+import type { AdminSource } from "../admin/source.ts";
 import type { ReadyReason, StatusServer } from "../admin/status.ts";
-import type { OpenCatalog } from "../config/catalog.ts";
 import { fingerprintsOf } from "../config/certificate-dates.ts";
-import type { ReadCertificate } from "../config/certificate-store.ts";
 import { compile } from "../config/compile.ts";
 import { LoadError, type WhatWasRead } from "../config/load-error.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { type Loaded, loadConfig } from "../config/source.ts";
-import type { Config, ListenerConfig, ShutdownConfig } from "../config/types.ts";
+import type { Config, ShutdownConfig } from "../config/types.ts";
 import { type ConfigWatch, watchConfig } from "../config/watch.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
-import type { MemoryRegistry } from "../registry/memory.ts";
 import { createStaticRegistry } from "../registry/static.ts";
 import type { Services } from "../service/services.ts";
 import type { Store } from "../store/store.ts";
@@ -19,63 +17,35 @@ import { createIds } from "../telemetry/id.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
 import { AcceptGate } from "../wire/accept-gate.ts";
 import { TimerWheel } from "../wire/timer-wheel.ts";
+import { createAdminSource } from "./admin-source.ts";
 import { createCertificateRotation } from "./certificate-rotation.ts";
 import { type CertificateWatch, collectExpiry, createCertificateWatch } from "./certificate-watch.ts";
 import { createDnsRegistries } from "./dns-registries.ts";
 import { createHttp3, type Http3 } from "./http3.ts";
-import { createListeners, type DrainManner, type HandedSocket, type Listeners } from "./listeners.ts";
+import { createListeners, type DrainManner, type ListenerAddress, type Listeners } from "./listeners.ts";
 import { loadToServe } from "./loading.ts";
 import { createMesh, type Mesh } from "./mesh.ts";
+import type { GatewayOptions } from "./options.ts";
 import { createOverload, OVERLOADED, type Overload } from "./overload.ts";
 import { type Prepared, prepareAll } from "./prepared.ts";
 import { createRequestPath, type RequestPath } from "./request-path.ts";
 import { createServiceParts } from "./service-parts.ts";
-import { createAccessLogPart, createStatusPart, NO_STATUS, type SidePart } from "./side-servers.ts";
+import { createAccessLogPart, createAdminPart, createStatusPart, NO_SERVER, type SidePart } from "./side-servers.ts";
 import { createStorePart, NO_STORE } from "./store-part.ts";
-
-export interface GatewayOptions {
-  /** `torii.yaml` or what stands for it; null: the one in `cwd`, and defaults without one. */
-  readonly configPath: string | null;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly cwd?: string;
-  readonly version: string;
-  readonly log: Logger;
-  readonly openCatalog: OpenCatalog;
-  /** Endpoints that register themselves in this process. The caller closes it. */
-  readonly registry: MemoryRegistry;
-  /** Where the access log goes without a path in the configuration; 1 unless given. */
-  readonly accessLogFd?: number;
-  readonly random?: () => number;
-  /** The first configuration, when it was read already. */
-  readonly loaded?: Loaded;
-  /** Fingerprints of certificates that others serve with already: they may have expired. */
-  readonly certificatesInForce?: ReadonlySet<string>;
-  /** For a process that is one of several: another one watches the files, answers probes and owns the sockets. */
-  readonly supervised?: Supervised;
-}
-
-/** What a gateway gets from the process above it. */
-export interface Supervised {
-  /** A descriptor for this listener, which the gateway closes; null when none was handed over. */
-  socketFor(listener: ListenerConfig): HandedSocket | null;
-  /** Tells what the store holds, which only the process above reads. */
-  readonly readCertificate: ReadCertificate;
-}
 
 export type ReloadResult =
   | { readonly isLive: true; readonly version: string; readonly routes: number }
   | { readonly isLive: false; readonly error: ConfigError };
-
-export interface ListenerAddress {
-  readonly address: string;
-  readonly port: number;
-}
 
 /** A running gateway. */
 export interface Gateway {
   /** Where each listener accepts, by name. */
   readonly addresses: ReadonlyMap<string, ListenerAddress>;
   readonly statusPort: number;
+  /** Null without `admin` in the configuration, and where the process above has the server. */
+  readonly adminPort: number | null;
+  /** What this process tells of itself. */
+  readonly admin: AdminSource;
   /** True when new connections have waited for memory for long. */
   readonly isOverloaded: boolean;
   readonly metrics: Metrics;
@@ -109,12 +79,14 @@ interface Parts {
   readonly http3: Http3;
   readonly overload: Overload;
   readonly status: SidePart<StatusServer>;
+  readonly admin: SidePart<AdminServer>;
+  readonly source: AdminSource;
   readonly accessLog: SidePart<AccessLog>;
   /** Closed last: what is under way may ask it. */
   readonly store: SidePart<Store>;
   /** Null where the process above says it, once for all. */
   readonly certificates: CertificateWatch | null;
-  readonly state: { isStarted: boolean; isDraining: boolean };
+  readonly state: { isStarted: boolean; isDraining: boolean; loaded: Loaded | null };
 }
 
 /** Starts a gateway. Rejects with a ConfigError when the configuration is faulty or an address cannot be had. */
@@ -147,15 +119,28 @@ function createParts(options: GatewayOptions): Parts {
     },
   });
   const { path, listeners, http3, overload } = createTraffic(options, { metrics, wheel });
-  const state = { isStarted: false, isDraining: false };
+  const state: Parts["state"] = { isStarted: false, isDraining: false, loaded: null };
   const readyState = () => ({ isStarted: state.isStarted, reasons: readyReasons(state, overload) });
   const file = options.configPath ?? "torii.yaml";
   const config = () => path.current?.config ?? null;
   collectExpiry(metrics, config);
+  const isAlone = options.supervised === undefined;
+  const store = isAlone ? createStorePart({ metrics, log: options.log, file }) : NO_STORE;
+  const source = createAdminSource({
+    version: options.version,
+    readyState,
+    snapshot: () => path.current,
+    loaded: () => state.loaded,
+    addresses: listeners.addresses,
+    services,
+    store: () => store.current,
+    isMeshUp: () => mesh.isUp,
+  });
   return {
     options,
     metrics,
     services,
+    source,
     mesh,
     path,
     listeners,
@@ -163,9 +148,10 @@ function createParts(options: GatewayOptions): Parts {
     overload,
     state,
     wheel,
-    certificates: options.supervised === undefined ? createCertificateWatch({ log: options.log, config }) : null,
-    status: options.supervised === undefined ? createStatusPart({ readyState, metrics }, file) : NO_STATUS,
-    store: options.supervised === undefined ? createStorePart({ metrics, log: options.log, file }) : NO_STORE,
+    certificates: isAlone ? createCertificateWatch({ log: options.log, config }) : null,
+    status: isAlone ? createStatusPart({ readyState, metrics }, file) : NO_SERVER,
+    admin: isAlone ? createAdminPart({ source, version: options.version }, file) : NO_SERVER,
+    store,
     accessLog: createAccessLogPart({
       cwd: options.cwd ?? process.cwd(),
       file,
@@ -216,17 +202,20 @@ function readyReasons({ isStarted, isDraining }: Parts["state"], overload: Overl
 
 /** Puts a configuration in the old one's place, whole; when any part of it cannot be had, nothing has changed. */
 async function goLive(loaded: Loaded, parts: Parts): Promise<Snapshot> {
-  const { accessLog, listeners, metrics, options, overload, path, state, status, store } = parts;
+  const { accessLog, admin, listeners, metrics, options, overload, path, state, status, store } = parts;
   const snapshot = await build(loaded, parts);
   let prepared: Prepared;
   try {
-    prepared = prepareAll([accessLog, status, store, listeners].map((part) => () => part.prepare(loaded.config)));
+    prepared = prepareAll(
+      [accessLog, status, admin, store, listeners].map((part) => () => part.prepare(loaded.config)),
+    );
   } catch (error) {
     snapshot.use.retire();
     throw error;
   }
   const old = path.swap(snapshot);
   prepared.commit();
+  state.loaded = loaded;
   overload.update(loaded.config);
   parts.http3.update(loaded.config, (name) => listeners.addresses().get(name)?.port);
   old?.use.retire();
@@ -245,6 +234,7 @@ async function closeParts(parts: Parts): Promise<void> {
   parts.http3.close();
   parts.listeners.terminate();
   await parts.status.close();
+  await parts.admin.close();
   parts.services.close();
   parts.mesh.close();
   await parts.accessLog.close();
@@ -361,6 +351,10 @@ async function running(parts: Parts, first: Loaded): Promise<Gateway> {
     get statusPort() {
       return parts.status.current?.port ?? 0;
     },
+    get adminPort() {
+      return parts.admin.current?.port ?? null;
+    },
+    admin: parts.source,
     get shutdown() {
       return reloading.loaded.config.shutdown;
     },

@@ -9,11 +9,17 @@ import type { Prepared } from "./prepared.ts";
 import { type PlannedSocket, planSockets, policiesOf } from "./socket-plan.ts";
 import { within } from "./within.ts";
 
+/** Where a listener accepts. */
+export interface ListenerAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
 /** The sockets that the gateway accepts on, kept across reloads while their addresses stay. */
 export interface Listeners {
   /** Opens what this configuration adds; the rest happens with `commit`. Throws a ConfigError for a taken address. */
   prepare(config: Config): Prepared;
-  addresses(): ReadonlyMap<string, { readonly address: string; readonly port: number }>;
+  addresses(): ReadonlyMap<string, ListenerAddress>;
   /** Tells clients to go, then accepts no more, then waits for the last request, all within the bounds. */
   drain(shutdown: ShutdownConfig, manner?: DrainManner): Promise<void>;
   /** Closes connections on which nothing has been under way for so long. */

@@ -18,6 +18,8 @@ export interface MeshOptions {
 export interface Mesh {
   /** The registry in that Redis. It is connected while anybody watches it. */
   registryFor(target: RedisTarget): Registry;
+  /** False when one that is in use is away; null where none is. */
+  readonly isUp: boolean | null;
   close(): void;
 }
 
@@ -116,6 +118,9 @@ export function createMesh({ metrics, log, random }: MeshOptions): Mesh {
         if (!signal.aborted) yield* enter(target, signal).watch(service, signal);
       },
     }),
+    get isUp() {
+      return opened.size === 0 ? null : isUp();
+    },
     close: () => {
       for (const one of opened.values()) close(one);
       opened.clear();

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { type AdminServer, type AdminServerOptions, createAdminServer } from "../admin/admin.ts";
 import { createStatusServer, type StatusServer, type StatusServerOptions } from "../admin/status.ts";
 import type { Config } from "../config/types.ts";
 import { ConfigError } from "../errors.ts";
@@ -137,8 +138,23 @@ export function createStatusPart(
   });
 }
 
-/** No status server, for a process whose supervisor has one. */
-export const NO_STATUS: SidePart<StatusServer> = { current: null, prepare: () => UNCHANGED, async close() {} };
+/** The server of the admin API, where the configuration wants one; another token makes it anew. */
+export function createAdminPart(
+  server: Pick<AdminServerOptions, "source" | "version">,
+  file: string,
+): SidePart<AdminServer> {
+  return createSidePart({
+    key: ({ admin }) => admin,
+    open: ({ admin }) => (admin === null ? null : createAdminServer({ ...admin, ...server })),
+    excludes: (old, next) => old.admin !== null && old.admin.port === next.admin?.port,
+    field: "admin",
+    file,
+    onChange() {},
+  });
+}
+
+/** Neither status server nor admin API, for a process whose supervisor has them. */
+export const NO_SERVER: SidePart<never> = { current: null, prepare: () => UNCHANGED, async close() {} };
 
 export interface AccessLogPartOptions {
   readonly cwd: string;

@@ -6,6 +6,8 @@ import { createService, type Service, type ServiceDeps } from "./service.ts";
 export interface Services {
   /** The service of that name and those options: the one in use, or a new one. Every call needs one `release`. */
   obtain(name: string, options: ServiceOptions): Service;
+  /** The one in use of that name and those options; null: there is none. */
+  find(name: string, options: ServiceOptions): Service | null;
   /** Gives up one use; the service closes with the last. */
   release(service: Service): void;
   /** All that are in use. */
@@ -27,10 +29,11 @@ interface Use {
 /** A directory of services, keyed by all that a service depends on. */
 export function createServices(deps: ServicesDeps): Services {
   const uses = new Map<string, Use>();
-  const find = (service: Service) => [...uses.values()].find((use) => use.service === service);
+  const keyOf = (name: string, options: ServiceOptions) => `${name} ${JSON.stringify(options)}`;
+  const useOf = (service: Service) => [...uses.values()].find((use) => use.service === service);
   return {
     obtain(name, options) {
-      const key = `${name} ${JSON.stringify(options)}`;
+      const key = keyOf(name, options);
       const use = uses.get(key) ?? {
         service: createService(name, options, { ...deps, registry: deps.registryFor(options, name) }),
         key,
@@ -40,8 +43,9 @@ export function createServices(deps: ServicesDeps): Services {
       uses.set(key, use);
       return use.service;
     },
+    find: (name, options) => uses.get(keyOf(name, options))?.service ?? null,
     release(service) {
-      const use = find(service);
+      const use = useOf(service);
       if (use === undefined || --use.count > 0) return;
       uses.delete(use.key);
       service.close();

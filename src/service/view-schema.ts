@@ -80,15 +80,17 @@ const totalsView = z.strictObject({
  * What a service shows of itself, made when somebody asks. A field that is new here needs its value in `view.ts`, and
  * its sum over several workers in `view-merge.ts`: the types say so.
  */
-export const serviceView = z.strictObject({
-  name: z.string(),
-  registry: registryView,
-  policy: z.string().describe("of load balancing"),
-  isPanic: z.boolean().describe("too few endpoints are available, so that all are used, in at least one worker"),
-  endpoints: z.array(endpointView),
-  breaker: breakerView.nullable().describe("null: the service has none"),
-  totals: totalsView.describe("since the service, with these very options, is in use"),
-});
+export const serviceView = z
+  .strictObject({
+    name: z.string(),
+    registry: registryView,
+    policy: z.string().describe("of load balancing"),
+    isPanic: z.boolean().describe("too few endpoints are available, so that all are used, in at least one worker"),
+    endpoints: z.array(endpointView),
+    breaker: breakerView.nullable().describe("null: the service has none"),
+    totals: totalsView.describe("since the service, with these very options, is in use"),
+  })
+  .meta({ id: "Service" });
 
 export type ServiceView = z.output<typeof serviceView>;
 export type EndpointView = z.output<typeof endpointView>;

@@ -1,5 +1,5 @@
 import { closeSync } from "node:fs";
-import type { Supervised } from "../gateway/gateway.ts";
+import type { Supervised } from "../gateway/options.ts";
 import type { HandedSocket } from "../gateway/listeners.ts";
 import { socketKey } from "../gateway/socket-plan.ts";
 import { duplicate } from "../wire/libc.ts";

@@ -1,0 +1,19 @@
+import type { ServiceView } from "../service/view-schema.ts";
+import type { RoutesView, StatusView } from "./schemas.ts";
+
+/** What one worker knows of services. */
+export interface WorkerServices {
+  /** The number of its slot; 1 in a gateway of one process. */
+  readonly worker: number;
+  /** Null: it did not answer in time. */
+  readonly services: readonly ServiceView[] | null;
+}
+
+/** What the admin API tells about: a gateway in this process, or several processes as one. */
+export interface AdminSource {
+  status(): StatusView | Promise<StatusView>;
+  /** Of the configuration in force, without secrets. */
+  routes(): RoutesView;
+  /** All services of the configuration in force, or the one of that name: none where there is no such. */
+  services(name: string | null): Promise<readonly WorkerServices[]>;
+}

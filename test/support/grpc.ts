@@ -49,9 +49,16 @@ export interface GrpcSeen {
   readonly deadlines: (number | null)[];
 }
 
+/** What the server does with unary calls; may be changed. */
+export interface GrpcMood {
+  /** Status that they fail with; null: they are answered. */
+  failsWith: number | null;
+}
+
 export interface GrpcServer extends AsyncDisposable {
   readonly port: number;
   readonly seen: GrpcSeen;
+  readonly mood: GrpcMood;
 }
 
 export interface GrpcSecurity {
@@ -62,10 +69,14 @@ export interface GrpcSecurity {
 type Unary = handleUnaryCall<string, string>;
 type ServerStream = handleServerStreamingCall<string, string>;
 
-function implementation(seen: GrpcSeen) {
+function implementation(seen: GrpcSeen, mood: GrpcMood) {
   const note = (metadata: Metadata) => void seen.metadata.push(metadata);
   const unary: Unary = (call, answer) => {
     note(call.metadata);
+    if (mood.failsWith !== null) {
+      answer({ code: mood.failsWith, details: "in a mood" });
+      return;
+    }
     const initial = new Metadata();
     initial.set("initial-key", "initial value");
     initial.set("initial-bin", Buffer.from([0, 1, 255]));
@@ -115,8 +126,9 @@ function implementation(seen: GrpcSeen) {
 /** A real gRPC server on a free port, over TLS where it is given a certificate. */
 export async function startGrpcServer(security: GrpcSecurity | null = null): Promise<GrpcServer> {
   const seen: GrpcSeen = { metadata: [], cancelled: [], deadlines: [] };
+  const mood: GrpcMood = { failsWith: null };
   const server = new Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
-  server.addService(ECHO, implementation(seen));
+  server.addService(ECHO, implementation(seen, mood));
   const pair =
     security === null ? null : { cert_chain: Buffer.from(security.cert), private_key: Buffer.from(security.key) };
   const own = pair === null ? ServerCredentials.createInsecure() : ServerCredentials.createSsl(null, [pair]);
@@ -126,6 +138,7 @@ export async function startGrpcServer(security: GrpcSecurity | null = null): Pro
   return {
     port,
     seen,
+    mood,
     async [Symbol.asyncDispose]() {
       server.forceShutdown();
     },

@@ -203,6 +203,8 @@ function readyReasons({ isStarted, isDraining }: Parts["state"], overload: Overl
 /** Puts a configuration in the old one's place, whole; when any part of it cannot be had, nothing has changed. */
 async function goLive(loaded: Loaded, parts: Parts): Promise<Snapshot> {
   const { accessLog, admin, listeners, metrics, options, overload, path, state, status, store } = parts;
+  // Endpoints are looked for while it is built; one that is refused takes this back.
+  parts.mesh.keepIn(loaded.config.stateFolder);
   const snapshot = await build(loaded, parts);
   let prepared: Prepared;
   try {
@@ -288,6 +290,7 @@ async function startReloading(parts: Parts, first: Loaded): Promise<Reloading> {
       follow(null);
       return { isLive: true, version: snapshot.version, routes: snapshot.config.routes.length };
     } catch (error) {
+      parts.mesh.keepIn(loaded.config.stateFolder);
       if (!(error instanceof ConfigError)) throw error;
       const read = error instanceof LoadError ? error : next;
       if (read !== null) follow(read);

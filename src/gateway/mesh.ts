@@ -7,6 +7,8 @@ import type { RedisTarget } from "../store/redis-target.ts";
 import type { ScriptReply, Store, StoreScript } from "../store/store.ts";
 import { StoreError } from "../store/store-error.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { createMeshTelling } from "./mesh-telling.ts";
+import { createCopies, type RegistryCopy } from "./registry-copy.ts";
 
 export interface MeshOptions {
   readonly metrics: Pick<Metrics, "collect" | "counter">;
@@ -18,6 +20,8 @@ export interface MeshOptions {
 export interface Mesh {
   /** The registry in that Redis. It is connected while anybody watches it. */
   registryFor(target: RedisTarget): Registry;
+  /** Last good copies are kept in this folder from now on; null: they are not. */
+  keepIn(folder: string | null): void;
   /** False when one that is in use is away; null where none is. */
   readonly isUp: boolean | null;
   close(): void;
@@ -52,49 +56,65 @@ export function meshLink(store: Store): MeshLink {
 interface Opened {
   readonly store: Store;
   readonly registry: RedisRegistry;
+  readonly copy: RegistryCopy;
   watchers: number;
+}
+
+function collectState(metrics: MeshOptions["metrics"], all: () => readonly Opened[]): void {
+  const gauge = (name: string, help: string, read: () => number | null) =>
+    metrics.collect({
+      name,
+      help,
+      labels: ["registry"],
+      type: "gauge",
+      read: () => {
+        const value = all().length === 0 ? null : read();
+        return value === null ? [] : [{ labels: ["redis"], value }];
+      },
+    });
+  const recalled = () => all().reduce((sum, { registry }) => sum + registry.recalled, 0);
+  gauge("torii_registry_up", "1 while the registry can be read, else 0; absent for one that nobody uses.", () =>
+    all().every(({ registry }) => registry.isUp) ? 1 : 0,
+  );
+  gauge(
+    "torii_registry_copy_services",
+    "Services whose endpoints come from the last good copy, as the registry was not read yet.",
+    recalled,
+  );
+  gauge(
+    "torii_registry_copy_age_seconds",
+    "While endpoints come from the last good copy on disk: how long ago the registry was read for it.",
+    () => copyAgeSeconds(all()),
+  );
+}
+
+/** Of the oldest copy in use; null while none is. */
+function copyAgeSeconds(opened: readonly Opened[]): number | null {
+  const used = opened.filter(({ registry }) => registry.recalled > 0);
+  const foundAt = used.flatMap(({ copy }) => (copy.foundAt === null ? [] : [copy.foundAt]));
+  return foundAt.length === 0 ? null : Math.max(0, (Date.now() - Math.min(...foundAt)) / 1000);
 }
 
 /** Makes the directory of registries; nothing is connected before somebody watches. */
 export function createMesh({ metrics, log, random }: MeshOptions): Mesh {
   const opened = new Map<string, Opened>();
-  const ignored = metrics.counter({
-    name: "torii_registry_ignored_total",
-    help: "Endpoints in the registry that are not used, by what is wrong with them; each is counted once.",
-    labels: ["service", "reason"],
-  });
-  metrics.collect({
-    name: "torii_registry_up",
-    help: "1 while the registry can be read, else 0; absent for one that nobody uses.",
-    labels: ["registry"],
-    type: "gauge",
-    read: () => (opened.size === 0 ? [] : [{ labels: ["redis"], value: isUp() ? 1 : 0 }]),
-  });
-
-  function isUp(): boolean {
-    return [...opened.values()].every(({ registry }) => registry.isUp);
-  }
+  const telling = createMeshTelling({ metrics, log });
+  let folder: string | null = null;
+  const copies = createCopies({ folder: () => folder, log, random, onSaved: telling.saved });
+  const all = () => [...opened.values()];
+  collectState(metrics, all);
 
   function open(target: RedisTarget): Opened {
+    const copy = copies.lend(target);
     const store = createRedisStore({ config: target, random });
-    const registry = createRedisRegistry({
-      link: meshLink(store),
-      random,
-      onState: (isNowUp, reason) => {
-        if (isNowUp) log.info({ registry: "redis" }, "registry is back");
-        else log.warn({ registry: "redis", reason }, "registry is away: endpoints stay as last known");
-      },
-      onIgnored: (service, { id, reason, detail }) => {
-        ignored.of(service, reason).add();
-        log.warn({ service, endpoint: id, reason, detail }, "endpoint in the registry ignored");
-      },
-      onRefused: (service, reason) => log.warn({ service, reason }, "registry refused: endpoints stay as last known"),
-    });
-    return { store, registry, watchers: 0 };
+    const { lastGood } = copy;
+    const registry = createRedisRegistry({ link: meshLink(store), lastGood, random, ...telling.events() });
+    return { store, registry, copy, watchers: 0 };
   }
 
-  function close({ store, registry }: Opened): void {
+  function close({ store, registry, copy }: Opened): void {
     registry.close();
+    copy.close();
     void store.close();
   }
 
@@ -114,12 +134,15 @@ export function createMesh({ metrics, log, random }: MeshOptions): Mesh {
 
   return {
     registryFor: (target) => ({
-      async *watch(service, signal) {
-        if (!signal.aborted) yield* enter(target, signal).watch(service, signal);
+      async *watch(service, signal, judge) {
+        if (!signal.aborted) yield* enter(target, signal).watch(service, signal, judge);
       },
     }),
+    keepIn: (next) => {
+      folder = next;
+    },
     get isUp() {
-      return opened.size === 0 ? null : isUp();
+      return opened.size === 0 ? null : all().every(({ registry }) => registry.isUp);
     },
     close: () => {
       for (const one of opened.values()) close(one);

@@ -2,8 +2,8 @@
 export interface MeshTrust {
   /** Whether the last reading succeeded; true before the first. */
   readonly isUp: boolean;
-  /** What is missing may only not have been written again yet. */
-  readonly isDoubtful: boolean;
+  /** When Redis may have lost what it held for the last time, by the clock; -Infinity: never. */
+  readonly doubtedAt: number;
   /** A reading succeeded. */
   succeeded(): void;
   /** A reading failed, as Redis is away. */
@@ -18,24 +18,21 @@ export interface MeshTrustOptions {
   readonly onState: (isUp: boolean, reason: string | null) => void;
 }
 
-/** For so long after Redis was away, what is missing is not yet taken for gone: its owners write it again first. */
-const GRACE_MS = 15_000;
-
 /** Trusts at first. */
 export function createTrust({ now, onState }: MeshTrustOptions): MeshTrust {
   let isUp = true;
-  let trustsAt = Number.NEGATIVE_INFINITY;
+  let doubtedAt = Number.NEGATIVE_INFINITY;
 
   function doubt(): void {
-    trustsAt = now() + GRACE_MS;
+    doubtedAt = now();
   }
 
   return {
     get isUp() {
       return isUp;
     },
-    get isDoubtful() {
-      return now() < trustsAt;
+    get doubtedAt() {
+      return doubtedAt;
     },
     succeeded: () => {
       if (isUp) return;

@@ -1,11 +1,12 @@
 import { CHANGES_CHANNEL } from "../../packages/mesh/src/keys.ts";
-import { createMeshEntry, type MeshEntry } from "./mesh-entry.ts";
+import { createLastGood, type KnownSet, type LastGood } from "./last-good.ts";
+import { createMeshEntry, type MeshEntry, type MeshWatcher } from "./mesh-entry.ts";
 import type { ChannelFollower, MeshLink } from "./mesh-link.ts";
 import { createQueue } from "./mesh-queue.ts";
 import type { IgnoredEndpoint } from "./mesh-record.ts";
 import { createReports } from "./mesh-reports.ts";
 import { createTrust, type MeshTrust } from "./mesh-trust.ts";
-import type { EndpointSpec, Registry } from "./registry.ts";
+import type { EndpointJudge, EndpointSpec, Registry } from "./registry.ts";
 
 /** Told what an operator should know. Its functions must not throw. */
 export interface RedisRegistryEvents {
@@ -15,10 +16,14 @@ export interface RedisRegistryEvents {
   readonly onIgnored: (service: string, ignored: IgnoredEndpoint) => void;
   /** Redis says no to the reading of one service, such as for a key of another type: it stays as it was. Once in a row. */
   readonly onRefused: (service: string, reason: string) => void;
+  /** A service that could not be read yet has the endpoints that are remembered of it. Nobody hears unless given. */
+  readonly onRecalled?: (service: string, known: KnownSet) => void;
 }
 
 export interface RedisRegistryOptions extends RedisRegistryEvents {
   readonly link: MeshLink;
+  /** What is remembered from before, and of this reading; by itself unless given. */
+  readonly lastGood?: LastGood;
   /** Milliseconds of a clock that never goes back. */
   readonly now?: () => number;
   /** All is read anew so often, give or take a fifth; 5 s unless given. */
@@ -31,6 +36,8 @@ export interface RedisRegistryOptions extends RedisRegistryEvents {
 export interface RedisRegistry extends Registry {
   /** Whether the last reading succeeded; true before the first. */
   readonly isUp: boolean;
+  /** How many services have the endpoints that are remembered of them, as they were not read yet. */
+  readonly recalled: number;
   /** Reads no more. Watches stay until their signals abort. */
   close(): void;
 }
@@ -42,35 +49,45 @@ const READINGS = 32;
 
 /** The services that are watched. */
 interface Entries {
-  enter(service: string): MeshEntry;
-  leave(entry: MeshEntry): void;
+  enter(service: string, watcher: MeshWatcher): MeshEntry;
+  leave(entry: MeshEntry, watcher: MeshWatcher): void;
+  all(): Iterable<MeshEntry>;
   read(service: string): void;
   readAll(): void;
   close(): void;
 }
 
+/** For a registry that is given no memory: it has one of its own. */
+function ownMemory(): LastGood {
+  return createLastGood({ first: new Map(), nowAt: Date.now, onChange() {} });
+}
+
 function createEntries(options: RedisRegistryOptions, trust: MeshTrust, now: () => number): Entries {
-  const { link, periodMs = PERIOD_MS } = options;
+  const { link, periodMs = PERIOD_MS, lastGood = ownMemory(), onRecalled = () => {} } = options;
   const entries = new Map<string, MeshEntry>();
   const queue = createQueue<MeshEntry>(READINGS, (entry) => entry.read());
 
   function make(service: string): MeshEntry {
     const reports = createReports({ service, now, ...options });
-    const entry = createMeshEntry({ service, link, trust, reports, periodMs, onDue: queue.add });
+    const onDue = queue.add;
+    const entry = createMeshEntry({ service, link, trust, reports, lastGood, now, periodMs, onDue, onRecalled });
     entries.set(service, entry);
+    lastGood.enter(service);
     queue.add(entry);
     return entry;
   }
 
   return {
-    enter: (service) => {
+    enter: (service, watcher) => {
       const entry = entries.get(service) ?? make(service);
-      entry.watchers++;
+      entry.watchers.add(watcher);
       return entry;
     },
-    leave: (entry) => {
-      if (--entry.watchers > 0) return;
+    leave: (entry, watcher) => {
+      entry.watchers.delete(watcher);
+      if (entry.watchers.size > 0) return;
       entries.delete(entry.service);
+      lastGood.leave(entry.service);
       queue.drop(entry);
       entry.close();
     },
@@ -78,6 +95,7 @@ function createEntries(options: RedisRegistryOptions, trust: MeshTrust, now: () 
       const entry = entries.get(service);
       if (entry !== undefined) queue.add(entry);
     },
+    all: () => entries.values(),
     readAll: () => {
       for (const entry of entries.values()) queue.add(entry);
     },
@@ -104,7 +122,7 @@ function createFollower(entries: Entries, trust: MeshTrust): ChannelFollower {
 /**
  * Endpoints that services write into Redis. Whole sets are read, never deltas: on every message of a change, after
  * every loss of the connection, when a lease ends, and on a period. While Redis is away, sets stay as they were last
- * known; a service that was never read is empty then. `close` it.
+ * known; a service that was never read has then what is remembered of it, and is empty without. `close` it.
  */
 export function createRedisRegistry(options: RedisRegistryOptions): RedisRegistry {
   const { link, now = () => performance.now(), random = Math.random, periodMs = PERIOD_MS } = options;
@@ -123,10 +141,15 @@ export function createRedisRegistry(options: RedisRegistryOptions): RedisRegistr
     again();
   }
 
-  async function* watch(service: string, signal: AbortSignal): AsyncGenerator<readonly EndpointSpec[]> {
+  async function* watch(
+    service: string,
+    signal: AbortSignal,
+    judge: EndpointJudge | null = null,
+  ): AsyncGenerator<readonly EndpointSpec[]> {
     if (signal.aborted) return;
-    const entry = entries.enter(service);
-    signal.addEventListener("abort", () => entries.leave(entry), { once: true });
+    const watcher = { judge };
+    const entry = entries.enter(service, watcher);
+    signal.addEventListener("abort", () => entries.leave(entry, watcher), { once: true });
     await entry.first;
     yield* entry.feed.follow(signal);
   }
@@ -137,6 +160,9 @@ export function createRedisRegistry(options: RedisRegistryOptions): RedisRegistr
     watch,
     get isUp() {
       return trust.isUp;
+    },
+    get recalled() {
+      return [...entries.all()].filter(({ isFromCopy }) => isFromCopy).length;
     },
     close: () => {
       closed.abort();

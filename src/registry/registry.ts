@@ -20,8 +20,14 @@ export interface EndpointSpec {
   readonly load?: EndpointLoad;
 }
 
+/** Says whether an endpoint still answers the checks of whoever watches: false from when they have failed. */
+export type EndpointJudge = (endpoint: EndpointSpec) => boolean;
+
 /** Where endpoints come from. */
 export interface Registry {
-  /** Each value is the whole current set, never a delta; the first comes at once. Ends when the signal aborts. */
-  watch(service: string, signal: AbortSignal): AsyncIterable<readonly EndpointSpec[]>;
+  /**
+   * Each value is the whole current set, never a delta; the first comes at once. Ends when the signal aborts. A
+   * registry that doubts whether endpoints are gone may ask the judge of those who make checks.
+   */
+  watch(service: string, signal: AbortSignal, judge?: EndpointJudge | null): AsyncIterable<readonly EndpointSpec[]>;
 }

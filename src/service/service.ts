@@ -5,6 +5,7 @@ import type { Exchange } from "../wire/exchange.ts";
 import type { Passage } from "../wire/l4/passage.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import { createAnother } from "./another.ts";
+import { createAnswering } from "./answering.ts";
 import { Connect } from "./connect.ts";
 import { type Delay, runtimeDelay } from "./delay.ts";
 import { createEndpoint, type Endpoint, type EndpointDeps, toldAnew } from "./endpoint.ts";
@@ -103,7 +104,8 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
   let endpoints: readonly Endpoint[] = [];
   const first = Promise.withResolvers<void>();
   const follow = async () => {
-    for await (const specs of deps.registry.watch(name, stopped.signal)) {
+    const judge = createAnswering({ endpoints: () => endpoints, isHealthy: selection.isHealthy });
+    for await (const specs of deps.registry.watch(name, stopped.signal, judge)) {
       told.specs = specs;
       told.changedAt = Date.now();
       endpoints = reconcile(endpoints, specs, context);

@@ -1,6 +1,6 @@
 import { isWeight, MAX_WEIGHT, originOf } from "../../packages/mesh/src/record.ts";
 import type { MeshRecord } from "./mesh-read.ts";
-import type { EndpointSpec } from "./registry.ts";
+import type { EndpointLoad, EndpointSpec } from "./registry.ts";
 
 /** Why an endpoint in Redis is not used. */
 export type IgnoredReason = "no_record" | "malformed" | "bad_url" | "bad_field" | "duplicate" | "lease_over";
@@ -11,6 +11,8 @@ export interface IgnoredEndpoint {
   readonly reason: IgnoredReason;
   readonly detail: string;
 }
+
+const BAD_LOAD = "its load must be numbers from 0 on, such as { cpu: 0.5, memory: 0.3, inFlight: 12 }";
 
 function fieldsOf(json: string): ReadonlyMap<string, unknown> | null {
   try {
@@ -29,6 +31,24 @@ function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every(isText);
 }
 
+function isAmount(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+}
+
+/** What an endpoint tells of its load; null when that is something else. Fields that nobody knows here are passed over. */
+function loadOf(value: unknown): EndpointLoad | null {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
+  const fields = new Map<string, unknown>(Object.entries(value));
+  const [cpu, memory, inFlight] = ["cpu", "memory", "inFlight"].map((name) => fields.get(name) ?? null);
+  const load = {
+    ...(isAmount(cpu) ? { cpu } : {}),
+    ...(isAmount(memory) ? { memory } : {}),
+    ...(isAmount(inFlight) ? { inFlight } : {}),
+  };
+  const given = [cpu, memory, inFlight].filter((amount) => amount !== null);
+  return Object.keys(load).length === given.length ? Object.freeze(load) : null;
+}
+
 /** The endpoint that stands in Redis, or why it is not used. Fields that nobody knows here are passed over. */
 export function endpointOf({ id, json }: Pick<MeshRecord, "id" | "json">): EndpointSpec | IgnoredEndpoint {
   const ignored = (reason: IgnoredReason, detail: string): IgnoredEndpoint => ({ id, reason, detail });
@@ -44,6 +64,9 @@ export function endpointOf({ id, json }: Pick<MeshRecord, "id" | "json">): Endpo
   if (zone !== null && !isText(zone)) return ignored("bad_field", "its zone must be a text");
   if (version !== null && !isText(version)) return ignored("bad_field", "its version must be a text");
   if (tags !== null && !isTexts(tags)) return ignored("bad_field", "its tags must be a list of texts");
+  const said = fields.get("load") ?? null;
+  const load = said === null ? null : loadOf(said);
+  if (said !== null && load === null) return ignored("bad_field", BAD_LOAD);
   return Object.freeze({
     id,
     url: origin,
@@ -51,6 +74,7 @@ export function endpointOf({ id, json }: Pick<MeshRecord, "id" | "json">): Endpo
     ...(zone === null ? {} : { zone }),
     ...(version === null ? {} : { version }),
     ...(tags === null ? {} : { tags: Object.freeze([...tags]) }),
+    ...(load === null ? {} : { load }),
   });
 }
 

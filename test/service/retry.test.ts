@@ -1,69 +1,18 @@
 import { describe, expect, test } from "bun:test";
 import { GatewayError } from "../../src/errors.ts";
-import { createStaticRegistry } from "../../src/registry/static.ts";
-import type { RetryPolicy, ServiceOptions } from "../../src/service/options.ts";
-import type { RetryResult } from "../../src/service/retry.ts";
-import { createService, type Service } from "../../src/service/service.ts";
-import type { BodySource } from "../../src/wire/body.ts";
 import { startH2Answering } from "../support/h2-upstream.ts";
 import { eventually } from "../support/load.ts";
 import { closedPort } from "../support/unreachable.ts";
 import { ok, startAnswering, startUpstream, type UpstreamConnection } from "../support/upstream.ts";
 import { TestBody } from "../wire/h2/upstream-support.ts";
 import { exchangeOf } from "../wire/parts.ts";
-import { forward, serviceDeps, serviceOptions, spec } from "./support.ts";
-
-function retrying(policy: Partial<RetryPolicy> = {}) {
-  const on = ["connect_failure", "reset", 502, 503, 504] as const;
-  return { retry: { attempts: 2, on, backoffMs: 0, budgetShare: 0.2, nonIdempotent: false, hedge: null, ...policy } };
-}
-
-interface Setup extends Disposable {
-  readonly service: Service;
-  readonly results: RetryResult[];
-  /** The pauses that were asked for, and what ends each. */
-  readonly pauses: { readonly ms: number; readonly end: () => void; isOff: boolean }[];
-}
-
-/** A service at these URLs, whose balancer takes them in turn; chance is what is given. */
-async function serviceAt(urls: readonly string[], options: Partial<ServiceOptions> = {}, chance = 0.5): Promise<Setup> {
-  const registry = createStaticRegistry({ shop: urls.map((url, index) => spec(String(index), url)) });
-  const results: RetryResult[] = [];
-  const pauses: Setup["pauses"] = [];
-  const service = createService("shop", serviceOptions(options), {
-    ...serviceDeps(registry),
-    random: () => chance,
-    onRetry: (_, result) => results.push(result),
-    delay(ms, end) {
-      const pause = { ms, end, isOff: false };
-      pauses.push(pause);
-      return () => {
-        pause.isOff = true;
-      };
-    },
-  });
-  await service.ready;
-  return { service, results, pauses, [Symbol.dispose]: () => service.close() };
-}
+import { bodyOf, retrying, serviceAt } from "./retry-support.ts";
+import { forward } from "./support.ts";
 
 const answering = (status: number, ...fields: readonly string[]) =>
   startAnswering(() => [`HTTP/1.1 ${status} Sad`, "Content-Length: 3", ...fields, "", "sad"].join("\r\n"));
 const dead = () => `http://127.0.0.1:${closedPort()}`;
 const POST = { line: "POST / HTTP/1.1" };
-
-/** A body that comes in these pieces at once. */
-function bodyOf(...pieces: readonly (string | Uint8Array)[]): BodySource {
-  return {
-    length: null,
-    pipe(sink) {
-      for (const piece of pieces) sink.write(Buffer.from(piece));
-      sink.end(null);
-    },
-    pause() {},
-    resume() {},
-    cancel() {},
-  };
-}
 
 describe("a request is sent to another endpoint", () => {
   test.each([502, 503, 504])("after a %d, and nobody sees that", async (status) => {

@@ -4,7 +4,7 @@ import type { ForwardPolicy, ServiceOptions } from "../../src/service/options.ts
 import type { Service, ServiceDeps } from "../../src/service/service.ts";
 import type { UpstreamResponse } from "../../src/wire/attempt.ts";
 import type { BodySource } from "../../src/wire/body.ts";
-import type { Exchange } from "../../src/wire/exchange.ts";
+import type { Exchange, Responder } from "../../src/wire/exchange.ts";
 import { TimerWheel } from "../../src/wire/timer-wheel.ts";
 import { exchangeOf, RecordingSink } from "../wire/parts.ts";
 
@@ -53,6 +53,8 @@ export interface Sending {
   /** Field lines beside Host. */
   readonly fields?: readonly string[];
   readonly body?: BodySource | null;
+  /** Who hears of interim responses. */
+  readonly responder?: Partial<Responder>;
   readonly policy?: Partial<ForwardPolicy>;
 }
 
@@ -65,10 +67,16 @@ export interface Forwarded {
 
 /** Sends one request through a service and waits for the end of its response. */
 export function forward(service: Service, sending: Sending = {}): Promise<Forwarded> {
+  return startForward(service, sending).forwarded;
+}
+
+/** Sends one request through a service, and does not wait. */
+export function startForward(service: Service, sending: Sending = {}) {
   const line = sending.line ?? "GET / HTTP/1.1";
   const exchange = exchangeOf({
     lines: [line, "Host: gw.test", ...(sending.fields ?? [])],
     body: sending.body ?? null,
+    ...(sending.responder === undefined ? {} : { responder: sending.responder }),
   });
   const { promise, resolve } = Promise.withResolvers<Forwarded>();
   const failed = (error: GatewayError) => resolve({ outcome: error.code, error, exchange });
@@ -93,5 +101,5 @@ export function forward(service: Service, sending: Sending = {}): Promise<Forwar
       onFailure: (_, error) => failed(error),
     },
   );
-  return promise;
+  return { exchange, forwarded: promise };
 }

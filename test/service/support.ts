@@ -66,12 +66,12 @@ export interface Forwarded {
 }
 
 /** Sends one request through a service and waits for the end of its response. */
-export function forward(service: Service, sending: Sending = {}): Promise<Forwarded> {
+export function forward(service: Pick<Service, "forward">, sending: Sending = {}): Promise<Forwarded> {
   return startForward(service, sending).forwarded;
 }
 
 /** Sends one request through a service, and does not wait. */
-export function startForward(service: Service, sending: Sending = {}) {
+export function startForward(service: Pick<Service, "forward">, sending: Sending = {}) {
   const line = sending.line ?? "GET / HTTP/1.1";
   const exchange = exchangeOf({
     lines: [line, "Host: gw.test", ...(sending.fields ?? [])],

@@ -26,6 +26,23 @@ async function metricsOf({ gateway }: TestGateway): Promise<string> {
   return (await fetch(`http://127.0.0.1:${gateway.statusPort}/metrics`)).text();
 }
 
+interface Decided {
+  readonly policy: string;
+  readonly outcome: string;
+  readonly about?: string;
+}
+
+/** What policies did with the first request of this status with such an outcome among them, from the access log. */
+async function decisionsOf(gateway: TestGateway, status: number, outcome: string): Promise<readonly string[]> {
+  let found: readonly Decided[] = [];
+  await gateway.logged((line) => {
+    // As the access log writes it.
+    found = line["decisions"] as readonly Decided[];
+    return line["status"] === status && found.some((one) => one.outcome === outcome);
+  });
+  return found.map(({ policy, outcome: did, about }) => `${policy} ${did} ${about}`);
+}
+
 describe("outlier detection", () => {
   test("takes an endpoint that answers 500 out, and sends nothing there any more", async () => {
     await using bad = startAnswering(() => FAILED);
@@ -38,6 +55,7 @@ describe("outlier detection", () => {
     for (let i = 0; i < 20; i++) statuses.push((await gateway.exchange(get())).status);
     expect(statuses.filter((status) => status === 500)).toHaveLength(3);
     expect(bad.requests).toHaveLength(3);
+    expect(await decisionsOf(gateway, 500, "ejected")).toEqual(["outlier_detection ejected e0"]);
     const metrics = await metricsOf(gateway);
     expect(metrics).toContain('torii_endpoint_ejections_total{service="shop"} 1');
     expect(metrics).toContain('torii_endpoint_ejected{service="shop"} 1');
@@ -60,9 +78,11 @@ describe("a circuit breaker", () => {
       service: { circuitBreaker: { minRequests: 4, openFor: "300ms" } },
     });
     for (let i = 0; i < 4; i++) expect((await gateway.exchange(get())).status).toBe(500);
+    expect(await decisionsOf(gateway, 500, "opened")).toEqual(["circuit_breaker opened shop"]);
     const refused = await gateway.exchange(get());
     expect([refused.status, header(refused, "retry-after")]).toEqual([503, "1"]);
     expect(JSON.parse(refused.body.toString())).toMatchObject({ type: "urn:torii:problem:circuit_open" });
+    expect(await decisionsOf(gateway, 503, "open")).toEqual(["circuit_breaker open shop"]);
     expect(upstream.requests).toHaveLength(4);
     expect(await metricsOf(gateway)).toContain('torii_circuit_breaker_state{service="shop"} 2');
     works = true;
@@ -70,8 +90,15 @@ describe("a circuit breaker", () => {
     while (status === 503) status = (await gateway.exchange(get())).status;
     expect(status).toBe(200);
     for (let i = 0; i < 10; i++) expect((await gateway.exchange(get())).status).toBe(200);
+    expect(await decisionsOf(gateway, 200, "probe")).toEqual(["circuit_breaker probe shop"]);
+    expect(await decisionsOf(gateway, 200, "closed")).toEqual([
+      "circuit_breaker probe shop",
+      "circuit_breaker closed shop",
+    ]);
     const metrics = await metricsOf(gateway);
     expect(metrics).toContain('torii_circuit_breaker_state{service="shop"} 0');
-    expect(metrics).toContain('torii_circuit_breaker_changes_total{service="shop",state="open"} 1');
+    for (const state of ["open", "half_open", "closed"])
+      expect(metrics).toContain(`torii_circuit_breaker_changes_total{service="shop",state="${state}"} 1`);
+    expect(metrics).toMatch(/torii_circuit_breaker_refused_total\{service="shop",reason="open"\} [1-9]/);
   });
 });

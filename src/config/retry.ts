@@ -41,8 +41,7 @@ const hedge = z.strictObject({
   max: z.int({ error: hedgesHint }).min(1, { error: hedgesHint }).max(MOST_ATTEMPTS, { error: hedgesHint }).default(1),
 });
 
-/** The `retry` part of a route. */
-export const retry = z.strictObject({
+const fields = z.strictObject({
   attempts: attempts.default(1),
   on: z
     .array(condition)
@@ -54,6 +53,17 @@ export const retry = z.strictObject({
   nonIdempotent: z.boolean().default(false),
   hedge: hedge.optional(),
 });
+
+/** The `retry` part of a route. */
+export const retry = fields
+  .refine(({ attempts, hedge }) => hedge === undefined || hedge.max <= attempts, {
+    path: ["hedge", "max"],
+    error: "is more than attempts, which hedges are some of; write a larger attempts beside it",
+  })
+  .refine(({ perTryTimeout = 0, hedge }) => hedge === undefined || perTryTimeout === 0 || hedge.after < perTryTimeout, {
+    path: ["hedge", "after"],
+    error: "is not less than perTryTimeout, so that there would never be a hedge",
+  });
 
 const codeHint = hint("a status for a retry", "400 to 599");
 const code = z.int({ error: codeHint }).min(400, { error: codeHint }).max(599, { error: codeHint });

@@ -1,10 +1,15 @@
-import type { ListenerConfig } from "../config/types.ts";
+import type { AdminConfig, ListenerConfig } from "../config/types.ts";
 import { offersHttp3 } from "../gateway/response-fields.ts";
 
 /** How to reach a listener from this machine: an address that stands for all is the loopback. */
 export function origin(address: string, port: number, protocol: ListenerConfig["protocol"] = "http"): string {
   const host = address === "0.0.0.0" || address === "::" ? "127.0.0.1" : address;
   return `${SCHEMES[protocol]}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** Says where the admin API is; nothing where there is none. */
+export function adminLines(admin: AdminConfig | null, port: number | null): readonly string[] {
+  return admin === null || port === null ? [] : [`the admin API is on ${origin(admin.address, port)}/v1/status`];
 }
 
 const SCHEMES = { http: "http", https: "https", tcp: "tcp", tls_passthrough: "tls" } as const;

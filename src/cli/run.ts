@@ -7,7 +7,7 @@ import { createMemoryRegistry } from "../registry/memory.ts";
 import { type Command, type CommandContext, EXIT, UsageError } from "./command.ts";
 import { type Demo, demoGuide, startDemo } from "./demo.ts";
 import { createLog } from "./log.ts";
-import { listenerLines, origin } from "./origin.ts";
+import { adminLines, listenerLines, origin } from "./origin.ts";
 import { listenToSignals, type Signals } from "./signals.ts";
 
 export const run: Command = {
@@ -70,6 +70,7 @@ function announce(gateway: Gateway, demo: Demo | null, context: CommandContext):
   const listeners = gateway.snapshot()?.config.listeners ?? [];
   for (const line of listenerLines(gateway.addresses, listeners)) context.err(line);
   context.err(`status is on http://127.0.0.1:${gateway.statusPort}/readyz and /metrics`);
+  for (const line of adminLines(gateway.snapshot()?.config.admin ?? null, gateway.adminPort)) context.err(line);
   if (demo !== null && first !== undefined)
     context.err(`\n${demoGuide(origin(first.address, first.port), demo.endpoints)}`);
 }

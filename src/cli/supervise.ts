@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { Loaded } from "../config/source.ts";
 import { createSupervisor } from "../supervisor/supervisor.ts";
 import { type CommandContext, EXIT } from "./command.ts";
-import { listenerLines } from "./origin.ts";
+import { adminLines, listenerLines } from "./origin.ts";
 import type { Signals } from "./signals.ts";
 
 /** Runs the workers that the configuration asks for, until a signal ends them; resolves with the exit code. */
@@ -15,6 +15,7 @@ export async function supervise(
   signals.onForce(supervisor.kill);
   for (const line of listenerLines(supervisor.addresses, loaded.config.listeners)) context.err(line);
   context.err(`status is on http://127.0.0.1:${supervisor.statusPort}/readyz and /metrics`);
+  for (const line of adminLines(loaded.config.admin, supervisor.adminPort)) context.err(line);
   signals.onRestart(supervisor.restart);
   signals.onHangUp(() => {
     supervisor.reopenLogs();

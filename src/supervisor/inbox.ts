@@ -18,6 +18,8 @@ export interface Inbox {
   readonly started: Promise<Result>;
   readonly reloads: Answers<Result>;
   readonly metrics: Answers<string>;
+  /** To questions of the admin API. */
+  readonly answers: Answers<string>;
   /** The last that came whole, or null. */
   readonly lastMetrics: string | null;
   /** As it last said. */
@@ -48,7 +50,9 @@ export function createInbox(onLastWord: () => void): Inbox {
   const start = Promise.withResolvers<Result>();
   const reloads = createAnswers<Result>();
   const metrics = createAnswers<string>();
+  const answers = createAnswers<string>();
   const pieces = createPieces();
+  const answerPieces = createPieces();
   let lastMetrics: string | null = null;
   let isOverloaded = false;
 
@@ -60,6 +64,8 @@ export function createInbox(onLastWord: () => void): Inbox {
   function take(message: FromWorker): void {
     if (message.type === "metrics_part") pieces.add(message.id, message.text);
     else if (message.type === "metrics_end") takeMetrics(message.id);
+    else if (message.type === "answer_part") answerPieces.add(message.id, message.text);
+    else if (message.type === "answer_end") answers.give(message.id, answerPieces.take(message.id));
     else if (message.type === "ready") start.resolve({ isDone: true, version: message.version });
     else if (message.type === "reloaded") reloads.give(message.id, { isDone: true, version: message.version });
     else if (message.type === "refused") reloads.give(message.id, failure(message.message, message.issues));
@@ -75,6 +81,7 @@ export function createInbox(onLastWord: () => void): Inbox {
     started: start.promise,
     reloads,
     metrics,
+    answers,
     get lastMetrics() {
       return lastMetrics;
     },
@@ -85,6 +92,7 @@ export function createInbox(onLastWord: () => void): Inbox {
       start.resolve(failure(why));
       reloads.close();
       metrics.close();
+      answers.close();
     },
   };
 }

@@ -21,6 +21,13 @@ const toWorker = z.discriminatedUnion("type", [
   /** `isRelieved`: another worker accepts on the same sockets already; `isPatient`: the gateway goes on without it. */
   z.strictObject({ type: z.literal("drain"), isRelieved: z.boolean(), isPatient: z.boolean() }),
   z.strictObject({ type: z.literal("metrics"), id: z.int() }),
+  /** For the admin API: of services, all or the one of that name. */
+  z.strictObject({
+    type: z.literal("ask"),
+    id: z.int(),
+    about: z.enum(["status", "services"]),
+    name: z.string().nullable(),
+  }),
   z.strictObject({ type: z.literal("reopen_logs") }),
   /** To be answered at once. */
   z.strictObject({ type: z.literal("ping") }),
@@ -49,6 +56,9 @@ const fromWorker = z.discriminatedUnion("type", [
   /** A piece of the metrics as text: they may be megabytes, and one message of that size would hold up requests. */
   z.strictObject({ type: z.literal("metrics_part"), id: z.int(), text: z.string() }),
   z.strictObject({ type: z.literal("metrics_end"), id: z.int() }),
+  /** A piece of what was asked for: JSON, one value a line. */
+  z.strictObject({ type: z.literal("answer_part"), id: z.int(), text: z.string() }),
+  z.strictObject({ type: z.literal("answer_end"), id: z.int() }),
   /** `isOverloaded`: it answers, but has taken no new connections for long. */
   z.strictObject({ type: z.literal("pong"), isOverloaded: z.boolean() }),
   /** The last one, after the last metrics. It ends when the channel is closed. */
@@ -57,6 +67,9 @@ const fromWorker = z.discriminatedUnion("type", [
 
 /** What a worker tells the supervisor. */
 export type FromWorker = z.output<typeof fromWorker>;
+
+/** What a worker is asked for. */
+export type Question = Pick<Extract<ToWorker, { readonly type: "ask" }>, "about" | "name">;
 
 /** The id of metrics that nobody asked for: the last ones of a worker that ends. */
 export const LAST_METRICS = 0;

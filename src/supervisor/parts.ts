@@ -6,10 +6,11 @@ import { storedPairs } from "../config/certificate-store.ts";
 import type { Loaded } from "../config/source.ts";
 import { type CertificateWatch, createCertificateWatch } from "../gateway/certificate-watch.ts";
 import { OVERLOADED } from "../gateway/overload.ts";
-import { createStatusPart } from "../gateway/side-servers.ts";
+import { createAdminPart, createStatusPart } from "../gateway/side-servers.ts";
 import { createStorePart } from "../gateway/store-part.ts";
 import { createLogWriter, type LogWriter } from "../telemetry/log-writer.ts";
 import { type Crew, createCrew } from "./crew.ts";
+import { createCrewSource } from "./crew-source.ts";
 import type { NamedCertificate } from "./message.ts";
 import { createSupervisorMetrics, type SupervisorMetrics } from "./metrics.ts";
 import { PULSE, type PulseLimits } from "./pulse.ts";
@@ -40,6 +41,7 @@ export interface SupervisorParts {
   readonly sockets: Sockets;
   readonly crew: Crew;
   readonly status: ReturnType<typeof createStatusPart>;
+  readonly admin: ReturnType<typeof createAdminPart>;
   readonly store: ReturnType<typeof createStorePart>;
   readonly certificates: CertificateWatch;
   readonly state: SupervisorState;
@@ -48,6 +50,8 @@ export interface SupervisorParts {
 export interface SupervisorState {
   /** What is in force. */
   loaded: Loaded;
+  /** Configurations that were in force since the start, this one included. */
+  version: number;
   /** What is about to be; null while there is nothing new. */
   coming: Loaded | null;
   isStarted: boolean;
@@ -57,7 +61,8 @@ export interface SupervisorState {
 /** Nothing is open yet, no worker runs; what looks after certificates does already. */
 export function createParts(options: SupervisorOptions): SupervisorParts {
   const { env, cwd, configPath, command, log } = options;
-  const state: SupervisorState = { loaded: options.loaded, coming: null, isStarted: false, isDraining: false };
+  const { loaded } = options;
+  const state: SupervisorState = { loaded, version: 1, coming: null, isStarted: false, isDraining: false };
   const metrics: SupervisorMetrics = createSupervisorMetrics({
     version: options.version,
     sources: () => crew.processes(),
@@ -88,7 +93,10 @@ export function createParts(options: SupervisorOptions): SupervisorParts {
   const status = createStatusPart({ readyState, metrics }, file);
   const store = createStorePart({ metrics: metrics.own, log, file });
   const certificates = createCertificateWatch({ log, config: () => state.loaded.config });
-  return { options, metrics, output, sockets, crew, status, store, certificates, state };
+  const { version } = options;
+  const source = createCrewSource({ version, state, readyState, sockets, crew, store: () => store.current });
+  const admin = createAdminPart({ source, version }, file);
+  return { options, metrics, output, sockets, crew, status, admin, store, certificates, state };
 }
 
 /** All that a worker may need which starts now: it reads what is in force, or what is about to be. */

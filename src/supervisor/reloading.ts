@@ -50,10 +50,11 @@ export async function startReloading(parts: SupervisorParts): Promise<Reloading>
   }
 
   const prepareRest = ({ config }: Loaded) =>
-    prepareAll([parts.status, parts.store].map((part) => () => part.prepare(config)));
+    prepareAll([parts.status, parts.admin, parts.store].map((part) => () => part.prepare(config)));
 
   function onTaken(loaded: Loaded): void {
     state.loaded = loaded;
+    state.version++;
     follow(null);
   }
 

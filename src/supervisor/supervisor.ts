@@ -9,6 +9,8 @@ export interface Supervisor {
   /** Where each listener accepts, by name. */
   readonly addresses: ReadonlyMap<string, { readonly address: string; readonly port: number }>;
   readonly statusPort: number;
+  /** Null without `admin` in the configuration. */
+  readonly adminPort: number | null;
   /** The bounds of a drain, as configured now. */
   readonly shutdown: Loaded["config"]["shutdown"];
   /** Reads the configuration again; what is faulty is logged and changes nothing. */
@@ -35,10 +37,11 @@ export async function createSupervisor(options: SupervisorOptions): Promise<Supe
   }
 }
 
-async function start({ options, metrics, sockets, crew, status, store, state }: SupervisorParts): Promise<void> {
+async function start(parts: SupervisorParts): Promise<void> {
+  const { options, metrics, sockets, crew, status, admin, store, state } = parts;
   const { listeners, workers } = options.loaded.config;
   const opened = sockets.prepare(listeners, workers);
-  prepareAll([status, store].map((part) => () => part.prepare(options.loaded.config))).commit();
+  prepareAll([status, admin, store].map((part) => () => part.prepare(options.loaded.config))).commit();
   const failed = await crew.grow(workers);
   if (failed !== null && !failed.isDone) {
     if (failed.issues.length > 0) throw new ConfigError(failed.issues);
@@ -51,18 +54,20 @@ async function start({ options, metrics, sockets, crew, status, store, state }: 
   options.log.info({ workers }, "workers serve");
 }
 
-async function closeParts({ crew, output, sockets, status, store, certificates }: SupervisorParts): Promise<void> {
+async function closeParts(parts: SupervisorParts): Promise<void> {
+  const { crew, output, sockets, status, admin, store, certificates } = parts;
   certificates.close();
   crew.kill();
   await crew.stop();
   sockets.closeAll();
   await status.close();
+  await admin.close();
   await output.close();
   await store.close();
 }
 
 function running(parts: SupervisorParts, reloading: Reloading): Supervisor {
-  const { crew, sockets, state, status } = parts;
+  const { admin, crew, sockets, state, status } = parts;
   let drained: Promise<void> | null = null;
 
   async function drainNow(): Promise<void> {
@@ -82,6 +87,9 @@ function running(parts: SupervisorParts, reloading: Reloading): Supervisor {
     },
     get statusPort() {
       return status.current?.port ?? 0;
+    },
+    get adminPort() {
+      return admin.current?.port ?? null;
     },
     get shutdown() {
       return state.loaded.config.shutdown;

@@ -3,7 +3,7 @@ import type { DrainManner } from "../gateway/listeners.ts";
 import { within } from "../gateway/within.ts";
 import { createInbox, failure, type Inbox, type Result } from "./inbox.ts";
 import { createLineJoin } from "./line-join.ts";
-import { type NamedCertificate, parseFromWorker, type ToWorker } from "./message.ts";
+import { type NamedCertificate, parseFromWorker, type Question, type ToWorker } from "./message.ts";
 import type { MetricSource } from "./metrics.ts";
 import type { SlotSocket } from "./sockets.ts";
 
@@ -61,6 +61,8 @@ export interface WorkerProcess extends MetricSource {
   ping(): void;
   /** Calls it at whatever the worker says, in the place of who was called before. */
   onWord(hear: () => void): void;
+  /** JSON, one value a line; null when it did not come in time. */
+  ask(question: Question, timeoutMs: number): Promise<string | null>;
   reload(): Promise<Result>;
   reopenLogs(): void;
   /** Ends it gracefully, by the bounds of its configuration. */
@@ -160,7 +162,7 @@ export function startWorker(options: WorkerOptions): WorkerProcess {
     get lastMetrics() {
       return inbox.lastMetrics;
     },
-    metrics: (timeoutMs) => inbox.metrics.wait(timeoutMs, (id) => send({ type: "metrics", id })),
+    ...questions(inbox, send),
     async reload() {
       const certificates = options.storedCertificates();
       reloads++;
@@ -174,6 +176,16 @@ export function startWorker(options: WorkerOptions): WorkerProcess {
       send({ type: "drain", isRelieved, isPatient });
     },
     kill: () => child.kill("SIGKILL"),
+  };
+}
+
+function questions(
+  { metrics, answers }: Pick<Inbox, "metrics" | "answers">,
+  send: (message: ToWorker) => void,
+): Pick<WorkerProcess, "metrics" | "ask"> {
+  return {
+    metrics: (timeoutMs) => metrics.wait(timeoutMs, (id) => send({ type: "metrics", id })),
+    ask: (question, timeoutMs) => answers.wait(timeoutMs, (id) => send({ type: "ask", id, ...question })),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { turn } from "../admin/json-text.ts";
 import type { OpenCatalog } from "../config/catalog.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { createGateway, type Gateway } from "../gateway/gateway.ts";
@@ -22,6 +23,7 @@ export interface WorkerContext {
 }
 
 type Start = Extract<ToWorker, { readonly type: "start" }>;
+type Ask = Extract<ToWorker, { readonly type: "ask" }>;
 type Reload = Extract<ToWorker, { readonly type: "reload" }>;
 
 interface Worker {
@@ -118,6 +120,7 @@ function reasonOf(error: unknown): { readonly issues: ConfigIssue[]; readonly me
 async function answer(message: ToWorker, worker: Worker): Promise<void> {
   if (message.type === "reload") await reload(message, worker);
   else if (message.type === "metrics") await sendMetrics(message.id, worker);
+  else if (message.type === "ask") await sendAnswer(message, worker);
   else if (message.type === "reopen_logs") reopenLogs(worker);
   else if (message.type === "ping") worker.channel.send({ type: "pong", isOverloaded: worker.gateway.isOverloaded });
 }
@@ -136,11 +139,31 @@ async function reload({ id, certificates: told }: Reload, worker: Worker): Promi
 
 async function sendMetrics(id: number, { gateway, channel }: Pick<Worker, "gateway" | "channel">): Promise<void> {
   const text = await gateway.metrics.render();
-  for (let at = 0; at < text.length; at += PIECE_CHARACTERS) {
-    channel.send({ type: "metrics_part", id, text: text.slice(at, at + PIECE_CHARACTERS) });
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await inPieces(text, (piece) => channel.send({ type: "metrics_part", id, text: piece }));
   channel.send({ type: "metrics_end", id });
+}
+
+async function inPieces(text: string, send: (piece: string) => void): Promise<void> {
+  for (let at = 0; at < text.length; at += PIECE_CHARACTERS) {
+    send(text.slice(at, at + PIECE_CHARACTERS));
+    await turn();
+  }
+}
+
+/** What cannot be answered is not: whoever asks does not wait for ever. */
+async function sendAnswer({ id, about, name }: Ask, { gateway, log, channel }: Worker): Promise<void> {
+  try {
+    const values = about === "status" ? [await gateway.admin.status()] : await servicesOf(gateway, name);
+    for (const value of values)
+      await inPieces(`${JSON.stringify(value)}\n`, (text) => channel.send({ type: "answer_part", id, text }));
+    channel.send({ type: "answer_end", id });
+  } catch (error) {
+    log.error({ err: error, about }, "a question of the admin API cannot be answered");
+  }
+}
+
+async function servicesOf({ admin }: Gateway, name: string | null): Promise<readonly unknown[]> {
+  return (await admin.services(name)).flatMap(({ services }) => services ?? []);
 }
 
 function reopenLogs({ gateway, log }: Worker): void {

@@ -84,7 +84,13 @@ export function startPassthrough(setup: PassthroughSetup = {}): TestPassthrough 
     name: "l4",
     wheel,
     newId: () => String(connections.length),
-    hooks: { onPassage: setup.onPassage ?? join, onPassageDone: (passage: Passage) => void done.push(passage) },
+    hooks: {
+      onPassage: setup.onPassage ?? join,
+      onPassageDone(passage: Passage) {
+        passage.observer?.passageDone(passage);
+        done.push(passage);
+      },
+    },
     closed: () => void counts.gone++,
   };
   const server = listen(context, connections, setup);

@@ -125,9 +125,9 @@ function provision(use: PluginUse, route: string, catalog: Catalog): MiddlewareH
 /** Gives equal policies as one object, as most routes have the same. */
 function sharedPolicies(): (route: RouteConfig) => ForwardPolicy {
   const known = new Map<string, ForwardPolicy>();
-  return ({ timeoutMs, backendTimeoutMs, retry }) => {
-    const key = `${timeoutMs} ${backendTimeoutMs} ${JSON.stringify(retry)}`;
-    const policy = known.get(key) ?? Object.freeze({ timeoutMs, attemptTimeoutMs: backendTimeoutMs, retry });
+  return ({ timeoutMs, backendTimeoutMs, priority, retry }) => {
+    const key = `${timeoutMs} ${backendTimeoutMs} ${priority} ${JSON.stringify(retry)}`;
+    const policy = known.get(key) ?? Object.freeze({ timeoutMs, attemptTimeoutMs: backendTimeoutMs, priority, retry });
     known.set(key, policy);
     return policy;
   };

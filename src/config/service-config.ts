@@ -3,6 +3,7 @@ import type { ServiceOptions } from "../service/options.ts";
 import { addFault, type Building } from "./building.ts";
 import { below, placeOf, type Spot } from "./check.ts";
 import { breakerOptions } from "./circuit-breaker.ts";
+import { concurrencyOptions } from "./concurrency.ts";
 import { dnsSource, namedTls } from "./dns-config.ts";
 import { endpointFacts } from "./endpoint-facts.ts";
 import { healthChecking } from "./health-check.ts";
@@ -106,6 +107,7 @@ export function serviceConfig(
       proxyProtocol: written.proxyProtocol ?? null,
       outliers: outlierOptions(written.outlierDetection),
       breaker: breakerOptions(written.circuitBreaker, below(spot, "circuitBreaker"), building),
+      concurrency: concurrencyOptions(written.concurrency, below(spot, "concurrency"), building),
     },
     source: placeOf(spot),
   };

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { circuitBreaker } from "./circuit-breaker.ts";
+import { concurrency } from "./concurrency.ts";
 import { dnsSchema } from "./dns-schema.ts";
 import { tagText, versionText, zoneName } from "./endpoint-facts.ts";
 import { healthCheck } from "./health-check.ts";
@@ -67,6 +68,7 @@ export const serviceSchema = z.strictObject({
   healthCheck: healthCheck.optional(),
   outlierDetection: outlierDetection.optional(),
   circuitBreaker: circuitBreaker.optional(),
+  concurrency: concurrency.optional(),
   maxConnections: count(256).optional(),
   timeouts: timeouts.prefault({}),
   protocol: words(["http1", "h2", "h2c"], []).default("http1"),

@@ -2,6 +2,7 @@ import type { GatewayError } from "../errors.ts";
 import type { Asker, Attempt, AttemptTimeouts, Receiver, UpstreamResponse } from "../wire/attempt.ts";
 import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
+import type { Ticket } from "./concurrency-ticket.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ForwardPolicy, ServiceOptions } from "./options.ts";
 import type { Trial } from "./trial.ts";
@@ -23,6 +24,8 @@ export interface ForwardContext {
   readonly observe: ((endpoint: Endpoint, responseMs: number) => void) | null;
   /** Hears the outcome of each attempt; null where nobody judges it. */
   readonly trial: Trial | null;
+  /** Hears the same; null where the service has no limit that it could learn. */
+  readonly ticket: Pick<Ticket, "attemptAnswered" | "attemptFailed"> | null;
   /** Hears of every attempt that failed for good. */
   readonly onRefused: (endpoint: string, error: GatewayError) => void;
 }
@@ -49,7 +52,8 @@ export class Forward implements Attempt, Receiver {
     const { endpoint } = this.#context;
     exchange.endpoint = endpoint.id;
     exchange.attempts++;
-    if (this.#context.observe !== null || this.#context.trial !== null) this.#startedAt = now();
+    const { observe, ticket, trial } = this.#context;
+    if (observe !== null || trial !== null || ticket !== null) this.#startedAt = now();
     // An HTTP/1.0 client may name no host; the endpoint still needs one (RFC 9112 3.2).
     if (exchange.upstreamAuthority === "") exchange.upstreamAuthority = endpoint.authority;
     endpoint.pool.send(this, this.#isRepeated);
@@ -57,6 +61,7 @@ export class Forward implements Attempt, Receiver {
 
   onResponse(exchange: Exchange, response: UpstreamResponse): void {
     this.#context.trial?.answered(this.#context.endpoint, response.head, this.#startedAt);
+    this.#context.ticket?.attemptAnswered(response.head, this.#startedAt);
     if (this.#context.observe !== null) this.#observe(0);
     this.#context.receiver.onResponse(exchange, response);
   }
@@ -70,6 +75,7 @@ export class Forward implements Attempt, Receiver {
     }
     if (this.#context.observe !== null && error.source === "upstream") this.#observe(FAILURE_MS);
     this.#context.trial?.failed(this.#context.endpoint, error, this.#startedAt);
+    this.#context.ticket?.attemptFailed(error);
     this.#context.onRefused(this.#context.endpoint.id, error);
     this.#context.receiver.onFailure(exchange, error);
   }
@@ -100,7 +106,7 @@ export class Forward implements Attempt, Receiver {
     if (policy.timeoutMs === 0) return attemptMs;
     const { exchange } = this;
     const { requestEndedAt } = exchange;
-    const passedMs = exchange.attempts > 0 && requestEndedAt > 0 ? now() - requestEndedAt : 0;
+    const passedMs = requestEndedAt > 0 ? now() - requestEndedAt : 0;
     const leftMs = Math.max(1, policy.timeoutMs - passedMs);
     return attemptMs === 0 ? leftMs : Math.min(attemptMs, leftMs);
   }

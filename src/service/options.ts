@@ -1,6 +1,7 @@
 import type { DnsSource } from "../registry/dns-source.ts";
 import type { EndpointSpec } from "../registry/registry.ts";
 import type { RedisTarget } from "../store/redis-target.ts";
+import type { ConcurrencyOptions, Priority } from "./concurrency-options.ts";
 import type { GrpcCondition } from "./grpc-status.ts";
 import type { HealthCheckOptions } from "./health-options.ts";
 
@@ -119,6 +120,8 @@ export interface ServiceOptions {
   readonly outliers: OutlierOptions | null;
   /** Null: none. */
   readonly breaker: BreakerOptions | null;
+  /** Null: requests are sent however many there are. */
+  readonly concurrency: ConcurrencyOptions | null;
 }
 
 /** What an attempt is made again for: a word, or a status that the endpoint, or Torii in its place, answers with. */
@@ -155,6 +158,8 @@ export interface ForwardPolicy {
   readonly timeoutMs: number;
   /** The same for each attempt; null leaves it to the service. */
   readonly attemptTimeoutMs: number | null;
+  /** Whose turn it is where requests wait. */
+  readonly priority: Priority;
   /** Null: nothing is sent again but what a kept connection was closed under. */
   readonly retry: RetryPolicy | null;
 }

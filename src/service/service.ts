@@ -6,6 +6,8 @@ import type { Passage } from "../wire/l4/passage.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
 import { createAnother } from "./another.ts";
 import { createAnswering } from "./answering.ts";
+import type { Absence } from "./availability.ts";
+import { type Concurrency, type ConcurrencyHooks, createConcurrency } from "./concurrency.ts";
 import { Connect } from "./connect.ts";
 import { type Delay, runtimeDelay } from "./delay.ts";
 import { createEndpoint, type Endpoint, type EndpointDeps, toldAnew } from "./endpoint.ts";
@@ -45,8 +47,14 @@ export interface Service extends Destination {
   readonly isHealthy: ((endpoint: Endpoint) => boolean) | null;
   /** True while too few endpoints are available, so that all are used. */
   readonly isPanic: boolean;
+  /** How many endpoints are out, for each reason that the service knows of; one may be out for several. */
+  absences(): ReadonlyMap<Absence, number>;
+  /** The part of the requests that stays in the gateway's zone, 0 to 1; null where zones count for nothing. */
+  readonly zoneShare: number | null;
   /** What outlier detection and the breaker found; null where the service has neither. */
   readonly guards: Pick<Guards, "ejected" | "breakerState"> | null;
+  /** Its limit and who waits for it; null where requests are not limited so. */
+  readonly concurrency: Pick<Concurrency, "limit" | "inFlight" | "baseMs" | "waiting"> | null;
   /** What it shows of itself now. */
   view(): ServiceView;
   /** Stops watching and closes idle connections; what is in flight goes on. */
@@ -63,6 +71,8 @@ export interface ServiceDeps {
   readonly health?: HealthObserver;
   /** Hears what guards do. */
   readonly guardHooks?: GuardHooks;
+  /** Hears of requests beyond a service's limit. */
+  readonly concurrencyHooks?: ConcurrencyHooks;
   /** Told of endpoints that report too much load, or no longer. */
   readonly onLoad?: (change: LoadChange) => void;
   /** Told of every retry's outcome, and of retries that were not allowed. */
@@ -87,12 +97,26 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
   });
   const { availability } = selection;
   const guards = createGuards(options, { service: name, wheel, availability, onWarning, hooks });
+  const concurrency = createConcurrency(options.concurrency, {
+    service: name,
+    wheel,
+    onWarning,
+    hooks: deps.concurrencyHooks,
+  });
   const endpointDeps: EndpointDeps = { wheel, tls, pending: guards?.pending ?? null };
   const onRefused = createRefusals({ service: name, onWarning: deps.onWarning });
   const told = newTold();
   const retries = retriesOf(name, deps, told);
   const destinationOf = (subset: Subset): Destination => ({
-    forward: createSending({ service: name, options, subset, guards, retries: retries(subset), onRefused }),
+    forward: createSending({
+      service: name,
+      options,
+      subset,
+      guards,
+      concurrency,
+      retries: retries(subset),
+      onRefused,
+    }),
     connect(passage) {
       passage.service = name;
       new Connect(passage, { options, subset, guards }).begin();
@@ -131,7 +155,12 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
     get isPanic() {
       return selection.isPanic;
     },
+    absences: selection.absences,
+    get zoneShare() {
+      return selection.whole.zoneShare;
+    },
     guards,
+    concurrency,
     view: () => viewOf({ service: name, options, endpoints, selection, guards, told }),
     close() {
       stopped.abort();
@@ -179,9 +208,13 @@ function reconcile(
 ): readonly Endpoint[] {
   const known = new Map(old.map((endpoint) => [`${endpoint.id} ${endpoint.url}`, endpoint]));
   const kept: Endpoint[] = [];
+  const seen = new Set<string>();
   const refusedNow = new Set<string>();
   for (const spec of specs) {
     const key = `${spec.id} ${spec.url}`;
+    // Of two that are one, the second's pool would be lost sight of.
+    if (seen.has(key)) continue;
+    seen.add(key);
     const same = known.get(key);
     known.delete(key);
     const endpoint = same === undefined ? createEndpoint(spec, options, endpointDeps) : toldAnew(same, spec);

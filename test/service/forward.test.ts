@@ -166,7 +166,7 @@ describe("what is sent", () => {
     expect(exchange.upstreamAuthority).toBe("gw.test");
     exchange.upstreamAuthority = "";
     const { promise, resolve } = Promise.withResolvers<void>();
-    const policy = { timeoutMs: 0, attemptTimeoutMs: null, retry: null };
+    const policy = { timeoutMs: 0, attemptTimeoutMs: null, priority: "normal" as const, retry: null };
     service.forward(exchange, policy, { onResponse: () => resolve(), onFailure: () => resolve() });
     await promise;
     expect(upstream.requests.map(({ headers }) => headers[0]?.[1])).toEqual(["gw.test", `127.0.0.1:${upstream.port}`]);

@@ -16,7 +16,7 @@ const OUTLIERS: OutlierOptions = {
   successRate: null,
 };
 
-const POLICY = { timeoutMs: 0, attemptTimeoutMs: null, retry: null };
+const POLICY = { timeoutMs: 0, attemptTimeoutMs: null, priority: "normal" as const, retry: null };
 
 const BREAKER: BreakerOptions = {
   maxRequests: 1,

@@ -194,7 +194,7 @@ describe("the pause before a retry", () => {
     const { promise, resolve } = Promise.withResolvers<string>();
     setup.service.forward(
       exchange,
-      { timeoutMs: 0, attemptTimeoutMs: null, ...retrying({ backoffMs: 100 }) },
+      { timeoutMs: 0, attemptTimeoutMs: null, priority: "normal", ...retrying({ backoffMs: 100 }) },
       { onResponse: () => resolve("response"), onFailure: (_, { code }) => resolve(code) },
     );
     await eventually(() => setup.pauses.length > 0, "a pause");

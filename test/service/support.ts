@@ -27,6 +27,7 @@ export function serviceOptions(options: Partial<ServiceOptions> = {}): ServiceOp
     proxyProtocol: null,
     outliers: null,
     breaker: null,
+    concurrency: null,
     ...options,
   };
 }
@@ -82,7 +83,7 @@ export function startForward(service: Pick<Service, "forward">, sending: Sending
   const failed = (error: GatewayError) => resolve({ outcome: error.code, error, exchange });
   service.forward(
     exchange,
-    { timeoutMs: 0, attemptTimeoutMs: null, retry: null, ...sending.policy },
+    { timeoutMs: 0, attemptTimeoutMs: null, priority: "normal", retry: null, ...sending.policy },
     {
       onResponse(_, { head, body }: UpstreamResponse) {
         if (body === null) {

@@ -1,0 +1,136 @@
+import { GatewayError } from "../errors.ts";
+import type { Receiver, UpstreamResponse } from "../wire/attempt.ts";
+import { now } from "../wire/event.ts";
+import type { Exchange, ExchangeObserver, ResponseHead } from "../wire/exchange.ts";
+import type { Waiter } from "./concurrency-waiter.ts";
+import { clientLeftMs } from "./deadline.ts";
+import { headGrpcStatus } from "./grpc-status.ts";
+import type { ForwardPolicy } from "./options.ts";
+
+/** Goes on with a request that was let in; the ticket hears of its response. */
+export type Start = (exchange: Exchange, policy: ForwardPolicy, ticket: Ticket) => void;
+
+/** Whoever let the request in. */
+export interface TicketOwner {
+  /** One of its attempts was answered. */
+  answered(tookMs: number): void;
+  /** One of its attempts ran out of time, or there was too much to do for it. */
+  dropped(): void;
+  /** The request has left, once. */
+  left(): void;
+  /** The request waits no longer, of its own. */
+  gaveUp(waiter: Waiter): void;
+}
+
+export interface TicketParts {
+  readonly owner: TicketOwner;
+  readonly policy: ForwardPolicy;
+  readonly receiver: Receiver;
+  readonly start: Start;
+}
+
+/** gRPC's RESOURCE_EXHAUSTED and UNAVAILABLE. */
+const GRPC_TOO_MUCH: ReadonlySet<number> = new Set([8, 14]);
+
+/** One request under a limit, from the moment that it asks: all its attempts count as one. */
+export class Ticket implements Receiver, ExchangeObserver {
+  readonly exchange: Exchange;
+  readonly #parts: TicketParts;
+  readonly #observer: ExchangeObserver | null;
+  #waiter: Waiter | null = null;
+  #isIn = false;
+
+  /** From here on the exchange's end is told here, and to who was to be told before. */
+  constructor(exchange: Exchange, parts: TicketParts) {
+    this.exchange = exchange;
+    this.#parts = parts;
+    this.#observer = exchange.observer;
+    exchange.observer = this;
+  }
+
+  letIn(): void {
+    this.#waitNoMore();
+    this.#isIn = true;
+    this.#parts.start(this.exchange, this.#parts.policy, this);
+  }
+
+  wait(waiter: Waiter): void {
+    this.#waiter = waiter;
+    this.exchange.onGone = (reason) => this.#giveUp(reason);
+  }
+
+  /** The request is not served. */
+  refuse(error: GatewayError): void {
+    this.#waitNoMore();
+    this.#parts.receiver.onFailure(this.exchange, error);
+  }
+
+  /** How long it may wait, by the route's timeout and by its client's; infinity where neither is. */
+  leftMs(): number {
+    const { timeoutMs } = this.#parts.policy;
+    const { requestEndedAt } = this.exchange;
+    const clientMs = clientLeftMs(this.exchange);
+    if (timeoutMs === 0) return clientMs;
+    return Math.min(clientMs, requestEndedAt === 0 ? timeoutMs : timeoutMs - (now() - requestEndedAt));
+  }
+
+  /** An attempt's response head came. */
+  attemptAnswered(head: ResponseHead, startedAt: number): void {
+    const { status } = head;
+    const { exchange } = this;
+    const { owner } = this.#parts;
+    const grpc = headGrpcStatus(head);
+    // A 504 may only tell that the client's own time is over.
+    const isTooMuch = status === 503 || status === 429 || (status === 504 && exchange.expiresAt === 0);
+    if (isTooMuch || (grpc !== null && GRPC_TOO_MUCH.has(grpc))) owner.dropped();
+    else if (status < 500) owner.answered(now() - Math.max(startedAt, exchange.requestEndedAt));
+  }
+
+  /** An attempt failed. Only what ran out of time tells of too much to do. */
+  attemptFailed({ code, source }: GatewayError): void {
+    if (code === "upstream_timeout" && source === "upstream") this.#parts.owner.dropped();
+  }
+
+  onResponse(exchange: Exchange, response: UpstreamResponse): void {
+    // What stays open for as long as the client likes is no work to count.
+    if (isOpenEnd(response.head)) this.#leave();
+    this.#parts.receiver.onResponse(exchange, response);
+  }
+
+  onFailure(exchange: Exchange, error: GatewayError): void {
+    this.#parts.receiver.onFailure(exchange, error);
+  }
+
+  exchangeDone(exchange: Exchange): void {
+    if (this.#waiter !== null) {
+      this.#giveUp(exchange.error ?? new GatewayError("client_closed", "The client left while its request waited."));
+    }
+    this.#observer?.exchangeDone(exchange);
+    this.#leave();
+  }
+
+  #giveUp(reason: GatewayError): void {
+    const waiter = this.#waiter;
+    if (waiter === null) return;
+    this.#parts.owner.gaveUp(waiter);
+    this.exchange.decided("concurrency", "gave_up");
+    this.refuse(reason);
+  }
+
+  #waitNoMore(): void {
+    if (this.#waiter === null) return;
+    this.#waiter = null;
+    this.exchange.onGone = null;
+  }
+
+  #leave(): void {
+    if (!this.#isIn) return;
+    this.#isIn = false;
+    this.#parts.owner.left();
+  }
+}
+
+/** A tunnel, or a stream of events. */
+function isOpenEnd({ status, headers }: ResponseHead): boolean {
+  return status === 101 || headers.first("content-type")?.startsWith("text/event-stream") === true;
+}

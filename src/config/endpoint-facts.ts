@@ -1,10 +1,13 @@
 import * as z from "zod";
 import type { EndpointSpec } from "../registry/registry.ts";
 import type { SubsetSelector } from "../service/options.ts";
-import { hint } from "./wording.ts";
+import { hint, wrong } from "./wording.ts";
 
 function plainText(what: string, example: string, pattern = /^[\x21-\x7e]{1,128}$/): z.ZodString {
-  const error = hint(what, `a short text without spaces, for example ${example}`);
+  const plain = hint(what, `a short text without spaces, for example ${example}`);
+  // YAML takes a version such as 2 for a number.
+  const error = (issue: { readonly input?: unknown }) =>
+    typeof issue.input === "number" ? wrong(issue.input, "a text", `"${issue.input}"`) : plain(issue);
   return z.string({ error }).regex(pattern, { error });
 }
 
@@ -13,7 +16,7 @@ export const zoneName = plainText("a zone", "eu-1");
 /** Where the gateway stands; empty, as a variable that is not set leaves it: nobody says. */
 export const ownZone = plainText("a zone", "eu-1", /^[\x21-\x7e]{0,128}$/);
 /** What an endpoint runs. */
-export const versionText = plainText("a version", '"2"');
+export const versionText = plainText("a version", "v2");
 /** What else is said of an endpoint. */
 export const tagText = plainText("a tag", "canary");
 

@@ -105,6 +105,36 @@ describe("a compiled configuration", () => {
     expect(names(services)).toEqual([]);
   });
 
+  test("holds subsets as long as itself, and shares them with the next configuration", async () => {
+    const shop = {
+      ...SHOP,
+      routes: [
+        {
+          name: "v2",
+          backends: [
+            { service: "a", subset: { version: "2" } },
+            { service: "a", weight: 0 },
+          ],
+        },
+      ],
+    };
+    const first = await compiled(shop);
+    const { use: users, rules } = await first.snapshot;
+    const second = await (await compiled(shop, {}, first.services)).snapshot;
+    const service = first.services.list().find(({ name }) => name === "a");
+    const forward = () => {
+      const probe = service?.subset({ version: "2", tags: [] });
+      probe?.close();
+      return probe?.forward;
+    };
+    const before = forward();
+    expect([rules.length, typeof before]).toEqual([1, "function"]);
+    users.retire();
+    expect(forward()).toBe(before);
+    second.use.retire();
+    expect(forward()).not.toBe(before);
+  });
+
   test("makes a plugin of the defaults for each route anew", async () => {
     const use = { use: "recording", with: { note: "x" } };
     const { snapshot, made } = await compiled(SHOP, { defaults: { plugins: [use] } });

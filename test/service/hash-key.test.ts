@@ -56,3 +56,43 @@ describe("the key of a request", () => {
     expect(keyBy("query", "user", `GET ${target} HTTP/1.1`)).toBe(value === null ? undefined : hashText(value));
   });
 });
+
+describe("by claim", () => {
+  const claims = {
+    sub: "ana",
+    empty: "",
+    level: 3,
+    isAdmin: false,
+    roles: ["a"],
+    none: null,
+    org: { id: "acme", unit: { name: "edge" } },
+    "org.id": "dotted",
+    "https://example.com/tenant": "blue",
+  };
+
+  test.each([
+    ["a text", "sub", "ana"],
+    ["a number", "level", "3"],
+    ["a boolean", "isAdmin", "false"],
+    ["one within another", "org.unit.name", "edge"],
+    ["a name with dots before a path", "org.id", "dotted"],
+    ["a name that is a URL", "https://example.com/tenant", "blue"],
+    ["none of the name", "tenant", null],
+    ["an empty text", "empty", null],
+    ["a list", "roles", null],
+    ["an entry of a list", "roles.0", null],
+    ["a map", "org", null],
+    ["null", "none", null],
+    ["what stands within a text", "sub.length", null],
+    ["what every object has", "constructor", null],
+    ["what every object has, within", "org.constructor.name", null],
+  ] as const)("%s", (_, name, value) => {
+    const exchange = exchangeOf({ lines: [GET, "Host: shop.test"] });
+    exchange.claims = claims;
+    expect(exchangeKey({ source: "jwt", name })(exchange)).toBe(value === null ? undefined : hashText(value));
+  });
+
+  test("there is none without a verified token", () => {
+    expect(keyBy("jwt", "sub", GET, "Authorization: Bearer a.b.c")).toBeUndefined();
+  });
+});

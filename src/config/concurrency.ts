@@ -12,7 +12,7 @@ const smoothingHint = hint("a smoothing", "a number over 0 and up to 1, for exam
 
 const adaptive = z.strictObject({
   initial: count(20).optional(),
-  min: count(8).default(8),
+  min: count(8).optional(),
   max: count(1000).default(1000),
   interval: someTime.default(100),
   percentile: percent.refine((share) => share > 0, { error: "is no share at all; write for example 50%" }).default(50),
@@ -43,8 +43,9 @@ export const concurrency = z.strictObject({
 
 type Written = z.output<typeof concurrency>;
 
-/** Where a limit begins that is told no beginning. */
+/** Where a limit begins, and what it does not fall below, where nothing else is said. */
 const INITIAL = 20;
+const LEAST = 8;
 
 /** What `concurrency` at `spot` says; null where it is not written. A limit that both stays and adapts is a fault, and so is none. */
 export function concurrencyOptions(
@@ -64,7 +65,8 @@ export function concurrencyOptions(
 }
 
 function adaptiveOptions(written: z.output<typeof adaptive>, spot: Spot, building: Pick<Building, "issues">) {
-  const { min, max, interval, percentile, tolerance, smoothing, minRttInterval } = written;
+  const { max, interval, percentile, tolerance, smoothing, minRttInterval } = written;
+  const min = written.min ?? Math.min(max, LEAST);
   const initial = written.initial ?? Math.min(max, Math.max(min, INITIAL));
   if (min > max)
     addFault(building, below(spot, "min"), `${min} is more than max, which is ${max}; write at most ${max}`);

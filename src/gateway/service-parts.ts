@@ -5,6 +5,7 @@ import type { Service } from "../service/service.ts";
 import { createServices, type Services } from "../service/services.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { TimerWheel } from "../wire/timer-wheel.ts";
+import { createConcurrencyMetrics } from "./concurrency-metrics.ts";
 import { createGuardMetrics } from "./guard-metrics.ts";
 import { createHealthMetrics } from "./health-metrics.ts";
 import { createSelectionMetrics } from "./selection-metrics.ts";
@@ -40,6 +41,7 @@ export function createServiceParts({ metrics, wheel, log, random, registryFor }:
       services: () => services.list(),
       onNotice: (message, facts) => log.info(facts, message),
     }),
+    concurrencyHooks: createConcurrencyMetrics({ metrics, services: () => services.list() }),
     onLoad: createSelectionMetrics({ metrics, log, services: () => services.list() }),
     onRetry: (service, result) => retries.of(service, result).add(),
     onHedge: (service, result) => hedges.of(service, result).add(),

@@ -9,7 +9,11 @@ const RULES: readonly (readonly [pattern: RegExp, rule: MergeRule])[] = [
   [/^torii_config_reloads_total$/, "own"],
   [/^torii_config_last_reload_timestamp_seconds$/, "max"],
   // What holds for one, and the worst of all.
-  [/_info$|^torii_(?:accept_paused|overload_pressure|endpoints_absent)$/, "max"],
+  [
+    /_info$|^torii_(?:accept_paused|overload_pressure|endpoints_absent|registry_copy_services|registry_copy_age_seconds)$/,
+    "max",
+  ],
+  [/^torii_concurrency_min_rtt_seconds$/, "max"],
   // Good only where it is good for all: a flag of success or health, an instant when something ends, a bound.
   [/_(?:successful|healthy|up|reachable|expiry_timestamp_seconds|zone_share)$/, "min"],
   [/^process_(?:start_time_seconds|max_fds)$/, "min"],

@@ -22,6 +22,11 @@ export function createMeshTelling({ metrics, log }: MeshTellingOptions): MeshTel
     help: "Endpoints in the registry that are not used, by what is wrong with them; each is counted once.",
     labels: ["service", "reason"],
   });
+  const refused = metrics.counter({
+    name: "torii_registry_refused_total",
+    help: "Services that could not be read though the registry answered; each is counted once in a row.",
+    labels: ["service"],
+  });
   const saves = metrics.counter({
     name: "torii_registry_copy_saves_total",
     help: "Times that the last good copy of the registry was written to disk, or could not be.",
@@ -36,11 +41,15 @@ export function createMeshTelling({ metrics, log }: MeshTellingOptions): MeshTel
         if (isUp) log.info({ registry: "redis" }, "registry is back");
         else log.warn({ registry: "redis", reason }, "registry is away: endpoints stay as last known");
       },
-      onIgnored: (service, { id, reason, detail }) => {
+      onIgnored: (service, { id, reason, detail }, isLoud) => {
         ignored.of(service, reason).add();
-        log.warn({ service, endpoint: id, reason, detail }, "endpoint in the registry ignored");
+        if (isLoud) log.warn({ service, endpoint: id, reason, detail }, "endpoint in the registry ignored");
       },
-      onRefused: (service, reason) => log.warn({ service, reason }, "registry refused: endpoints stay as last known"),
+      onManyIgnored: (service, more) => log.warn({ service, more }, "further endpoints in the registry ignored"),
+      onRefused: (service, reason) => {
+        refused.of(service).add();
+        log.warn({ service, reason }, "registry refused: endpoints stay as last known");
+      },
       onRecalled: (service, { at }) => {
         if (hasRecalled) return;
         hasRecalled = true;

@@ -5,10 +5,15 @@ import type { MeshLink, MeshScript } from "./mesh-link.ts";
 /** An endpoint whose lease ended so long ago is removed from Redis; until then a renewed lease brings it back. */
 export const SWEPT_AFTER_MS = 10_000;
 
+/** A service with more is not read: what would follow from it could not be served. */
+export const MOST_ENDPOINTS = 20_000;
+/** A longer entry is not fetched. */
+export const MOST_JSON_BYTES = 16_384;
+
 /**
  * KEYS: leases, endpoints, mark; ARGV: how long a lease must have been over before its endpoint is removed, and a mark
  * to be left where there is none, or "". The mark stays a day after it was last seen, give or take half of one.
- * Answers Redis's clock, the ids that were removed, the mark that stands, then id, JSON or null, and end of its lease of each that lives. `unpack` takes
+ * Answers Redis's clock, the ids that were removed, the mark that stands, then id, JSON (null where there is none, its length where it is too long), and end of its lease of each that lives; an error where there are too many. `unpack` takes
  * some thousands at most.
  */
 const READ: MeshScript = {
@@ -24,13 +29,18 @@ if #dead > 0 then
 end
 local mark = redis.call('GET', KEYS[3]) or ARGV[2]
 if ARGV[2] ~= '' and redis.call('PTTL', KEYS[3]) < 43200000 then redis.call('SET', KEYS[3], mark, 'PX', 86400000) end
-local live = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now), '+inf', 'WITHSCORES')
+local alive = '(' .. string.format('%.0f', now)
+if redis.call('ZCOUNT', KEYS[1], alive, '+inf') > ${MOST_ENDPOINTS} then
+  return redis.error_reply('TOOMANY it has more than ${MOST_ENDPOINTS} endpoints, which are the most that are used')
+end
+local live = redis.call('ZRANGEBYSCORE', KEYS[1], alive, '+inf', 'WITHSCORES')
 local reply = { now, dead, mark }
 for from = 1, #live, 1000 do
   local ids = {}
   for at = from, math.min(from + 999, #live), 2 do ids[#ids + 1] = live[at] end
   for at, json in ipairs(redis.call('HMGET', KEYS[2], unpack(ids))) do
     reply[#reply + 1] = ids[at]
+    if json and #json > ${MOST_JSON_BYTES} then json = #json end
     reply[#reply + 1] = json
     reply[#reply + 1] = live[from + 2 * at - 1]
   end
@@ -41,8 +51,8 @@ return reply`,
 /** An endpoint whose lease runs, as it stands in Redis. */
 export interface MeshRecord {
   readonly id: string;
-  /** Null: there is a lease and nothing that it is for. */
-  readonly json: string | null;
+  /** Null: there is a lease and nothing that it is for. A number is the length in bytes of what is too long to be read. */
+  readonly json: string | number | null;
   /** Milliseconds that its lease has left, above 0. */
   readonly leftMs: number;
 }
@@ -69,7 +79,11 @@ export async function readService(link: MeshLink, service: string, newMark: stri
   for (let at = 0; at < rest.length; at += 3) {
     const json = rest[at + 1];
     const leftMs = Number(rest[at + 2]) - nowAt;
-    live.push({ id: String(rest[at]), json: typeof json === "string" ? json : null, leftMs });
+    live.push({
+      id: String(rest[at]),
+      json: typeof json === "string" || typeof json === "number" ? json : null,
+      leftMs,
+    });
   }
   return { live, swept: swept.map(String), mark: String(mark ?? "") };
 }

@@ -1,9 +1,16 @@
 import { isWeight, MAX_WEIGHT, originOf } from "../../packages/mesh/src/record.ts";
-import type { MeshRecord } from "./mesh-read.ts";
+import { type MeshRecord, MOST_JSON_BYTES } from "./mesh-read.ts";
 import type { EndpointLoad, EndpointSpec } from "./registry.ts";
 
 /** Why an endpoint in Redis is not used. */
-export type IgnoredReason = "no_record" | "malformed" | "bad_url" | "bad_field" | "duplicate" | "lease_over";
+export type IgnoredReason =
+  | "no_record"
+  | "malformed"
+  | "too_large"
+  | "bad_url"
+  | "bad_field"
+  | "duplicate"
+  | "lease_over";
 
 /** An endpoint that is not used, with what is wrong and what would be right. */
 export interface IgnoredEndpoint {
@@ -12,7 +19,11 @@ export interface IgnoredEndpoint {
   readonly detail: string;
 }
 
-const BAD_LOAD = "its load must be numbers from 0 on, such as { cpu: 0.5, memory: 0.3, inFlight: 12 }";
+const BAD_LOAD =
+  "its load must be cpu and memory from 0 to 1, and inFlight from 0: { cpu: 0.5, memory: 0.3, inFlight: 12 }";
+const TOO_LARGE = `its entry is too large; write at most ${MOST_JSON_BYTES} bytes`;
+const LONGEST_ID = 256;
+const LONG_ID = `its id is too long; take one of at most ${LONGEST_ID} characters`;
 
 function fieldsOf(json: string): ReadonlyMap<string, unknown> | null {
   try {
@@ -41,8 +52,8 @@ function loadOf(value: unknown): EndpointLoad | null {
   const fields = new Map<string, unknown>(Object.entries(value));
   const [cpu, memory, inFlight] = ["cpu", "memory", "inFlight"].map((name) => fields.get(name) ?? null);
   const load = {
-    ...(isAmount(cpu) ? { cpu } : {}),
-    ...(isAmount(memory) ? { memory } : {}),
+    ...(isAmount(cpu) && cpu <= 1 ? { cpu } : {}),
+    ...(isAmount(memory) && memory <= 1 ? { memory } : {}),
     ...(isAmount(inFlight) ? { inFlight } : {}),
   };
   const given = [cpu, memory, inFlight].filter((amount) => amount !== null);
@@ -53,6 +64,8 @@ function loadOf(value: unknown): EndpointLoad | null {
 export function endpointOf({ id, json }: Pick<MeshRecord, "id" | "json">): EndpointSpec | IgnoredEndpoint {
   const ignored = (reason: IgnoredReason, detail: string): IgnoredEndpoint => ({ id, reason, detail });
   if (json === null) return ignored("no_record", "it has a lease and no entry among the endpoints; write that first");
+  if (typeof json === "number") return ignored("too_large", TOO_LARGE);
+  if (id.length > LONGEST_ID) return { ...ignored("bad_field", LONG_ID), id: `${id.slice(0, LONGEST_ID)}…` };
   const fields = fieldsOf(json);
   if (fields === null) return ignored("malformed", 'it is no JSON object; write {"url":"http://host:port"}');
   const url = fields.get("url");

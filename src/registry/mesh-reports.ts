@@ -13,16 +13,19 @@ export interface Reports {
 export interface ReportsOptions {
   readonly service: string;
   readonly now: () => number;
-  readonly onIgnored: (service: string, ignored: IgnoredEndpoint) => void;
+  readonly onIgnored: (service: string, ignored: IgnoredEndpoint, isLoud: boolean) => void;
+  readonly onManyIgnored: (service: string, count: number) => void;
   readonly onRefused: (service: string, reason: string) => void;
 }
 
 /** Ids are remembered for so long after they were in use: all who sweep do so by then. */
 const REMEMBERED_MS = 2 * SWEPT_AFTER_MS;
+/** Of more in one reading only the number is said. */
+const LOUD = 20;
 const PAST = "its lease is in the past; write epoch milliseconds by Redis's own clock (TIME)";
 
 /** Makes the reports of a service; nothing is to be closed. */
-export function createReports({ service, now, onIgnored, onRefused }: ReportsOptions): Reports {
+export function createReports({ service, now, onIgnored, onManyIgnored, onRefused }: ReportsOptions): Reports {
   /** When an id was in use last: one that is swept and never was had a lease in the past from the beginning. */
   const seen = new Map<string, number>();
   let said = new Set<string>();
@@ -45,7 +48,9 @@ export function createReports({ service, now, onIgnored, onRefused }: ReportsOpt
     const standing = ignored.map(({ id, reason }) => `${reason} ${id}`);
     // What was mended, or went, may be said anew; a lease in the past is said once a sweep at most.
     said = new Set([...standing, ...past.map((id) => `lease_over ${id}`)]);
-    for (const one of all) if (!before.has(`${one.reason} ${one.id}`)) onIgnored(service, one);
+    const news = all.filter((one) => !before.has(`${one.reason} ${one.id}`));
+    for (const [at, one] of news.entries()) onIgnored(service, one, at < LOUD);
+    if (news.length > LOUD) onManyIgnored(service, news.length - LOUD);
   }
 
   return {

@@ -12,8 +12,10 @@ import type { EndpointJudge, EndpointSpec, Registry } from "./registry.ts";
 export interface RedisRegistryEvents {
   /** Redis was lost or came back; not told when the first reading succeeds. */
   readonly onState: (isUp: boolean, reason: string | null) => void;
-  /** Once for each endpoint that is not used and each reason. */
-  readonly onIgnored: (service: string, ignored: IgnoredEndpoint) => void;
+  /** Once for each endpoint that is not used and each reason. `isLoud` is false from the 20th of one reading on. */
+  readonly onIgnored: (service: string, ignored: IgnoredEndpoint, isLoud: boolean) => void;
+  /** So many of one reading were not loud. */
+  readonly onManyIgnored?: (service: string, count: number) => void;
   /** Redis says no to the reading of one service, such as for a key of another type: it stays as it was. Once in a row. */
   readonly onRefused: (service: string, reason: string) => void;
   /** A service that could not be read yet has the endpoints that are remembered of it. Nobody hears unless given. */
@@ -68,7 +70,7 @@ function createEntries(options: RedisRegistryOptions, trust: MeshTrust, now: () 
   const queue = createQueue<MeshEntry>(READINGS, (entry) => entry.read());
 
   function make(service: string): MeshEntry {
-    const reports = createReports({ service, now, ...options });
+    const reports = createReports({ onManyIgnored() {}, ...options, service, now });
     const onDue = queue.add;
     const entry = createMeshEntry({ service, link, trust, reports, lastGood, now, periodMs, onDue, onRecalled });
     entries.set(service, entry);

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { pluginText } from "../admin/routes-view.ts";
 import { passesBytes } from "../config/byte-route.ts";
 import { ruleOf } from "../config/compile.ts";
 import { loadConfig } from "../config/source.ts";

@@ -4,6 +4,8 @@ import { healthcheck } from "./healthcheck.ts";
 import { routes } from "./routes.ts";
 import { run } from "./run.ts";
 import { service } from "./service.ts";
+import { services } from "./services.ts";
+import { status } from "./status.ts";
 import { table } from "./table.ts";
 import { validate } from "./validate.ts";
 import { version } from "./version.ts";
@@ -16,12 +18,12 @@ const health: Command = {
   run: (args, context) => healthcheck(args, context.env),
 };
 
-const COMMANDS: readonly Command[] = [run, validate, explain, routes, service, health, version];
+const COMMANDS: readonly Command[] = [run, validate, explain, status, routes, services, service, health, version];
 
 /** Not for people, and not in the list. */
 const HIDDEN: readonly Command[] = [worker];
 
-const LATER = ["services", "status", "diff", "apply", "rollback", "agent", "drain"];
+const LATER = ["diff", "apply", "rollback", "agent", "drain"];
 
 /** Runs the command that the arguments name; resolves with the exit code. */
 export async function main(args: readonly string[], context: CommandContext): Promise<number> {

@@ -1,80 +1,48 @@
 import { parseArgs } from "node:util";
+import { routesOf } from "../admin/routes-view.ts";
+import { type RoutesView, type RouteView, routesView } from "../admin/schemas.ts";
 import { loadConfig } from "../config/source.ts";
-import type { FieldConfig, MatchConfig, PluginUse, RouteConfig } from "../config/types.ts";
-import { type FieldKind, wantedOf } from "../route/match.ts";
-import { parsePath, pathText } from "../route/path-match.ts";
-import { parseValue } from "../route/value-test.ts";
-import { type Command, EXIT } from "./command.ts";
+import { type AdminAnswer, askAdmin } from "./admin-client.ts";
+import { ADMIN_ARGUMENTS, ADMIN_USAGE, adminPlace } from "./admin-place.ts";
+import { type Command, type CommandContext, EXIT, UsageError } from "./command.ts";
 import { table } from "./table.ts";
 
 export const routes: Command = {
   name: "routes",
-  usage: "torii routes [--config torii.yaml] [--json]",
-  summary: "lists the routes of the configuration files",
+  usage: `torii routes [--files] ${ADMIN_USAGE}`,
+  summary: "lists the running gateway's routes; with --files those of the configuration files",
   async run(args, context) {
-    const { values } = parseArgs({
-      args: [...args],
-      options: { config: { type: "string" }, json: { type: "boolean", default: false } },
-    });
-    const { config } = await loadConfig({
-      path: values.config ?? null,
-      env: context.env,
-      cwd: context.cwd,
-      openCatalog: context.openCatalog,
-      readCertificate: "skipped",
-    });
-    const rows = config.routes.map(describeRoute);
-    context.out(values.json ? JSON.stringify(rows, null, 2) : routeTable(rows));
+    const options = { ...ADMIN_ARGUMENTS, files: { type: "boolean", default: false } } as const;
+    const { values } = parseArgs({ args: [...args], options });
+    if (values.files && (values.admin ?? values.token) !== undefined)
+      throw new UsageError("--files asks no gateway, so that --admin and --token have no meaning");
+    const answer = values.files
+      ? await fromFiles(values.config ?? null, context)
+      : await askAdmin(adminPlace(values, context), { path: "/v1/routes", schema: routesView });
+    context.out(values.json ? JSON.stringify(answer.json, null, 2) : routeTable(answer.view().routes));
     return EXIT.done;
   },
 };
 
-/** A route in words. */
-interface RouteRow {
-  readonly name: string;
-  readonly hostnames: readonly string[];
-  readonly listeners: readonly string[];
-  readonly matches: readonly string[];
-  readonly plugins: readonly string[];
-  readonly backends: readonly { readonly service: string; readonly weight: number }[];
-  readonly source: string;
+async function fromFiles(
+  path: string | null,
+  { env, cwd, openCatalog }: CommandContext,
+): Promise<AdminAnswer<RoutesView>> {
+  const view = routesOf(await loadConfig({ path, env, cwd, openCatalog, readCertificate: "skipped" }));
+  return { json: view, view: () => view };
 }
 
-function describeRoute(route: RouteConfig): RouteRow {
-  return {
-    name: route.name,
-    hostnames: route.hostnames.length === 0 ? ["*"] : route.hostnames,
-    listeners: route.listeners ?? ["*"],
-    matches: route.isPassthrough ? ["bytes"] : route.matches.map(matchText),
-    plugins: route.plugins.map(pluginText),
-    backends: route.backends.map(({ service, weight }) => ({ service, weight })),
-    source: `${route.source.file}:${route.source.line ?? 1}`,
-  };
+function matchText({ path, methods, headers, query }: RouteView["matches"][number]): string {
+  const fields = [...headers.map((text) => `header ${text}`), ...query.map((text) => `query ${text}`)];
+  return [...(methods.length > 0 ? [methods.join("|")] : []), path, ...fields].join(" ");
 }
 
-/** A use of a plugin, by its name. */
-export function pluginText(use: PluginUse): string {
-  return use.middleware === null ? use.name : "(function)";
-}
-
-function matchText(match: MatchConfig): string {
-  const parts = [match.path === null ? "/*" : pathText(parsePath(match.path))];
-  if (match.methods.length > 0) parts.unshift(match.methods.join("|"));
-  parts.push(...match.headers.map((field) => fieldText("header", field)));
-  parts.push(...match.query.map((field) => fieldText("query", field)));
-  return parts.join(" ");
-}
-
-function fieldText(kind: FieldKind, { name, value }: FieldConfig): string {
-  return `${kind} ${name} (${wantedOf(kind, { name, test: parseValue(value) })})`;
-}
-
-function routeTable(rows: readonly RouteRow[]): string {
-  const cells = rows.map(({ name, hostnames, listeners, matches, plugins, backends }) => [
+function routeTable(rows: readonly RouteView[]): string {
+  const cells = rows.map(({ name, hostnames, listeners, isPassthrough, matches, plugins, backends }) => [
     name,
-    hostnames.join(", "),
-    listeners.join(", "),
-    matches.join("; "),
+    hostnames.join(", ") || "*",
+    listeners?.join(", ") ?? "*",
+    isPassthrough ? "bytes" : matches.map(matchText).join("; "),
     plugins.join(", ") || "-",
     backends.map(({ service, weight }) => (backends.length > 1 ? `${service} (${weight})` : service)).join(", ") || "-",
   ]);

@@ -22,7 +22,7 @@ const explain = (...args: readonly string[]) => torii(["explain", "GET", ...args
 
 describe("torii routes", () => {
   test("says of a route that passes bytes whose bytes they are", async () => {
-    const { out } = await torii(["routes"], FILES);
+    const { out } = await torii(["routes", "--files"], FILES);
     expect(out.split("\n").map((line) => line.trimEnd())).toEqual([
       "ROUTE  HOSTS       LISTENERS  MATCHES  PLUGINS  BACKENDS",
       "db     *           db         bytes    -        s",

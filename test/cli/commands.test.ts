@@ -7,7 +7,7 @@ import { SHOP, torii } from "./support.ts";
 
 describe("torii routes", () => {
   test("lists the routes in words, as a table", async () => {
-    const { code, out } = await torii(["routes"], SHOP);
+    const { code, out } = await torii(["routes", "--files"], SHOP);
     const [head, ...rows] = out.split("\n").map((line) => line.split(/ {2,}/));
     expect([code, head]).toEqual([0, ["ROUTE", "HOSTS", "LISTENERS", "MATCHES", "PLUGINS", "BACKENDS"]]);
     expect(rows.map(([name]) => name)).toEqual(["users", "beta", "inner", "all"]);
@@ -18,31 +18,35 @@ describe("torii routes", () => {
   });
 
   test("lists them as JSON with file and line", async () => {
-    const { code, out } = await torii(["routes", "--json"], SHOP);
-    const rows: readonly Readonly<Record<string, unknown>>[] = JSON.parse(out);
+    const { code, out } = await torii(["routes", "--files", "--json"], SHOP);
+    const rows: readonly Readonly<Record<string, unknown>>[] = JSON.parse(out).routes;
     expect([code, rows.map((row) => row["name"])]).toEqual([0, ["users", "beta", "inner", "all"]]);
     expect(rows[0]).toEqual({
       name: "users",
       hostnames: ["shop.test"],
-      listeners: ["*"],
-      matches: ["GET /users/:id"],
+      listeners: null,
+      isPassthrough: false,
+      priority: "normal",
+      matches: [{ path: "/users/:id", methods: ["GET"], headers: [], query: [] }],
       plugins: ["request-headers"],
       backends: [
-        { service: "shop", weight: 95 },
-        { service: "next", weight: 5 },
+        { service: "shop", weight: 95, isValid: true, plugins: [] },
+        { service: "next", weight: 5, isValid: true, plugins: ["response-headers"] },
       ],
+      timeoutMs: 5000,
       source: "routes/shop.yaml:6",
     });
   });
 
   test("lists none where there are none", async () => {
-    expect((await torii(["routes"])).out).toBe("ROUTE  HOSTS  LISTENERS  MATCHES  PLUGINS  BACKENDS");
-    expect(JSON.parse((await torii(["routes", "--json"])).out)).toEqual([]);
+    expect((await torii(["routes", "--files"])).out).toBe("ROUTE  HOSTS  LISTENERS  MATCHES  PLUGINS  BACKENDS");
+    expect(JSON.parse((await torii(["routes", "--files", "--json"])).out)).toEqual({ routes: [] });
   });
 
   test("takes another configuration file", async () => {
     const files = { ...SHOP, "other/torii.yaml": "routes: empty/\n", "other/empty/none.yaml": "" };
-    expect(JSON.parse((await torii(["routes", "--json", "--config", "other/torii.yaml"], files)).out)).toEqual([]);
+    const { out } = await torii(["routes", "--files", "--json", "--config", "other/torii.yaml"], files);
+    expect(JSON.parse(out)).toEqual({ routes: [] });
   });
 
   test("takes no further argument", async () => {
@@ -136,7 +140,7 @@ describe("torii validate", () => {
 });
 
 describe("the command line", () => {
-  const COMMANDS = ["run", "validate", "explain", "routes", "healthcheck", "version"];
+  const COMMANDS = ["run", "validate", "explain", "status", "routes", "services", "healthcheck", "version"];
 
   test.each([[["help"]], [["--help"]], [["-h"]]])("%j lists the commands", async (args) => {
     const { code, out } = await torii(args);
@@ -169,7 +173,7 @@ describe("the command line", () => {
     expect(err).toStartWith("torii: rout is no command\n\nusage: torii COMMAND");
   });
 
-  test.each(["services", "status", "diff", "apply", "rollback", "agent", "drain"])(
+  test.each(["diff", "apply", "rollback", "agent", "drain"])(
     "says that %s is not built yet",
     async (name) => {
       const { code, err } = await torii([name]);

@@ -82,7 +82,7 @@ describe("torii explain", () => {
     expect(answer.route).toBe(route);
     const reason = `header x-city is "${city}", wanted "Zürich"`;
     expect(others).toEqual(route === null ? [{ route: "city", reasons: [reason] }] : []);
-    expect((await torii(["routes"], files)).out).toContain('header x-city (wanted "Zürich")');
+    expect((await torii(["routes", "--files"], files)).out).toContain('header x-city (wanted "Zürich")');
   });
 
   test("ends with 0 when no route takes the request, as that is an answer, and says so", async () => {

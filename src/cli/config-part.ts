@@ -1,0 +1,53 @@
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { type ConfigDocument, emptyDocument, parseFile } from "../config/document.ts";
+import { createInterpolator } from "../config/interpolate.ts";
+import { formatIssue } from "../errors.ts";
+
+const DEFAULT_FILE = "torii.yaml";
+
+/** Where a gateway's own file is looked for. */
+export interface ConfigPlace {
+  /** Null: `torii.yaml`, which may be missing. */
+  readonly file: string | null;
+  /** Relative paths start here. */
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+function readText(file: string): string {
+  return readFileSync(file, "utf8");
+}
+
+function textIfAny(path: string, isNamed: boolean): string {
+  try {
+    return readText(path);
+  } catch (error) {
+    if (!isNamed) return "";
+    throw error;
+  }
+}
+
+/**
+ * A gateway's own file as it stands, unchecked: for who needs one part of it, a fault elsewhere is no matter. Throws an
+ * Error when it cannot be read at all, as what stands for a missing part might be another gateway.
+ */
+export function readOwnFile({ file, cwd, env }: ConfigPlace): ConfigDocument {
+  const name = file ?? DEFAULT_FILE;
+  const path = resolve(cwd, name);
+  const { fill } = createInterpolator({ env, readText, folder: dirname(path) });
+  const { documents, issues } = parseFile({ file: name, text: textIfAny(path, name !== DEFAULT_FILE), fill });
+  const [document] = documents;
+  if (document === undefined && issues[0] !== undefined) throw new Error(formatIssue(issues[0]));
+  return document ?? emptyDocument(name);
+}
+
+/** One key at the top of a document, as it was written. */
+export function topValue({ value }: ConfigDocument, key: string): unknown {
+  return isRecord(value) ? value[key] : undefined;
+}
+
+/** True for what has members by name. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}

@@ -46,7 +46,7 @@ describe("a member of the mesh", () => {
     await shop.member.joined;
     expect(await shop.member.update({ weight: 0, version: "v3" })).toBe(true);
     expect(await heldOf(redis)).toMatchObject({ weight: 0, version: "v3", tags: ["a"] });
-    expect(shop.member.update({ weight: -1 })).rejects.toThrow("weight -1 is wrong");
+    await expect(shop.member.update({ weight: -1 })).rejects.toThrow("weight -1 is wrong");
     await redis.kill();
     expect(await shop.member.update({ weight: 5 })).toBe(false);
     await redis.restart();

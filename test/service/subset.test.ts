@@ -4,6 +4,7 @@ import { createMemoryRegistry, type MemoryRegistry } from "../../src/registry/me
 import type { EndpointSpec } from "../../src/registry/registry.ts";
 import type { ServiceOptions } from "../../src/service/options.ts";
 import { createService, type Service } from "../../src/service/service.ts";
+import { subsetName } from "../../src/service/subset.ts";
 import { eventually } from "../support/load.ts";
 import { closedPort } from "../support/unreachable.ts";
 import { ok, startAnswering, startUpstream, type Upstream } from "../support/upstream.ts";
@@ -70,6 +71,10 @@ describe("a subset of a service", () => {
     const subset = setup.service.subset(selector);
     expect(await outcomes(subset, 4)).toBe(expected);
     expect(await outcomes(setup.service, 6)).toBe("aabbcc");
+    expect([(await forward(subset)).exchange.decisions, (await forward(setup.service)).exchange.decisions]).toEqual([
+      [{ policy: "subset", outcome: "chosen", about: subsetName(selector) }],
+      null,
+    ]);
     subset.close();
   });
 
@@ -292,7 +297,10 @@ describe("a service in a zone", () => {
     await setup.register("near", near.url, { zone: "eu-1", load: { cpu: 1 } });
     expect([setup.service.isPanic, setup.service.zoneShare]).toEqual([false, 0]);
     expect(await outcomes(setup.service, 4)).toBe("ffgg");
+    const spilled = await forward(setup.service);
+    expect(spilled.exchange.decisions).toMatchObject([{ policy: "zone", outcome: "left" }]);
     await setup.register("near", near.url, { zone: "eu-1", load: { cpu: 0.1 } });
+    expect((await forward(setup.service)).exchange.decisions).toBeNull();
     expect(await outcomes(setup.service, 4)).toBe("nnnn");
     // An endpoint that moves keeps its connections.
     await setup.register("far", far.url, { zone: "eu-1" });

@@ -45,7 +45,7 @@ function valueAt({ document, path }: Spot): unknown {
   return value;
 }
 
-const HTTP_KEYS = ["matches", "paths", "plugins", "timeout", "retry"] as const;
+const HTTP_KEYS = ["matches", "paths", "plugins", "timeout", "propagateTimeout", "retry"] as const;
 
 /** Adds a fault for all that a route which passes bytes cannot do, and for what it lacks. */
 export function checkPassthrough(written: RouteDocument, spot: Spot, building: Building): void {

@@ -173,6 +173,7 @@ function compileRoute(route: RouteConfig, { policies, chains, leadTo, use, deps 
     backends,
     split: createSplit(route.backends, deps.random),
     policy: policies(route),
+    toldMs: route.isTimeoutTold ? route.timeoutMs : 0,
     wheel: deps.wheel,
     slot: deps.metrics.routeSlot(route.name),
     use,

@@ -102,6 +102,7 @@ function ruleRoute(
     paths: {},
     plugins: withDefaults(own, building.defaults.plugins),
     timeoutMs: rule.timeouts.request ?? building.defaults.timeoutMs,
+    isTimeoutTold: false,
     isPassthrough: false,
     priority: "normal",
     backendTimeoutMs: rule.timeouts.backendRequest ?? null,

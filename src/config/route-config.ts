@@ -80,6 +80,7 @@ export function routeConfig(written: RouteDocument, spot: Spot, building: Buildi
     paths: written.paths,
     plugins,
     timeoutMs: isBytes ? 0 : (written.timeout ?? building.defaults.timeoutMs),
+    isTimeoutTold: !isBytes && written.propagateTimeout,
     isPassthrough: isBytes,
     priority: written.priority,
     backendTimeoutMs: isBytes ? null : (written.retry?.perTryTimeout ?? null),

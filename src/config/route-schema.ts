@@ -97,6 +97,7 @@ export const routeSchema = z.strictObject({
   paths: paths.prefault({}),
   plugins: z.array(pluginUse).optional(),
   timeout: durationMs.optional(),
+  propagateTimeout: z.boolean().default(false),
   priority: words(["low", "normal", "high"], []).default("normal"),
   retry: retry.optional(),
   backends: z.array(backend).default([]),

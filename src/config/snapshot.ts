@@ -43,6 +43,8 @@ export interface CompiledRouteParts {
   readonly backends: readonly CompiledBackend[];
   readonly split: Split;
   readonly policy: ForwardPolicy;
+  /** The policy's `timeoutMs` where services are told of it; 0 where they are not. */
+  readonly toldMs: number;
   readonly wheel: TimerWheel;
   readonly slot: Slot;
   readonly use: SnapshotUse;
@@ -84,6 +86,7 @@ export class CompiledRoute implements ExchangeObserver {
     const chain = backend === null ? this.#parts.chain : backend.chain;
     // Attempts bound themselves; plugins have only this, and nothing else knows of the client's own time.
     const timeoutMs = chain === null ? 0 : this.#policy.timeoutMs;
+    exchange.toldMs = this.#parts.toldMs;
     if (timeoutMs > 0 || exchange.expiresAt > 0)
       exchange.deadline = armDeadline(exchange, timeoutMs, this.#parts.wheel);
     if (chain === null) {

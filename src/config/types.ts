@@ -199,6 +199,8 @@ export interface RouteConfig {
   readonly plugins: readonly PluginUse[];
   /** For the whole request; 0 for none. */
   readonly timeoutMs: number;
+  /** True where services are told what is left of it, also by requests whose clients say nothing of a time. */
+  readonly isTimeoutTold: boolean;
   /** For one attempt, from `perTryTimeout` or an HTTPRoute's `backendRequest`; null: only the service's own count. */
   readonly backendTimeoutMs: number | null;
   /** Null: none. */

@@ -15,8 +15,8 @@ import type { Decided, VerdictParts } from "./verdicts.ts";
 
 type Facts = Readonly<Record<string, string>>;
 
-/** `open`: it fails; `full`: it has as many requests as it may have. */
-export type Refusal = "open" | "full";
+/** `open`: it fails; `full`: it has as many requests as it may have; `pending_full`: too many wait for a connection. */
+export type Refusal = "open" | "full" | "pending_full";
 
 /** Told of what guards do, as it happens. */
 export interface GuardHooks {
@@ -67,9 +67,10 @@ export function createGuards(options: ServiceOptions, deps: GuardDeps): Guards |
   const breaker = breakerOf(options, deps);
   if (outliers === null && breaker === null) return null;
   const { service, hooks } = deps;
+  const onFull = () => hooks?.onRefused(service, "pending_full");
   const ask = (asker: Decided): VerdictParts | GatewayError => {
     const permit = breaker === null ? null : breaker.enter();
-    if (!(permit instanceof GatewayError)) return { service, permit, outliers };
+    if (!(permit instanceof GatewayError)) return { service, permit, outliers, onFull };
     const reason: Refusal = permit.code === "circuit_open" ? "open" : "full";
     asker.decided("circuit_breaker", reason, service);
     hooks?.onRefused(service, reason);

@@ -13,6 +13,8 @@ export interface VerdictParts {
   readonly permit: Permit | null;
   /** Null where endpoints are not judged. */
   readonly outliers: OutlierDetector | null;
+  /** Hears of one that was refused because too many waited for a connection. */
+  readonly onFull: () => void;
 }
 
 /** Tells a service's guards how attempts went, and notes on the request what they made of it. */
@@ -41,7 +43,11 @@ export class Verdicts {
 
   /** Too many waited for a connection already. */
   foundFull(): void {
-    this.#notes.decided("circuit_breaker", "pending_full", this.#parts.service);
+    const { onFull, permit, service } = this.#parts;
+    // An endpoint has a bound of its own on those that wait.
+    if (permit === null) return;
+    this.#notes.decided("circuit_breaker", "pending_full", service);
+    onFull();
   }
 
   /** True while an attempt may be made beside another. */

@@ -121,6 +121,8 @@ export class Exchange {
   deadline: Timer | null = null;
   /** `performance.now()` when the client waits no longer, as it said itself; 0 where it said nothing. */
   expiresAt = 0;
+  /** From the request's last byte to its response's head, where services are told of that; 0 where they are not. */
+  toldMs = 0;
   /** Where the time of the backend that was chosen is counted. */
   slot: DurationSlot | null = null;
 

@@ -4,7 +4,7 @@ import { now } from "./event.ts";
 import type { ClientInfo, Exchange } from "./exchange.ts";
 import { listElements } from "./fields.ts";
 import { type HeaderList, trimSpace } from "./header-list.ts";
-import { TIMEOUT_FIELDS, timeoutValue } from "./request-timeout.ts";
+import { TIMEOUT_FIELDS, timeoutField, timeoutValue } from "./request-timeout.ts";
 
 /** The name under which the gateway stands in `Via` (RFC 9110 7.6.3): a pseudonym, never a host name. */
 const PSEUDONYM = "torii";
@@ -60,23 +60,35 @@ export function requestText(exchange: Exchange, framing: RequestFraming): string
  * the connection, then the gateway's own. Host, framing and `TE` are the caller's.
  */
 function upstreamFields(exchange: Exchange): string {
-  const timeouts = exchange.expiresAt === 0 ? "" : timeoutText(exchange);
+  const timeouts = isTimeTold(exchange) ? timeoutText(exchange) : "";
   return `${clientFields(exchange)}${gatewayFields(exchange)}${timeouts}X-Request-Id: ${exchange.id}\r\n`;
 }
 
 /** Of `upstreamFields` the client's: the same text, not only an equal one, for as long as heads say the same. */
-export function clientFields({ headers, expiresAt }: Exchange): string {
-  return headers.textWithout(expiresAt === 0 ? DROPPED : DROPPED_WITH_TIMEOUTS);
+export function clientFields(exchange: Exchange): string {
+  return exchange.headers.textWithout(isTimeTold(exchange) ? DROPPED_WITH_TIMEOUTS : DROPPED);
 }
 
-/** What is left of the client's time, in the fields that it told it by; none where it told nothing. */
-export function timeoutFields({ headers, expiresAt }: Exchange): readonly (readonly [string, string])[] {
-  if (expiresAt === 0) return [];
-  const leftMs = expiresAt - now();
+/** Says whether the head that goes upstream tells how much time is left. */
+export function isTimeTold({ expiresAt, toldMs }: Exchange): boolean {
+  return expiresAt > 0 || toldMs > 0;
+}
+
+/** What is left of the time, in the fields that the client told it by, and in its kind's own where services are told. */
+export function timeoutFields(exchange: Exchange): readonly (readonly [string, string])[] {
+  const { headers, toldMs } = exchange;
+  const leftMs = timeLeftMs(exchange);
+  const own = toldMs === 0 ? null : timeoutField(headers);
   return TIMEOUT_FIELDS.flatMap((name) => {
-    const given = headers.first(name);
+    const given = headers.first(name) ?? (name === own ? "" : null);
     return given === null ? [] : [[name, timeoutValue(name, given, leftMs)] as const];
   });
+}
+
+function timeLeftMs({ expiresAt, requestEndedAt, toldMs }: Exchange): number {
+  const clientMs = expiresAt === 0 ? Number.POSITIVE_INFINITY : expiresAt - now();
+  if (toldMs === 0) return clientMs;
+  return Math.min(clientMs, requestEndedAt === 0 ? toldMs : toldMs - (now() - requestEndedAt));
 }
 
 function timeoutText(exchange: Exchange): string {

@@ -1,4 +1,5 @@
 import { GatewayError } from "../errors.ts";
+import { isGrpc } from "./grpc.ts";
 import type { HeaderList } from "./header-list.ts";
 
 const GRPC = "grpc-timeout";
@@ -55,9 +56,14 @@ function valueMs(headers: HeaderList, { name, pattern, units }: Form): number {
   return Number(count) * (units[unit] ?? 0);
 }
 
-/** `leftMs` as the value of a field whose value was `given`: in its unit-less form or with a unit, at least 1 ms. */
+/** The field in which a request of this kind tells a timeout: a gRPC call's, or any other's. */
+export function timeoutField(headers: HeaderList): string {
+  return isGrpc(headers) ? GRPC : PLAIN;
+}
+
+/** `leftMs`, 1 at least, as the value of a field whose value was `given`: as a number where that was one, or none. */
 export function timeoutValue(name: string, given: string, leftMs: number): string {
   const ms = Math.max(1, Math.floor(leftMs));
   if (name === GRPC) return ms > GRPC_LIMIT ? `${Math.floor(ms / 1000)}S` : `${ms}m`;
-  return /\d$/.test(given) ? String(ms / 1000) : `${ms}ms`;
+  return /\d$|^$/.test(given) ? String(ms / 1000) : `${ms}ms`;
 }

@@ -27,6 +27,7 @@ function route(name: string, hostnames: readonly string[], listeners: readonly s
     name,
     hostnames,
     listeners,
+    isTimeoutTold: false,
     isPassthrough: true,
     priority: "normal",
     matches: [],

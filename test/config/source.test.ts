@@ -182,6 +182,7 @@ routes:
           },
         ],
         timeoutMs: 5000,
+        isTimeoutTold: false,
         isPassthrough: false,
         priority: "normal",
         backendTimeoutMs: null,

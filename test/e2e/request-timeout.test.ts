@@ -145,6 +145,17 @@ export default definePlugin({ name: "hanging", options: z.strictObject({}), crea
     expect(await expires(gateway, request("GET /", "X-Request-Timeout: 150ms"))).toBeLessThan(5000);
   });
 
+  test("needs not, where its route tells services what is left of the timeout", async () => {
+    await using upstream = startAnswering(() => ok());
+    await using gateway = await startProxy(upstream.url, { route: { timeout: "5s", propagateTimeout: true } });
+    for (const field of ["X-A: 1", "X-Request-Timeout: 2s", "X-Request-Timeout: 60"])
+      await gateway.exchange(request("GET /", field));
+    const told = upstream.requests.map((asked) => header(asked, "x-request-timeout"));
+    expect(told[0]).toMatch(/^(?:5|4\.9\d*)$/);
+    expect(told[1]).toMatch(/^(?:2000|19\d\d)ms$/);
+    expect(told[2]).toMatch(/^(?:5|4\.9\d*)$/);
+  });
+
   test("changes nothing for those who say nothing", async () => {
     await using upstream = startAnswering(() => ok());
     await using gateway = await startProxy(upstream.url);
@@ -169,6 +180,19 @@ describe("the deadline of a gRPC call", () => {
     ]);
     const { error: own } = await client.unary("hangs", { deadlineMs: 400 });
     expect(own?.code).toBe(status.DEADLINE_EXCEEDED);
+    const told = server.seen.deadlines.at(-1) ?? 0;
+    expect(told).toBeGreaterThan(0);
+    expect(told).toBeLessThanOrEqual(400);
+  });
+
+  test("is the route's where that is told, as gRPC tells it", async () => {
+    await using server = await startGrpcServer();
+    await using gateway = await startProxy(`http://127.0.0.1:${server.port}`, {
+      service: { protocol: "h2c" },
+      route: { timeout: "400ms", propagateTimeout: true },
+    });
+    using client = grpcClient(`127.0.0.1:${gateway.port}`);
+    expect((await client.unary("hangs")).error?.code).toBe(status.DEADLINE_EXCEEDED);
     const told = server.seen.deadlines.at(-1) ?? 0;
     expect(told).toBeGreaterThan(0);
     expect(told).toBeLessThanOrEqual(400);

@@ -1,6 +1,6 @@
 import type { Exchange } from "../exchange.ts";
 import { listElements } from "../fields.ts";
-import { clientFields, gatewayFields, timeoutFields } from "../forwarding.ts";
+import { clientFields, gatewayFields, isTimeTold, timeoutFields } from "../forwarding.ts";
 import type { HpackEncoder } from "./hpack-encoder.ts";
 
 /** What a request's head says beside the exchange's own fields. */
@@ -47,7 +47,7 @@ export class RequestHeads {
     if (facts.length !== null) encoder.field("content-length", String(facts.length));
     if (facts.expectsContinue) encoder.field("expect", "100-continue");
     if (wantsTrailers(exchange)) encoder.field("te", "trailers");
-    if (exchange.expiresAt > 0) for (const [name, value] of timeoutFields(exchange)) encoder.field(name, value);
+    if (isTimeTold(exchange)) for (const [name, value] of timeoutFields(exchange)) encoder.field(name, value);
     encoder.field("x-request-id", exchange.id);
     return encoder.end();
   }

@@ -26,7 +26,8 @@ class Deadline extends Timer {
     if (isAnswered || isDone) return;
     const leftMs = this.#leftMs();
     if (leftMs > 0) this.#wheel.arm(this, leftMs);
-    else this.#exchange.expire(clientLeftMs(this.#exchange) <= 0 ? clientsTimeIsOver() : routesTimeIsOver());
+    else if (clientLeftMs(this.#exchange) <= 0) this.#exchange.expire(clientsTimeIsOver(this.#exchange));
+    else this.#exchange.expire(routesTimeIsOver());
   }
 
   #leftMs(): number {
@@ -50,7 +51,7 @@ export function readDeadline(exchange: Exchange): GatewayError | null {
   try {
     const timeoutMs = requestTimeoutMs(exchange.headers);
     if (timeoutMs !== null) exchange.expiresAt = exchange.startedAt + timeoutMs;
-    return timeoutMs === 0 ? clientsTimeIsOver() : null;
+    return timeoutMs === 0 ? clientsTimeIsOver(exchange) : null;
   } catch (error) {
     return toGatewayError(error);
   }
@@ -74,6 +75,7 @@ function routesTimeIsOver(): GatewayError {
 }
 
 /** Nobody is to blame: else a client that waits for nothing could have endpoints ejected. */
-function clientsTimeIsOver(): GatewayError {
+function clientsTimeIsOver(exchange: Exchange): GatewayError {
+  exchange.decided("deadline", "expired");
   return new GatewayError("upstream_timeout", "The time that the client waits ran out.", { source: "downstream" });
 }

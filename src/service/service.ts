@@ -10,7 +10,8 @@ import type { Absence } from "./availability.ts";
 import { type Concurrency, type ConcurrencyHooks, createConcurrency } from "./concurrency.ts";
 import { Connect } from "./connect.ts";
 import { type Delay, runtimeDelay } from "./delay.ts";
-import { createEndpoint, type Endpoint, type EndpointDeps, toldAnew } from "./endpoint.ts";
+import type { Endpoint, EndpointDeps } from "./endpoint.ts";
+import { createEndpointSet } from "./endpoint-set.ts";
 import { createGuards, type GuardHooks, type Guards } from "./guards.ts";
 import type { HealthObserver } from "./health-checks.ts";
 import type { LoadChange } from "./load-reports.ts";
@@ -97,26 +98,15 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
   });
   const { availability } = selection;
   const guards = createGuards(options, { service: name, wheel, availability, onWarning, hooks });
-  const concurrency = createConcurrency(options.concurrency, {
-    service: name,
-    wheel,
-    onWarning,
-    hooks: deps.concurrencyHooks,
-  });
+  const queueing = { service: name, wheel, onWarning, hooks: deps.concurrencyHooks };
+  const concurrency = createConcurrency(options.concurrency, queueing);
   const endpointDeps: EndpointDeps = { wheel, tls, pending: guards?.pending ?? null };
   const onRefused = createRefusals({ service: name, onWarning: deps.onWarning });
   const told = newTold();
   const retries = retriesOf(name, deps, told);
+  const shared = { service: name, options, guards, concurrency, onRefused };
   const destinationOf = (subset: Subset): Destination => ({
-    forward: createSending({
-      service: name,
-      options,
-      subset,
-      guards,
-      concurrency,
-      retries: retries(subset),
-      onRefused,
-    }),
+    forward: createSending({ ...shared, subset, retries: retries(subset) }),
     connect(passage) {
       passage.service = name;
       new Connect(passage, { options, subset, guards }).begin();
@@ -124,32 +114,21 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
   });
   const subsets = createSubsets(selection, destinationOf);
   const stopped = new AbortController();
-  const context: ReconcileContext = { service: name, options, deps, endpointDeps, refused: new Set() };
-  let endpoints: readonly Endpoint[] = [];
-  const first = Promise.withResolvers<void>();
-  const follow = async () => {
-    const judge = createAnswering({ endpoints: () => endpoints, isHealthy: selection.isHealthy });
-    for await (const specs of deps.registry.watch(name, stopped.signal, judge)) {
-      told.specs = specs;
-      told.changedAt = Date.now();
-      endpoints = reconcile(endpoints, specs, context);
-      guards?.update(endpoints);
-      selection.update(endpoints);
-      first.resolve();
-    }
+  const endpoints = createEndpointSet({ service: name, options, endpointDeps, onWarning });
+  const update = (specs: readonly EndpointSpec[]) => {
+    endpoints.update(specs);
+    guards?.update(endpoints.current);
+    selection.update(endpoints.current);
   };
-  follow().catch((error: unknown) => {
-    told.failure = String(error);
-    if (!stopped.signal.aborted) deps.onWarning("registry failed", { service: name, error: told.failure });
-    first.resolve();
-  });
+  const judge = createAnswering({ endpoints: () => endpoints.current, isHealthy: selection.isHealthy });
+  const ready = follow(name, deps, { signal: stopped.signal, judge, told, update });
   return {
     name,
-    ready: first.promise,
+    ready,
     ...destinationOf(selection.whole),
     subset: subsets.open,
     get endpoints() {
-      return endpoints;
+      return endpoints.current;
     },
     isHealthy: selection.isHealthy,
     get isPanic() {
@@ -161,14 +140,44 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
     },
     guards,
     concurrency,
-    view: () => viewOf({ service: name, options, endpoints, selection, guards, told }),
+    view: () => viewOf({ service: name, options, endpoints: endpoints.current, selection, guards, told }),
     close() {
       stopped.abort();
       guards?.close();
       selection.close();
-      for (const endpoint of endpoints) endpoint.pool.close();
+      endpoints.close();
     },
   };
+}
+
+interface Following {
+  readonly signal: AbortSignal;
+  readonly judge: ReturnType<typeof createAnswering>;
+  readonly told: Told;
+  readonly update: (specs: readonly EndpointSpec[]) => void;
+}
+
+/** Follows the registry until the signal aborts. Resolves with the first set, or when there will be none. */
+function follow(
+  service: string,
+  { registry, onWarning }: ServiceDeps,
+  { signal, judge, told, update }: Following,
+): Promise<void> {
+  const first = Promise.withResolvers<void>();
+  const read = async () => {
+    for await (const specs of registry.watch(service, signal, judge)) {
+      told.specs = specs;
+      told.changedAt = Date.now();
+      update(specs);
+      first.resolve();
+    }
+  };
+  read().catch((error: unknown) => {
+    told.failure = String(error);
+    if (!signal.aborted) onWarning("registry failed", { service, error: told.failure });
+    first.resolve();
+  });
+  return first.promise;
 }
 
 /** The retries of a service, within a subset: what they may cost is one for all. */
@@ -186,47 +195,4 @@ function retriesOf(
     const pick = createAnother({ balancer: subset.balancer, endpoints: () => subset.used, random });
     return { budget, random, delay, pick, onResult, onHedge: (result) => onHedge?.(service, result) };
   };
-}
-
-interface ReconcileContext {
-  readonly service: string;
-  readonly options: ServiceOptions;
-  readonly deps: ServiceDeps;
-  readonly endpointDeps: EndpointDeps;
-  /** Endpoints that cannot be used, as they were told of: sets come often, and each is told once. */
-  readonly refused: Set<string>;
-}
-
-/**
- * The new set: endpoints that stayed, known by id and URL, keep their pools and with them all that is known of them;
- * those that left close theirs.
- */
-function reconcile(
-  old: readonly Endpoint[],
-  specs: readonly EndpointSpec[],
-  { service, options, deps, endpointDeps, refused }: ReconcileContext,
-): readonly Endpoint[] {
-  const known = new Map(old.map((endpoint) => [`${endpoint.id} ${endpoint.url}`, endpoint]));
-  const kept: Endpoint[] = [];
-  const seen = new Set<string>();
-  const refusedNow = new Set<string>();
-  for (const spec of specs) {
-    const key = `${spec.id} ${spec.url}`;
-    // Of two that are one, the second's pool would be lost sight of.
-    if (seen.has(key)) continue;
-    seen.add(key);
-    const same = known.get(key);
-    known.delete(key);
-    const endpoint = same === undefined ? createEndpoint(spec, options, endpointDeps) : toldAnew(same, spec);
-    if (endpoint !== null) kept.push(endpoint);
-    else {
-      refusedNow.add(key);
-      if (refused.has(key)) continue;
-      deps.onWarning("endpoint ignored: its URL leads nowhere for this service", { service, endpoint: spec.id });
-    }
-  }
-  refused.clear();
-  for (const key of refusedNow) refused.add(key);
-  for (const left of known.values()) left.pool.close();
-  return Object.freeze(kept);
 }

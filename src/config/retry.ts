@@ -34,10 +34,15 @@ const DEFAULT_BUDGET = 0.2;
 const DEFAULT_ON: readonly RetryCondition[] = ["connect_failure", "reset", 502, 503, 504];
 
 const hedgesHint = hint(`a whole number from 1 to ${MOST_ATTEMPTS}`, "for example 1; without hedge there are none");
+const afterHint = hint("a time to wait", "a duration such as 100ms, or a share of recent responses from p50 to p99");
 const someTime = durationMs.refine((ms) => ms > 0, { error: "is no time at all; write for example 100ms" });
+const share = z
+  .string({ error: afterHint })
+  .regex(/^p[5-9]\d$/, { error: afterHint })
+  .transform((text) => ({ share: Number(text.slice(1)) / 100 }));
 
 const hedge = z.strictObject({
-  after: someTime,
+  after: z.union([someTime, share], { error: afterHint }),
   max: z.int({ error: hedgesHint }).min(1, { error: hedgesHint }).max(MOST_ATTEMPTS, { error: hedgesHint }).default(1),
 });
 
@@ -60,10 +65,14 @@ export const retry = fields
     path: ["hedge", "max"],
     error: "is more than attempts, which hedges are some of; write a larger attempts beside it",
   })
-  .refine(({ perTryTimeout = 0, hedge }) => hedge === undefined || perTryTimeout === 0 || hedge.after < perTryTimeout, {
-    path: ["hedge", "after"],
-    error: "is not less than perTryTimeout, so that there would never be a hedge",
-  });
+  .refine(
+    ({ perTryTimeout = 0, hedge }) =>
+      hedge === undefined || perTryTimeout === 0 || typeof hedge.after !== "number" || hedge.after < perTryTimeout,
+    {
+      path: ["hedge", "after"],
+      error: "is not less than perTryTimeout, so that there would never be a hedge",
+    },
+  );
 
 const codeHint = hint("a status for a retry", "400 to 599");
 const code = z.int({ error: codeHint }).min(400, { error: codeHint }).max(599, { error: codeHint });
@@ -107,5 +116,7 @@ export function retryPolicy(written: z.output<typeof retry> | undefined): RetryP
 }
 
 function hedgePolicy({ after, max }: z.output<typeof hedge>): HedgePolicy {
-  return Object.freeze({ afterMs: after, max });
+  return Object.freeze(
+    typeof after === "number" ? { afterMs: after, share: 0, max } : { afterMs: null, share: after.share, max },
+  );
 }

@@ -129,8 +129,13 @@ export type RetryCondition = "connect_failure" | "reset" | "timeout" | GrpcCondi
 
 /** When a request is sent to another endpoint beside one that does not answer. */
 export interface HedgePolicy {
-  /** Without a response's head for so long after the latest attempt began, or the request's last byte. */
-  readonly afterMs: number;
+  /**
+   * Without a response's head for so long after the latest attempt began, or the request's last byte; null: for as long
+   * as this share of the service's responses lately took at the most.
+   */
+  readonly afterMs: number | null;
+  /** Above 0 and below 1; 0 where `afterMs` is given. */
+  readonly share: number;
   /** Of one request; they count among its attempts. */
   readonly max: number;
 }

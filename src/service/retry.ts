@@ -11,11 +11,15 @@ import type { Endpoint } from "./endpoint.ts";
 import { Forward, type ForwardContext, IDEMPOTENT } from "./forward.ts";
 import type { HedgePolicy, RetryCondition, RetryPolicy } from "./options.ts";
 import { noEndpoint } from "./refusals.ts";
+import type { ResponsePace } from "./response-pace.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import { causeOf, faultOf, sentOf } from "./retry-condition.ts";
 
 /** The pause doubles with each retry, up to so many times the first. */
 const LONGEST_BACKOFF = 10;
+
+/** The runtime's timers are no finer. */
+const LEAST_AFTER_MS = 1;
 
 /** What became of a retry, or why there was none. */
 export type RetryResult = "success" | "failure" | "budget_exhausted" | "deadline";
@@ -32,6 +36,8 @@ type Refusal = "attempts_exhausted" | "not_repeatable" | "deadline" | "budget_ex
 /** What the retries of one service have in common. */
 export interface RetryDeps {
   readonly budget: RetryBudget;
+  /** Of first attempts and retries, where a route's hedges depend on it. */
+  readonly pace: ResponsePace;
   readonly random: () => number;
   readonly delay: Delay;
   /** An endpoint that is none of those; one of them where there is no other, null where there is none at all. */
@@ -90,6 +96,7 @@ export class Retry implements ContenderOwner {
   answered(contender: Contender, response: UpstreamResponse): void {
     this.#leave(contender);
     const condition = faultOf(response.head, this.#policy.on);
+    if (condition === null) this.#notePace(contender);
     this.#tell(contender, condition !== null);
     const next = condition === null ? null : this.#afterFault({ condition, endpoint: contender.endpoint.id }, "fresh");
     if (next === null) {
@@ -105,14 +112,18 @@ export class Retry implements ContenderOwner {
   failed(contender: Contender, error: GatewayError): void {
     if (this.#isOver) return;
     this.#leave(contender);
+    if (error.code === "upstream_timeout") this.#notePace(contender);
     if (error.source === "upstream" || contender.kind === "hedge") this.#tell(contender, true);
     const condition = causeOf(error, this.#policy.on, this.#exchange.headers);
     const sent = sentOf(error);
     const cause = condition === null ? null : { condition, endpoint: contender.endpoint.id };
     const next = cause === null || sent === null ? null : this.#afterFault(cause, sent);
     if (this.#running.length > 0) this.#forget();
-    else if (next === null) this.#fail(error);
-    else next();
+    else if (next !== null) next();
+    else {
+      this.#exchange.endpoint = contender.endpoint.id;
+      this.#fail(error);
+    }
   }
 
   /** Of several attempts nobody knows yet which the client will hear. */
@@ -164,9 +175,9 @@ export class Retry implements ContenderOwner {
   #lose(loser: Contender, winner: Contender): void {
     this.#exchange.decided("hedge", "lost", loser.endpoint.id);
     if (loser.kind === "hedge") this.#deps.onHedge("lost");
+    this.#notePace(loser);
     // It would have taken at least so long. Of who began later nothing is known.
-    const waitedMs = now() - Math.max(loser.startedAt, this.#exchange.requestEndedAt);
-    if (loser.startedAt <= winner.startedAt) this.#context.observe?.(loser.endpoint, waitedMs);
+    if (loser.startedAt <= winner.startedAt) this.#context.observe?.(loser.endpoint, this.#waitedMs(loser));
     loser.cancel(notNeeded());
   }
 
@@ -263,6 +274,20 @@ export class Retry implements ContenderOwner {
 
   // Hedges
 
+  /** Time that the request itself took to come is the client's. */
+  #waitedMs({ startedAt }: Contender): number {
+    return now() - Math.max(startedAt, this.#exchange.requestEndedAt);
+  }
+
+  /**
+   * How long an attempt took, or waited until it was given up, which is longer than hedges wait: so the share that they
+   * go by is the same as if nobody gave up. Hedges themselves are given up early, and say nothing.
+   */
+  #notePace(contender: Contender): void {
+    if (this.#policy.hedge?.afterMs === null && contender.kind !== "hedge")
+      this.#deps.pace.add(this.#waitedMs(contender));
+  }
+
   /** Gives the latest attempt its time, which begins when the request is whole. */
   #armHedge(): void {
     const { hedge } = this.#policy;
@@ -272,7 +297,9 @@ export class Retry implements ContenderOwner {
       body.onWhole = () => this.#armHedge();
       return;
     }
-    this.#callOffHedge = this.#deps.delay(hedge.afterMs, () => {
+    const afterMs = hedge.afterMs ?? this.#deps.pace.at(hedge.share);
+    if (afterMs === null) return;
+    this.#callOffHedge = this.#deps.delay(Math.max(LEAST_AFTER_MS, afterMs), () => {
       this.#callOffHedge = null;
       if (this.#canHedge(hedge)) this.#hedge();
     });

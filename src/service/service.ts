@@ -17,6 +17,7 @@ import type { HealthObserver } from "./health-checks.ts";
 import type { LoadChange } from "./load-reports.ts";
 import type { ForwardPolicy, ServiceOptions, SubsetSelector } from "./options.ts";
 import { createRefusals } from "./refusals.ts";
+import { createResponsePace } from "./response-pace.ts";
 import type { HedgeResult, RetryDeps, RetryResult } from "./retry.ts";
 import { createRetryBudget } from "./retry-budget.ts";
 import { createSelection } from "./selection.ts";
@@ -187,12 +188,13 @@ function retriesOf(
   told: Told,
 ): (subset: Subset) => RetryDeps {
   const budget = createRetryBudget(now);
+  const pace = createResponsePace(now);
   const onResult = (result: RetryResult) => {
     told.retries.set(result, (told.retries.get(result) ?? 0) + 1);
     onRetry?.(service, result);
   };
   return (subset) => {
     const pick = createAnother({ balancer: subset.balancer, endpoints: () => subset.used, random });
-    return { budget, random, delay, pick, onResult, onHedge: (result) => onHedge?.(service, result) };
+    return { budget, pace, random, delay, pick, onResult, onHedge: (result) => onHedge?.(service, result) };
   };
 }

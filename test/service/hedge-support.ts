@@ -21,7 +21,7 @@ export const GUARDS = {
 };
 
 export function hedging(hedge: Partial<HedgePolicy> = {}, policy: Partial<RetryPolicy> = {}) {
-  return retrying({ attempts: 1, ...policy, hedge: { afterMs: AFTER_MS, max: 1, ...hedge } });
+  return retrying({ attempts: 1, ...policy, hedge: { afterMs: AFTER_MS, share: 0, max: 1, ...hedge } });
 }
 
 /** A request on its way, with what was decided about it, as texts. */

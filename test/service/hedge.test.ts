@@ -70,6 +70,26 @@ describe("an attempt that does not answer", () => {
     ]);
   });
 
+  test("is given as long as a share of the latest took, once enough of them are known", async () => {
+    await using well = startAnswering(() => ok("well"));
+    await using silent = startSilent();
+    using setup = await serviceAt([well.url, silent.url]);
+    const policy = hedging({ afterMs: null, share: 0.9 }, { budgetShare: 1 });
+    // Of the silent one it is known only that it takes longer than a hedge waits.
+    for (let i = 0; i < 30; i++) {
+      const before = setup.pauses.length;
+      const { exchange, forwarded } = send(setup, { policy });
+      if (exchange.endpoint === "1") {
+        if (setup.pauses.length === before) exchange.gone(new GatewayError("client_closed", "left"));
+        else setup.pauses[before]?.end();
+      }
+      await forwarded;
+    }
+    const waits = setup.pauses.map(({ ms }) => ms);
+    expect([waits.length > 5, waits.length < 21, Math.max(...waits) < 1000]).toEqual([true, true, true]);
+    expect(setup.hedges).toContain("won");
+  });
+
   test("that still waits to be connected is given up", async () => {
     using nowhere = await startBlackhole();
     await using well = startAnswering(() => ok("well"));

@@ -15,6 +15,8 @@ const OTHER = 1.5;
 const STEADY = 1.25;
 /** A limit that fell to less than this share is held against a base that may be out of date. */
 const FELL = 0.5;
+/** With fewer in flight, chance decides what is measured. */
+const LEAST_MEASURED = 3;
 /** Times of a response. */
 const SEVERAL = 5;
 /** Times of a response until it is that of fewer in flight. */
@@ -64,6 +66,8 @@ export class AdaptiveLimit implements Limit {
   /** The limit while the base is measured; 0: it is not. */
   #measured = 0;
   #measuringSince = 0;
+  /** What is measured next, while it descends. */
+  #fewer = 0;
   /** When answers begin to be those of `#measured` in flight; 0: there are more yet. */
   #settledAt = 0;
   #measureAt = 0;
@@ -165,9 +169,13 @@ export class AdaptiveLimit implements Limit {
     this.#estimate = Math.min(max, Math.max(min, this.#estimate + step));
   }
 
-  /** Lets in half as many for a while. Only ever done while there are more than may be in flight. */
+  /**
+   * Lets in so few for a while that they do not wait for each other at the service: the limit is some `tolerance` times
+   * what that can do. Only ever done while there are more than may be in flight.
+   */
   #measure(nowMs: number): void {
-    this.#measured = Math.max(1, Math.floor(this.#estimate / 2));
+    const few = this.#estimate / (2 * this.#options.tolerance);
+    this.#measured = Math.max(LEAST_MEASURED, Math.floor(this.#isDescending ? Math.min(few, this.#fewer) : few));
     this.#measuringSince = nowMs;
     this.#settledAt = 0;
   }
@@ -190,19 +198,23 @@ export class AdaptiveLimit implements Limit {
     const isMore = this.#isSure && tookMs > before * OTHER;
     this.baseMs = isLess || isMore || !this.#isSure ? tookMs : (before + tookMs) / 2;
     this.#isSure = !isLess;
-    // Fewer are answered faster: the others only waited at the service, and perhaps half of these do as well. Or even
-    // fewer are slower than all were: the service is slower, or can do less, which half as many will tell apart.
-    const goesOn = isLess || isMore;
-    if (goesOn) this.#estimate = Math.max(this.#options.min, this.#measured);
+    const fewer = this.#measured / 2;
+    // Fewer are answered faster: the others only waited at the service, and perhaps half of these do as well.
+    if (isLess) this.#estimate = Math.max(this.#options.min, this.#measured);
     this.#over(nowMs);
-    this.#isDescending = goesOn;
-    if (goesOn) this.#measureAt = nowMs + SEVERAL * tookMs;
+    // Even so few are slower than they were: the service is slower, or can do less, which half as many will tell apart.
+    this.#isDescending = (isLess || isMore) && fewer >= LEAST_MEASURED;
+    if (!this.#isDescending) return;
+    this.#fewer = fewer;
+    this.#measureAt = nowMs + SEVERAL * tookMs;
   }
 
   #over(nowMs: number): void {
     const { intervalMs, minRttIntervalMs } = this.#options;
     this.#restsUntil = nowMs + (nowMs - this.#measuringSince) / MEASURING_SHARE;
-    this.#measureAt = Math.max(nowMs + minRttIntervalMs, this.#restsUntil);
+    this.#measureAt = this.#isSure
+      ? Math.max(nowMs + minRttIntervalMs, this.#restsUntil)
+      : nowMs + SEVERAL * this.#tookMs;
     this.#measured = 0;
     this.#isDescending = false;
     this.#height = this.#estimate;

@@ -45,10 +45,12 @@ describe("the project", () => {
 
   test("pins every package to one version", async () => {
     const { dependencies, devDependencies } = await Bun.file(join(PROJECT, "package.json")).json();
+    const mesh = await Bun.file(join(PROJECT, "packages/mesh/package.json")).json();
     const loose = Object.entries({ ...dependencies, ...devDependencies }).filter(
       ([, version]) => !/^\d+\.\d+\.\d+$/.test(String(version)),
     );
     expect(loose).toEqual([]);
+    expect(mesh.dependencies).toEqual({ ioredis: dependencies.ioredis });
   });
 });
 

@@ -40,6 +40,17 @@ test("a user whom the ACL gives only what the page names may join and leave", as
   expect(await redis.cli("KEYS", "*")).toBe("");
 });
 
+test("a server that became a copy is away, and is tried on until it takes writes", async () => {
+  await using redis = await startRedis();
+  await using shop = startMember(redis.url);
+  expect(await shop.member.joined).toBe(true);
+  await redis.cli("REPLICAOF", "127.0.0.1", "1");
+  await eventually(() => shop.member.state === "away", "it to be away");
+  expect(shop.said.at(-1)?.[1]).toContain("READONLY");
+  await redis.cli("REPLICAOF", "NO", "ONE");
+  await eventually(() => shop.member.state === "joined", "it to be joined");
+});
+
 test("a failover by sentinels: the endpoint is at the new master", async () => {
   await using master = await startRedis();
   await using replica = await startReplica(master);

@@ -42,7 +42,9 @@ export interface Member {
    * Written with the next sign of life, or within a second when a share has moved by a tenth.
    */
   report(load: MeshLoad): void;
-  /** Changes the endpoint at once. Resolves with whether that stands; else it is written when Redis is back. Throws a TypeError. */
+  /**
+   * Changes the endpoint at once. Resolves with whether that stands; else it is written when Redis is back. Rejects
+   * with a TypeError for what is wrong. */
   update(changes: EndpointChanges): Promise<boolean>;
   /**
    * Takes the endpoint out, waits until gateways know, and ends all. Resolves with whether it is out; false when Redis

@@ -64,7 +64,12 @@ describe("a route with retry", () => {
       expect(response.body.toString()).toBe("got hello");
     }
     const line = await gateway.logged(({ attempts }) => attempts === 2);
-    expect(line).toMatchObject({ status: 200, service: "mesh", route: "all" });
+    expect(line).toMatchObject({
+      status: 200,
+      service: "mesh",
+      route: "all",
+      decisions: [{ policy: "retry", outcome: "503", about: expect.any(String) }],
+    });
     expect(await retries(gateway)).toEqual({ success: 6 });
   });
 

@@ -6,8 +6,8 @@ import { closedPort } from "../support/unreachable.ts";
 import { ok, startAnswering, startUpstream, type UpstreamConnection } from "../support/upstream.ts";
 import { TestBody } from "../wire/h2/upstream-support.ts";
 import { exchangeOf } from "../wire/parts.ts";
-import { bodyOf, retrying, serviceAt } from "./retry-support.ts";
-import { forward } from "./support.ts";
+import { bodyOf, retrying, type Setup, serviceAt } from "./retry-support.ts";
+import { forward, type Sending } from "./support.ts";
 
 const answering = (status: number, ...fields: readonly string[]) =>
   startAnswering(() => [`HTTP/1.1 ${status} Sad`, "Content-Length: 3", ...fields, "", "sad"].join("\r\n"));
@@ -170,6 +170,39 @@ describe("retries end", () => {
     const policy = { ...retrying({ backoffMs: 10_000 }), timeoutMs: 4000 };
     const { outcome } = await forward(setup.service, { policy });
     expect([outcome, setup.results, setup.pauses]).toEqual(["sad", ["deadline"], []]);
+  });
+});
+
+describe("what was decided about retries is told, with the endpoint that failed", () => {
+  const decisionsOf = async (setup: Setup, sending: Sending = {}) => {
+    const { exchange } = await forward(setup.service, { policy: retrying(), ...sending });
+    return exchange.decisions?.map(({ policy, outcome, about }) => `${policy} ${outcome} ${about}`) ?? null;
+  };
+
+  test("nothing of a request that went well, or whose route has none", async () => {
+    await using well = startAnswering(() => ok("well"));
+    using setup = await serviceAt([well.url]);
+    expect(await decisionsOf(setup)).toBeNull();
+    await using sad = answering(503);
+    using other = await serviceAt([sad.url]);
+    expect(await decisionsOf(other, { policy: { retry: null } })).toBeNull();
+  });
+
+  test("why each was made, and that there are no more", async () => {
+    await using sad = answering(503);
+    await using garbage = startAnswering(() => "GARBAGE\r\n\r\n");
+    using setup = await serviceAt([dead(), sad.url, garbage.url]);
+    expect(await decisionsOf(setup)).toEqual(["retry connect_failure 0", "retry 503 1", "retry attempts_exhausted 2"]);
+  });
+
+  test("why there was none", async () => {
+    await using sad = answering(503);
+    using setup = await serviceAt([sad.url]);
+    expect(await decisionsOf(setup, POST)).toEqual(["retry not_repeatable 0"]);
+    const slow = { ...retrying({ backoffMs: 10_000 }), timeoutMs: 4000 };
+    expect(await decisionsOf(setup, { policy: slow })).toEqual(["retry deadline 0"]);
+    for (let i = 0; i < 10; i++) await decisionsOf(setup, { policy: retrying({ attempts: 1 }) });
+    expect(await decisionsOf(setup)).toEqual(["retry budget_exhausted 0"]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import type { JoinOptions, Passage } from "../wire/l4/passage.ts";
 import type { PendingBound } from "../wire/waiting.ts";
+import { noteChoice } from "./choice-note.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Guards } from "./guards.ts";
 import { passageKey } from "./hash-key.ts";
@@ -55,6 +56,7 @@ export class Connect {
       this.#passage.refuse(new GatewayError("overloaded", "Too many connections to this service are being opened."));
       return;
     }
+    if (this.#tried.length === 0) noteChoice(this.#passage, endpoint, this.#context);
     this.#tried.push(endpoint);
     this.#dial(endpoint, pending);
   }

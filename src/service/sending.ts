@@ -2,9 +2,9 @@ import { GatewayError } from "../errors.ts";
 import type { Receiver } from "../wire/attempt.ts";
 import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
+import { noteChoice } from "./choice-note.ts";
 import type { Concurrency } from "./concurrency.ts";
 import { Ticket } from "./concurrency-ticket.ts";
-import type { Endpoint } from "./endpoint.ts";
 import { Forward, type ForwardContext } from "./forward.ts";
 import type { Guards } from "./guards.ts";
 import { exchangeKey } from "./hash-key.ts";
@@ -54,7 +54,7 @@ function createStart(parts: SendingParts): Send {
       receiver.onFailure(exchange, noEndpoint(subset.name));
       return;
     }
-    noteChoice(exchange, endpoint, { subset, zone: options.zone });
+    noteChoice(exchange, endpoint, parts);
     exchange.forwardedAt = now();
     const ticket = parts.concurrency !== null && receiver instanceof Ticket ? receiver : null;
     const { observe } = balancer;
@@ -62,14 +62,4 @@ function createStart(parts: SendingParts): Send {
     if (policy.retry === null) new Forward(exchange, context).start();
     else new Retry(exchange, context, { policy: policy.retry, deps: retries }).start();
   };
-}
-
-/** Tells where it cannot be seen from the endpoint alone what it was chosen among. */
-function noteChoice(
-  exchange: Exchange,
-  endpoint: Endpoint,
-  { subset, zone }: { readonly subset: Pick<Subset, "name">; readonly zone: string | null },
-): void {
-  if (subset.name !== "") exchange.decided("subset", "chosen", subset.name);
-  if (zone !== null && endpoint.zone !== zone) exchange.decided("zone", "left", endpoint.zone);
 }

@@ -203,6 +203,8 @@ describe("a subset of a service", () => {
       const { peer } = await l4.connect();
       expect((await peer.take(1)).toString()).toBe("b");
       peer.reset();
+      const { decisions } = await l4.ended(i + 2);
+      expect(decisions).toEqual([{ policy: "subset", outcome: "chosen", about: "version 2" }]);
     }
   });
 });

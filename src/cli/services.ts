@@ -51,15 +51,22 @@ function missingLines(missing: readonly number[]): readonly string[] {
   return missing.length === 0 ? [] : ["", `without worker ${missing.join(", ")}, which did not answer`];
 }
 
+function countsText(counts: Readonly<Record<string, number>>): string {
+  return (
+    Object.entries(counts)
+      .map(([result, count]) => `${count} ${result}`)
+      .join(", ") || "none"
+  );
+}
+
 function detailText({ service, answered, missing }: ServiceDetail): string {
   const { registry, endpoints, totals } = service;
-  const retries = Object.entries(totals.retries).map(([result, count]) => `${count} ${result}`);
   const told = registry.changedAt === null ? "tells nothing yet" : `changed last at ${registry.changedAt}`;
   return [
     `${service.name}: ${service.policy}, endpoints from ${registry.source}, which ${registry.failure ?? told}`,
     ...(service.isPanic ? ["panic: too few endpoints are available, so that all are used"] : []),
     ...breakerLines(service, answered.length),
-    `ejections ${totals.ejections}, breaker opened ${totals.breakerOpens} times, retries ${retries.join(", ") || "none"}`,
+    `ejections ${totals.ejections}, breaker opened ${totals.breakerOpens} times, retries ${countsText(totals.retries)}, hedges ${countsText(totals.hedges)}`,
     "",
     table(
       ["ENDPOINT", "URL", "WEIGHT", "ZONE", "VERSION", "IN FLIGHT", "CONNECTIONS", "HEALTH", "STATE"],

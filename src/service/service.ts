@@ -193,8 +193,12 @@ function retriesOf(
     told.retries.set(result, (told.retries.get(result) ?? 0) + 1);
     onRetry?.(service, result);
   };
+  const noteHedge = (result: HedgeResult) => {
+    told.hedges.set(result, (told.hedges.get(result) ?? 0) + 1);
+    onHedge?.(service, result);
+  };
   return (subset) => {
     const pick = createAnother({ balancer: subset.balancer, endpoints: () => subset.used, random });
-    return { budget, pace, random, delay, pick, onResult, onHedge: (result) => onHedge?.(service, result) };
+    return { budget, pace, random, delay, pick, onResult, onHedge: noteHedge };
   };
 }

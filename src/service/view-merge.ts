@@ -23,6 +23,7 @@ export function mergeViews(views: Rest<ServiceView>): ServiceView {
       ejections: sum(views, ({ totals }) => totals.ejections),
       breakerOpens: sum(views, ({ totals }) => totals.breakerOpens),
       retries: summed(views.map(({ totals }) => totals.retries)),
+      hedges: summed(views.map(({ totals }) => totals.hedges)),
     },
   };
 }

@@ -74,6 +74,7 @@ const totalsView = z.strictObject({
   ejections: count,
   breakerOpens: count,
   retries: z.record(z.string(), count).describe("by their outcome, as in torii_retries_total"),
+  hedges: z.record(z.string(), count).describe("by their outcome, as in torii_hedges_total"),
 });
 
 /**

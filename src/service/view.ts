@@ -4,7 +4,7 @@ import type { Endpoint } from "./endpoint.ts";
 import type { Guards } from "./guards.ts";
 import type { HealthState } from "./health-check.ts";
 import type { ServiceOptions } from "./options.ts";
-import type { RetryResult } from "./retry.ts";
+import type { HedgeResult, RetryResult } from "./retry.ts";
 import type { Selection } from "./selection.ts";
 import type { AbsenceView, BreakerView, EndpointView, HealthView, ServiceView } from "./view-schema.ts";
 
@@ -17,11 +17,12 @@ export interface Told {
   /** Why the registry is followed no longer; null: it is. */
   failure: string | null;
   readonly retries: Map<RetryResult, number>;
+  readonly hedges: Map<HedgeResult, number>;
 }
 
 /** Nothing yet. */
 export function newTold(): Told {
-  return { specs: [], changedAt: null, failure: null, retries: new Map() };
+  return { specs: [], changedAt: null, failure: null, retries: new Map(), hedges: new Map() };
 }
 
 /** What a service's view is made from. */
@@ -53,6 +54,7 @@ export function viewOf(parts: ViewParts): ServiceView {
       ejections: guards?.ejections ?? 0,
       breakerOpens: guards?.breakerReport()?.opens ?? 0,
       retries: Object.fromEntries(told.retries),
+      hedges: Object.fromEntries(told.hedges),
     },
   };
 }

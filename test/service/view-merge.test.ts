@@ -32,15 +32,20 @@ describe("the views of several workers as one", () => {
   test("sum what is counted", () => {
     const one = serviceView({
       endpoints: [endpointView({ inFlight: 2, connections: { open: 3, idle: 1, passages: 1 } })],
-      totals: { ejections: 1, breakerOpens: 2, retries: { success: 1 } },
+      totals: { ejections: 1, breakerOpens: 2, retries: { success: 1 }, hedges: { won: 1 } },
     });
     const other = serviceView({
       endpoints: [endpointView({ inFlight: 5, connections: { open: 4, idle: 4, passages: 0 } })],
-      totals: { ejections: 1, breakerOpens: 0, retries: { success: 2, failure: 1 } },
+      totals: { ejections: 1, breakerOpens: 0, retries: { success: 2, failure: 1 }, hedges: { won: 1, lost: 2 } },
     });
     const { endpoints, totals } = mergeViews([one, other]);
     expect(endpoints).toMatchObject([{ inFlight: 7, connections: { open: 7, idle: 5, passages: 1 } }]);
-    expect(totals).toEqual({ ejections: 2, breakerOpens: 2, retries: { success: 3, failure: 1 } });
+    expect(totals).toEqual({
+      ejections: 2,
+      breakerOpens: 2,
+      retries: { success: 3, failure: 1 },
+      hedges: { won: 2, lost: 2 },
+    });
   });
 
   test("tell the worst health, and how many workers say what", () => {

@@ -41,7 +41,7 @@ test("a service shows its endpoints as the registry told them", async () => {
     policy: "round_robin",
     isPanic: false,
     breaker: null,
-    totals: { ejections: 0, breakerOpens: 0, retries: {} },
+    totals: { ejections: 0, breakerOpens: 0, retries: {}, hedges: {} },
   });
   expect(Math.abs(leftMs(rest.registry.changedAt))).toBeLessThan(5000);
   expect(endpoints).toMatchObject([

@@ -1,4 +1,5 @@
 import { serviceKeys } from "../../packages/mesh/src/keys.ts";
+import { MOST_JSON_BYTES } from "../../packages/mesh/src/record.ts";
 import { markKey } from "./mesh-keys.ts";
 import type { MeshLink, MeshScript } from "./mesh-link.ts";
 
@@ -7,9 +8,6 @@ export const SWEPT_AFTER_MS = 10_000;
 
 /** A service with more is not read: what would follow from it could not be served. */
 export const MOST_ENDPOINTS = 20_000;
-/** A longer entry is not fetched. */
-export const MOST_JSON_BYTES = 16_384;
-
 /**
  * KEYS: leases, endpoints, mark; ARGV: how long a lease must have been over before its endpoint is removed, and a mark
  * to be left where there is none, or "". The mark stays a day after it was last seen, give or take half of one.

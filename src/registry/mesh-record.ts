@@ -1,5 +1,5 @@
-import { isWeight, MAX_WEIGHT, originOf } from "../../packages/mesh/src/record.ts";
-import { type MeshRecord, MOST_JSON_BYTES } from "./mesh-read.ts";
+import { isWeight, LONGEST_ID, MAX_WEIGHT, MOST_JSON_BYTES, originOf } from "../../packages/mesh/src/record.ts";
+import type { MeshRecord } from "./mesh-read.ts";
 import type { EndpointLoad, EndpointSpec } from "./registry.ts";
 
 /** Why an endpoint in Redis is not used. */
@@ -22,7 +22,6 @@ export interface IgnoredEndpoint {
 const BAD_LOAD =
   "its load must be cpu and memory from 0 to 1, and inFlight from 0: { cpu: 0.5, memory: 0.3, inFlight: 12 }";
 const TOO_LARGE = `its entry is too large; write at most ${MOST_JSON_BYTES} bytes`;
-const LONGEST_ID = 256;
 const LONG_ID = `its id is too long; take one of at most ${LONGEST_ID} characters`;
 
 function fieldsOf(json: string): ReadonlyMap<string, unknown> | null {

@@ -2,7 +2,14 @@ import { createClientLink, type RedisSource } from "./client.ts";
 import { leaveAtExit } from "./exit.ts";
 import { createKeeper, type MemberState } from "./keeper.ts";
 import { isLoadNews, type MeshLoad, tidyLoad } from "./load.ts";
-import { checkChanges, checkOptions, checkRedis, type EndpointChanges, type EndpointOptions } from "./options.ts";
+import {
+  checkChanges,
+  checkOptions,
+  checkRedis,
+  checkSize,
+  type EndpointChanges,
+  type EndpointOptions,
+} from "./options.ts";
 import { createOwnLoad } from "./own-load.ts";
 import { pause } from "./pause.ts";
 import { createMeshWriter } from "./writer.ts";
@@ -124,7 +131,9 @@ export function joinMesh(options: JoinOptions): Member {
       reported = next;
     },
     update: async (changes) => {
-      endpoint = { ...endpoint, ...checkChanges(changes) };
+      const changed = { ...endpoint, ...checkChanges(changes) };
+      checkSize(changed);
+      endpoint = changed;
       return await keeper.beat();
     },
     leave,

@@ -1,5 +1,5 @@
 import { isClient, type RedisSource } from "./client.ts";
-import { idOf, isWeight, MAX_WEIGHT, type MeshEndpoint, originOf } from "./record.ts";
+import { idOf, isWeight, LONGEST_ID, MAX_WEIGHT, type MeshEndpoint, MOST_JSON_BYTES, originOf } from "./record.ts";
 
 /** What can be changed while an endpoint is in the mesh. */
 export interface EndpointChanges {
@@ -72,6 +72,15 @@ export function checkRedis(redis: RedisSource): void {
   if ("cluster" in redis) throw new TypeError("redis has no option cluster; write new Cluster([…]) of ioredis");
 }
 
+/** Beside what is said here a load is written, which is small. */
+const LOAD_BYTES = 128;
+
+/** Throws a TypeError for more than gateways read. */
+export function checkSize(endpoint: MeshEndpoint): void {
+  if (Buffer.byteLength(JSON.stringify(endpoint)) <= MOST_JSON_BYTES - LOAD_BYTES) return;
+  throw new TypeError(`the endpoint is too large; write at most ${MOST_JSON_BYTES} bytes, its tags included`);
+}
+
 /** What is said of an endpoint, checked. Throws a TypeError that says what would be right. */
 export function checkOptions(options: EndpointOptions): CheckedOptions {
   const { service, url, ttlMs = LEASE_MS, prefix = PREFIX } = options;
@@ -79,7 +88,8 @@ export function checkOptions(options: EndpointOptions): CheckedOptions {
   const origin = typeof url === "string" ? originOf(url) : null;
   check(origin !== null, "url", url, "http://host:port without a path");
   const id = options.id ?? idOf(url);
-  check(isText(id), "id", id, "a text that is unique within the service");
+  const isId = isText(id) && (id ?? "").length <= LONGEST_ID;
+  check(isId, "id", id, `a text that is unique within the service, of at most ${LONGEST_ID} characters`);
   const isLease = Number.isFinite(ttlMs) && ttlMs >= SHORTEST_LEASE_MS;
   check(isLease, "ttlMs", ttlMs, `milliseconds, ${SHORTEST_LEASE_MS} or more`);
   // Braces would move the part of a key that decides where in a Cluster it stands.
@@ -90,5 +100,6 @@ export function checkOptions(options: EndpointOptions): CheckedOptions {
     'a text without braces, such as "torii:"',
   );
   const endpoint = { id: id ?? "", url: origin ?? "", weight: 1, ...checkChanges(options) };
+  checkSize(endpoint);
   return { service, endpoint, leaseMs: ttlMs, prefix };
 }

@@ -16,6 +16,10 @@ export interface MeshEndpoint {
 
 export const MAX_WEIGHT = 1_000_000;
 
+/** Characters that an id may have, and bytes of what is written of an endpoint: gateways ignore more. */
+export const LONGEST_ID = 256;
+export const MOST_JSON_BYTES = 16_384;
+
 /** Says whether a value of unknown origin is a weight: a whole number from 0 to a million. */
 export function isWeight(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_WEIGHT;

@@ -8,6 +8,7 @@ COPY packages packages
 COPY src src
 COPY plugins plugins
 RUN bun scripts/build.ts dist/torii
+RUN mkdir -m 0700 state
 
 FROM debian:bookworm-slim
 COPY --from=build /build/dist/torii /usr/local/bin/torii
@@ -16,6 +17,10 @@ COPY routes /etc/torii/routes
 COPY my-plugins /etc/torii/my-plugins
 WORKDIR /etc/torii
 ENV NODE_ENV=production
+# Last good copies of registries, which a gateway starts from while Redis is away: mount a volume that stays.
+COPY --from=build --chown=65532:65532 /build/state /var/lib/torii
+ENV STATE_DIRECTORY=/var/lib/torii
+VOLUME /var/lib/torii
 # A number, so that a cluster can see that it is not root.
 USER 65532:65532
 EXPOSE 8080 9902

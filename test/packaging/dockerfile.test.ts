@@ -94,6 +94,15 @@ describe("the image", () => {
     expect(lastOf(final, "EXPOSE").split(" ")).toEqual(["8080", "9902"]);
   });
 
+  test("keeps its state in a volume that its user owns", () => {
+    const owner = lastOf(final, "USER");
+    const copies = final.instructions.filter(({ word }) => word === "COPY").map(({ rest }) => rest);
+    expect(final.instructions.filter(({ word }) => word === "ENV").map(({ rest }) => rest)).toContain(
+      `STATE_DIRECTORY=${lastOf(final, "VOLUME")}`,
+    );
+    expect(copies.find((rest) => rest.endsWith(` ${lastOf(final, "VOLUME")}`))).toContain(`--chown=${owner} `);
+  });
+
   test("builds with the Bun that package.json pins", async () => {
     const { engines } = await Bun.file(join(PROJECT, "package.json")).json();
     expect(stages[0]?.base).toBe(`oven/bun:${engines.bun}-slim`);

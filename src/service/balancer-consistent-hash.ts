@@ -1,8 +1,7 @@
 import type { Balancer, Candidate } from "./balancer.ts";
-import { isAlike } from "./balancer-alike.ts";
 import type { DrawerDeps } from "./balancer-draw.ts";
 import { randomChoice } from "./balancer-random.ts";
-import { Ring } from "./balancer-ring.ts";
+import { Ring, unitOf } from "./balancer-ring.ts";
 
 /** No endpoint carries more than this times its fair part of what is in flight… */
 const BOUND = 1.25;
@@ -21,15 +20,17 @@ const SUM_SHARE = 1 / 16;
 export function consistentHash<Item extends Candidate>(deps: DrawerDeps<Item>): Balancer<Item> {
   const { ramp } = deps;
   const keyless = randomChoice(deps);
-  let current: readonly Item[] = [];
-  let ring = new Ring([]);
-  let bounds = createBounds(current);
+  let seats = seat<Item>([], null);
+  let bounds = createBounds<Item>([]);
   const walk = (from: number) => {
     const shares = ramp !== null && ramp.step() >= 0 ? ramp : null;
+    const { ring, takers } = seats;
     let least: Item | null = null;
-    for (let i = 0, at = from; i < STEPS; i++, at = at + 1 < ring.size ? at + 1 : 0) {
-      const endpoint = current[ring.owners[at] ?? 0];
-      if (endpoint === undefined) break;
+    let steps = 0;
+    for (let i = 0, at = from; steps < STEPS && i < ring.size; i++, at = at + 1 < ring.size ? at + 1 : 0) {
+      const endpoint = takers[ring.owners[at] ?? 0];
+      if (endpoint === undefined || endpoint === null) continue;
+      steps++;
       // One that warms up has a part of its points, always the same ones first: each key moves to it once.
       if (shares !== null && (ring.levels[at] ?? 0) > shares.shareOf(endpoint)) continue;
       if (bounds.hasRoom(endpoint)) return endpoint;
@@ -38,17 +39,38 @@ export function consistentHash<Item extends Candidate>(deps: DrawerDeps<Item>): 
     return least ?? keyless.pick();
   };
   return {
-    pick: (key) => (key === undefined || current.length === 0 ? keyless.pick() : walk(ring.find(key))),
+    pick: (key) => (key === undefined || seats.ring.size === 0 ? keyless.pick() : walk(seats.ring.find(key))),
     update(endpoints) {
       keyless.update(endpoints);
       const next = endpoints.filter(({ weight }) => weight > 0);
-      // A ring is dear to lay out.
-      if (!isAlike(next, current)) ring = new Ring(next);
-      current = next;
-      bounds = createBounds(current);
+      seats = seat(next, seats);
+      bounds = createBounds(next);
     },
     observe: null,
   };
+}
+
+/** A ring, and who takes what belongs to each of its members. */
+interface Seats<Item> {
+  readonly ring: Ring;
+  /** Null for members that are not in the set now: what is theirs goes to the next, as if they had no points. */
+  readonly takers: readonly (Item | null)[];
+}
+
+/**
+ * Seats a set on the ring that is there, if it would be the same for the set but for members that are away. A ring is
+ * dear to lay out, and endpoints go out and come back often.
+ */
+function seat<Item extends Candidate>(next: readonly Item[], seats: Seats<Item> | null): Seats<Item> {
+  if (seats !== null && unitOf(next) === seats.ring.unit && next.length * 2 >= seats.ring.members.length) {
+    const byId = new Map(next.map((endpoint) => [endpoint.id, endpoint]));
+    const takers = seats.ring.members.map(({ id, weight }) => {
+      const endpoint = byId.get(id);
+      return endpoint?.weight === weight && byId.delete(id) ? endpoint : null;
+    });
+    if (byId.size === 0) return { ring: seats.ring, takers };
+  }
+  return { ring: new Ring(next), takers: next };
 }
 
 function loadOf({ pool, weight }: Candidate): number {

@@ -18,6 +18,10 @@ export class Ring {
   readonly hashes: Uint32Array;
   readonly owners: Uint32Array;
   readonly levels: Float32Array;
+  /** In the order of their indexes. */
+  readonly members: readonly RingMember[];
+  /** What the members' numbers of points are reckoned by; rings of one unit have the same points for a member. */
+  readonly unit: number;
   /** The first point of each slice of the circle: no search is needed. */
   readonly #starts: Uint32Array;
   readonly #shift: number;
@@ -27,7 +31,10 @@ export class Ring {
    * are depends on the mean weight too, but changes only where that passes a power of two.
    */
   constructor(members: readonly RingMember[]) {
-    const counts = pointCounts(members.map(({ weight }) => weight));
+    // Nothing of an endpoint is held beyond that.
+    this.members = members.map(({ id, weight }) => ({ id, weight }));
+    this.unit = unitOf(members);
+    const counts = pointCounts(members, this.unit);
     const size = counts.reduce((sum, count) => sum + count, 0);
     const bits = Math.min(24, Math.max(1, Math.ceil(Math.log2(size + 1))));
     this.#shift = 32 - bits;
@@ -96,8 +103,12 @@ function eachPoint(
   }
 }
 
-function pointCounts(weights: readonly number[]): readonly number[] {
-  const mean = weights.reduce((sum, weight) => sum + weight, 0) / Math.max(1, weights.length);
-  const unit = 2 ** Math.floor(Math.log2(mean));
-  return weights.map((weight) => Math.min(POINTS_LIMIT, Math.max(1, Math.round((POINTS * weight) / unit))));
+/** The greatest power of two that is not over the mean weight; 0 without members. */
+export function unitOf(members: readonly RingMember[]): number {
+  const mean = members.reduce((sum, { weight }) => sum + weight, 0) / Math.max(1, members.length);
+  return 2 ** Math.floor(Math.log2(mean));
+}
+
+function pointCounts(members: readonly RingMember[], unit: number): readonly number[] {
+  return members.map(({ weight }) => Math.min(POINTS_LIMIT, Math.max(1, Math.round((POINTS * weight) / unit))));
 }

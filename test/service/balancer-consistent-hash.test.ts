@@ -161,3 +161,19 @@ describe("consistent hash", () => {
     for (const key of [0, 1, CIRCLE - 1]) expect(made.pick(key)).not.toBeNull();
   });
 });
+
+test("a set that endpoints leave and come back to is the same as one that was never another", () => {
+  const random = seededRandom(7);
+  const all = Array.from({ length: 40 }, (_, at) => item(`e${at}`, 1 + (at % 5)));
+  const made = balancer("consistent_hash", all);
+  for (let round = 0; round < 60; round++) {
+    const away = random() < 0.2 ? 0.9 : 0.3;
+    const set = all.filter(() => random() >= away).map((one) => (random() < 0.02 ? { ...one, weight: 9 } : one));
+    made.update(set);
+    const fresh = balancer("consistent_hash", set);
+    for (let i = 0; i < 300; i++) {
+      const key = Math.floor(random() * 2 ** 32);
+      if (set.length > 0) expect(made.pick(key)).toBe(fresh.pick(key));
+    }
+  }
+});

@@ -15,7 +15,6 @@ import { type Command, EXIT, UsageError } from "./command.ts";
 import { bytesAnswer, bytesText } from "./explain-bytes.ts";
 import { backendText, endpointsOf } from "./explain-endpoints.ts";
 import { listenerOf, type Origin } from "./explain-listener.ts";
-import { pluginText } from "./routes.ts";
 
 export const explain: Command = {
   name: "explain",

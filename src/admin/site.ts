@@ -11,7 +11,7 @@ const HOST = /^(\[[0-9a-f:.]+\]|[^:]+)(?::\d{1,5})?$/i;
 
 /** Whether an address leads to this machine alone. */
 export function isLoopback(address: string): boolean {
-  return address === "::1" || /^127\./.test(address);
+  return address === "localhost" || address === "::1" || /^127\./.test(address);
 }
 
 /** Whether a Host field names this machine by a name that no name server can have made up. */

@@ -65,6 +65,7 @@ function detailText({ service, answered, missing }: ServiceDetail): string {
   return [
     `${service.name}: ${service.policy}, endpoints from ${registry.source}, which ${registry.failure ?? told}`,
     ...(service.isPanic ? ["panic: too few endpoints are available, so that all are used"] : []),
+    ...concurrencyLines(service),
     ...breakerLines(service, answered.length),
     `ejections ${totals.ejections}, breaker opened ${totals.breakerOpens} times, retries ${countsText(totals.retries)}, hedges ${countsText(totals.hedges)}`,
     "",
@@ -74,6 +75,15 @@ function detailText({ service, answered, missing }: ServiceDetail): string {
     ),
     ...missingLines(missing),
   ].join("\n");
+}
+
+function concurrencyLines({ concurrency }: ServiceView): readonly string[] {
+  if (concurrency === null) return [];
+  const { limit, inFlight, waiting } = concurrency;
+  const { high, normal, low } = waiting;
+  return [
+    `concurrency ${inFlight} of ${limit}, ${high + normal + low} wait (${high} high, ${normal} normal, ${low} low)`,
+  ];
 }
 
 function breakerLines({ breaker }: ServiceView, workers: number): readonly string[] {

@@ -141,7 +141,7 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
     },
     guards,
     concurrency,
-    view: () => viewOf({ service: name, options, endpoints: endpoints.current, selection, guards, told }),
+    view: () => viewOf({ ...shared, endpoints: endpoints.current, selection, told }),
     close() {
       stopped.abort();
       guards?.close();

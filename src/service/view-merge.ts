@@ -1,4 +1,11 @@
-import type { AbsenceView, BreakerView, EndpointView, HealthView, ServiceView } from "./view-schema.ts";
+import type {
+  AbsenceView,
+  BreakerView,
+  ConcurrencyView,
+  EndpointView,
+  HealthView,
+  ServiceView,
+} from "./view-schema.ts";
 
 type Rest<View> = readonly [View, ...View[]];
 
@@ -18,6 +25,7 @@ export function mergeViews(views: Rest<ServiceView>): ServiceView {
       views.flatMap(({ endpoints }) => endpoints),
       ({ id, url }) => `${id} ${url}`,
     ).map(mergeEndpoint),
+    concurrency: mergeConcurrency(views.flatMap(({ concurrency }) => concurrency ?? [])),
     breaker: mergeBreakers(views.flatMap(({ breaker }) => breaker ?? [])),
     totals: {
       ejections: sum(views, ({ totals }) => totals.ejections),
@@ -85,6 +93,19 @@ function mergeBreakers(views: readonly BreakerView[]): BreakerView | null {
     maxPending: sum(views, ({ maxPending }) => maxPending),
     window: outcomes(views.map(({ window }) => window)),
     openedFor: openedFor(views),
+  };
+}
+
+function mergeConcurrency(views: readonly ConcurrencyView[]): ConcurrencyView | null {
+  if (views.length === 0) return null;
+  return {
+    limit: sum(views, ({ limit }) => limit),
+    inFlight: sum(views, ({ inFlight }) => inFlight),
+    waiting: {
+      high: sum(views, ({ waiting }) => waiting.high),
+      normal: sum(views, ({ waiting }) => waiting.normal),
+      low: sum(views, ({ waiting }) => waiting.low),
+    },
   };
 }
 

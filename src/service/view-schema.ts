@@ -64,6 +64,12 @@ const breakerView = z.strictObject({
   openedFor: outcomes.nullable().describe("what it opened for the last time; null: never, or for a probe that failed"),
 });
 
+const concurrencyView = z.strictObject({
+  limit: count.describe("requests that may be in flight, in all workers together"),
+  inFlight: count,
+  waiting: z.strictObject({ high: count, normal: count, low: count }).describe("by the priority of their routes"),
+});
+
 const registryView = z.strictObject({
   source: z.enum(["static", "memory", "redis", "dns"]),
   changedAt: instant.nullable().describe("when it last told another set of endpoints; null: it has told none"),
@@ -89,6 +95,7 @@ export const serviceView = z
     isPanic: z.boolean().describe("too few endpoints are available, so that all are used, in at least one worker"),
     endpoints: z.array(endpointView),
     breaker: breakerView.nullable().describe("null: the service has none"),
+    concurrency: concurrencyView.nullable().describe("null: the service has no limit of its own"),
     totals: totalsView.describe("since the service, with these very options, is in use"),
   })
   .meta({ id: "Service" });
@@ -97,4 +104,5 @@ export type ServiceView = z.output<typeof serviceView>;
 export type EndpointView = z.output<typeof endpointView>;
 export type AbsenceView = z.output<typeof absenceView>;
 export type BreakerView = z.output<typeof breakerView>;
+export type ConcurrencyView = z.output<typeof concurrencyView>;
 export type HealthView = z.output<typeof healthView>;

@@ -1,12 +1,20 @@
 import type { EndpointSpec } from "../registry/registry.ts";
 import { now } from "../wire/event.ts";
+import type { Concurrency } from "./concurrency.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Guards } from "./guards.ts";
 import type { HealthState } from "./health-check.ts";
 import type { ServiceOptions } from "./options.ts";
 import type { HedgeResult, RetryResult } from "./retry.ts";
 import type { Selection } from "./selection.ts";
-import type { AbsenceView, BreakerView, EndpointView, HealthView, ServiceView } from "./view-schema.ts";
+import type {
+  AbsenceView,
+  BreakerView,
+  ConcurrencyView,
+  EndpointView,
+  HealthView,
+  ServiceView,
+} from "./view-schema.ts";
 
 /** What is kept of the past for views alone. */
 export interface Told {
@@ -32,6 +40,7 @@ export interface ViewParts {
   readonly endpoints: readonly Endpoint[];
   readonly selection: Selection;
   readonly guards: Guards | null;
+  readonly concurrency: Pick<Concurrency, "limit" | "inFlight" | "waiting"> | null;
   readonly told: Readonly<Told>;
 }
 
@@ -50,6 +59,7 @@ export function viewOf(parts: ViewParts): ServiceView {
       return endpointView(endpoint, { ...facts, selection, guards });
     }),
     breaker: breakerView(options, guards),
+    concurrency: concurrencyView(parts.concurrency),
     totals: {
       ejections: guards?.ejections ?? 0,
       breakerOpens: guards?.breakerReport()?.opens ?? 0,
@@ -123,6 +133,13 @@ function breakerView({ breaker }: ServiceOptions, guards: Guards | null): Breake
     window: { ...window },
     openedFor: openedFor === null ? null : { ...openedFor },
   };
+}
+
+function concurrencyView(concurrency: ViewParts["concurrency"]): ConcurrencyView | null {
+  if (concurrency === null) return null;
+  const { limit, inFlight } = concurrency;
+  const [high, normal, low] = [concurrency.waiting("high"), concurrency.waiting("normal"), concurrency.waiting("low")];
+  return { limit: Math.floor(limit), inFlight, waiting: { high, normal, low } };
 }
 
 /** The epoch milliseconds of a moment on the steady clock. */

@@ -31,6 +31,7 @@ export function serviceView(view: Partial<ServiceView> = {}): ServiceView {
     isPanic: false,
     endpoints: [endpointView()],
     breaker: null,
+    concurrency: null,
     totals: { ejections: 0, breakerOpens: 0, retries: {}, hedges: {} },
     ...view,
   };

@@ -48,6 +48,16 @@ describe("the views of several workers as one", () => {
     });
   });
 
+  test("sum what may be in flight and what waits", () => {
+    const concurrency = { limit: 4, inFlight: 3, waiting: { high: 0, normal: 2, low: 1 } };
+    const none = serviceView();
+    const limited = serviceView({ concurrency });
+    expect(mergeViews([limited, none, limited]).concurrency).toEqual({
+      ...{ limit: 8, inFlight: 6 },
+      waiting: { high: 0, normal: 4, low: 2 },
+    });
+  });
+
   test("tell the worst health, and how many workers say what", () => {
     const states = [health("passing"), health("failing", "timeout"), health("unknown"), health("passing")] as const;
     const [first, ...rest] = states.map((one) => serviceView({ endpoints: [endpointView({ health: one })] }));

@@ -295,6 +295,8 @@ export class Retry implements ContenderOwner {
     const body = this.#body;
     if (body !== null && !body.isWhole) {
       body.onWhole = () => this.#armHedge();
+      // An endpoint that cannot be connected to takes nothing.
+      body.prefetch();
       return;
     }
     const afterMs = hedge.afterMs ?? this.#deps.pace.at(hedge.share);

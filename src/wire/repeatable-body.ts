@@ -19,6 +19,8 @@ export class RepeatableBody implements BodySource, BodySink {
   #keptBytes = 0;
   #isHeld: boolean;
   #isPiped = false;
+  /** Read without a sink. */
+  #isPrefetched = false;
   #isEnded = false;
   #trailers: HeaderList | null = null;
   #error: GatewayError | null = null;
@@ -34,9 +36,9 @@ export class RepeatableBody implements BodySource, BodySink {
     return this.#kept !== null;
   }
 
-  /** True once all of it has come and is kept: several attempts may send it at once. */
+  /** True once all of it has come, and is short enough: several attempts may send it at once. */
   get isWhole(): boolean {
-    return this.#isEnded && this.#kept !== null;
+    return this.#isEnded && this.#kept !== null && this.#keptBytes <= KEPT_BYTES;
   }
 
   /** The same body for another attempt, from its beginning; this one goes on as it is. To be asked of a whole one. */
@@ -49,8 +51,17 @@ export class RepeatableBody implements BodySource, BodySink {
     return fork;
   }
 
+  /** Begins to read, as far as may be kept, before anybody takes the body. */
+  prefetch(): void {
+    if (this.#isPiped) return;
+    this.#isPiped = true;
+    this.#isPrefetched = true;
+    this.#source.pipe(this);
+  }
+
   pipe(sink: BodySink): void {
     this.#sink = sink;
+    this.#isPrefetched = false;
     if (!this.#isPiped) {
       this.#isPiped = true;
       this.#source.pipe(this);
@@ -61,6 +72,7 @@ export class RepeatableBody implements BodySource, BodySink {
     if (this.#error !== null) sink.fail(this.#error);
     else if (this.#isEnded) sink.end(this.#trailers);
     else if (isTaken) this.#source.resume();
+    else this.#source.pause();
   }
 
   pause(): void {
@@ -96,19 +108,20 @@ export class RepeatableBody implements BodySource, BodySink {
   /** The sink takes no more; the next one begins anew, and until there is one nothing is read. */
   rewind(): void {
     this.#sink = null;
+    this.#isPrefetched = false;
     if (!this.#isEnded) this.#source.pause();
   }
 
   write(bytes: Uint8Array): boolean {
     this.#keep(bytes);
-    return this.#sink?.write(bytes) ?? false;
+    return this.#sink?.write(bytes) ?? (this.#isPrefetched && this.#keptBytes < KEPT_BYTES);
   }
 
   end(trailers: HeaderList | null): void {
     this.#isEnded = true;
     this.#trailers = trailers;
     this.#sink?.end(trailers);
-    if (this.#kept !== null) this.onWhole?.();
+    if (this.isWhole) this.onWhole?.();
   }
 
   fail(error: GatewayError): void {

@@ -99,6 +99,15 @@ describe("an attempt that does not answer", () => {
     expect([(await forwarded).outcome, inFlight(setup)]).toEqual(["well", [0, 0]]);
   });
 
+  test("that still waits to be connected has its body read, so that another can send it", async () => {
+    using nowhere = await startBlackhole();
+    await using well = startAnswering(({ body }) => ok(`got ${body}`));
+    using setup = await serviceAt([`http://127.0.0.1:${nowhere.port}`, well.url]);
+    const { forwarded } = send(setup, { line: "PUT / HTTP/1.1", body: bodyOf("hel", "lo") });
+    await pass(setup);
+    expect([(await forwarded).outcome, inFlight(setup)]).toEqual(["got hello", [0, 0]]);
+  });
+
   test("that waits for a connection leaves the queue", async () => {
     await using slow = startSilent();
     await using well = startAnswering(() => ok("well"));

@@ -72,3 +72,55 @@ test("a body that is let go of is given up when nobody takes it, and goes on for
   taken.body.cancel();
   expect(taken.source.isCancelled).toBe(true);
 });
+
+test("a body is read before anybody takes it as far as may be kept, and no further", async () => {
+  const source = new TestBody();
+  const body = new RepeatableBody(source, true);
+  body.prefetch();
+  const feed = await source.piped;
+  expect(feed.write(bytes("x".repeat(65_535)))).toBe(true);
+  expect(feed.write(bytes("y"))).toBe(false);
+  const slow = new RecordingSink();
+  slow.takesMore = false;
+  body.pipe(slow);
+  expect([slow.text.length, source.isPaused]).toEqual([65_536, true]);
+  expect(feed.write(bytes("z"))).toBe(false);
+  feed.end(null);
+  expect([slow.text.length, slow.endings, body.isWhole]).toEqual([65_537, ["end"], false]);
+});
+
+test("a whole body is read by several at once, each from its beginning", async () => {
+  const { body, first, feed } = await setup();
+  let times = 0;
+  body.onWhole = () => void times++;
+  feed.write(bytes("hel"));
+  expect(body.isWhole).toBe(false);
+  feed.write(bytes("lo"));
+  feed.end(null);
+  expect([body.isWhole, times]).toEqual([true, 1]);
+  const forks = [body.fork(), body.fork()];
+  const sinks = forks.map((fork) => {
+    const sink = new RecordingSink();
+    fork.pipe(sink);
+    return sink;
+  });
+  expect([first, ...sinks].map(({ text }) => text)).toEqual(["hello", "hello", "hello"]);
+  // Whoever lets go of one takes nothing from the others.
+  forks[0]?.cancel();
+  body.release();
+  const again = new RecordingSink();
+  forks[1]?.pipe(again);
+  expect([again.text, again.endings]).toEqual(["hello", ["end"]]);
+});
+
+test("what breaks off before anybody takes it fails with its reason", async () => {
+  const source = new TestBody();
+  const body = new RepeatableBody(source, true);
+  body.prefetch();
+  const feed = await source.piped;
+  feed.write(bytes("he"));
+  feed.fail(new GatewayError("bad_request", "malformed"));
+  const sink = new RecordingSink();
+  body.pipe(sink);
+  expect([sink.text, sink.endings, body.isWhole, body.canRepeat]).toEqual(["", ["bad_request"], false, false]);
+});

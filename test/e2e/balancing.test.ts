@@ -24,6 +24,10 @@ async function put(redis: RedisProcess, id: string, upstream: Upstream, entry: E
   await redis.cli("PUBLISH", "torii:mesh:changes", "shop");
 }
 
+const ONE_LISTENER = {
+  listeners: [{ name: "http", address: "127.0.0.1", port: 0 }],
+  status: { address: "127.0.0.1", port: 0 },
+};
 const named = (name: string): Upstream => startAnswering(() => ok(name));
 
 function routesWith(loadBalancing: object, backend: object = {}): object {
@@ -129,6 +133,37 @@ describe("endpoints in Redis that stand in zones", () => {
     await becomes(one, "far,near");
     expect(await load.stop()).toMatchObject({ failures: [] });
   });
+});
+
+test("a zone that is down is left without a panic, and without a lost request", async () => {
+  const near = named("near");
+  await using far = named("far");
+  const endpoints = [
+    { url: near.url, zone: "eu-1" },
+    { url: far.url, zone: "eu-2" },
+  ];
+  const healthCheck = { type: "tcp", interval: "100ms", timeout: "1s", unhealthyAfter: 1, healthyAfter: 1 };
+  const routes = {
+    services: { shop: { endpoints, healthCheck, loadBalancing: { zone: "prefer", panicThreshold: "80%" } } },
+    routes: [
+      {
+        name: "shop",
+        retry: { attempts: 2, on: ["connect_failure", "reset"], backoff: "1ms", budget: "100%" },
+        backends: [{ service: "shop" }],
+      },
+    ],
+  };
+  await using gateway = await startGateway({ torii: { ...ONE_LISTENER, zone: "eu-1" }, routes });
+  await becomes(gateway, "near");
+  const load = startLoad({ to: gateway, connections: 4, request: GET });
+  await near.close();
+  await becomes(gateway, "far");
+  const health = 'torii_endpoints_absent{service="shop",reason="unhealthy"} 1';
+  await eventually(() => metric(gateway, health), "the checks to see it");
+  expect(await answers(gateway, 20)).toBe("far");
+  expect(gateway.gateway.services.list()[0]?.isPanic).toBe(false);
+  expect(await metric(gateway, 'torii_zone_share{service="shop"} 0')).toBe(true);
+  expect(await load.stop()).toMatchObject({ failures: [] });
 });
 
 describe("endpoints in Redis that have versions and tags", () => {

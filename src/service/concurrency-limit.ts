@@ -19,7 +19,9 @@ const FELL = 0.5;
 const LEAST_MEASURED = 3;
 /** Times of a response. */
 const SEVERAL = 5;
-/** Times of a response until it is that of fewer in flight. */
+/** Times of a response until there are fewer in flight, at the most. */
+const LEAVING = 4;
+/** Times of a response from then on, until it is that of fewer. */
 const SETTLING = 2;
 /** A measuring takes this share of the time at most. */
 const MEASURING_SHARE = 0.05;
@@ -95,6 +97,7 @@ export class AdaptiveLimit implements Limit {
   held(): void {
     this.#isHeld = true;
     this.#mostInFlight = Math.max(this.#mostInFlight, this.current);
+    if (this.#measured > 0) this.#measureOn(this.#nowMs());
   }
 
   left(inFlight: number): void {
@@ -188,8 +191,12 @@ export class AdaptiveLimit implements Limit {
     const longMs = Math.max(intervalMs, SEVERAL * this.#tookMs);
     if (settledMs >= longMs && count >= (settledMs < 2 * longMs ? ENOUGH_ANSWERS : LEAST_ANSWERS))
       this.#found(this.#times.at(this.#options.percentile), nowMs);
-    // Whatever keeps answers from coming, it is not for the others to wait for.
     else if (nowMs - this.#measuringSince > 4 * longMs) this.#over(nowMs);
+    // Long responses keep their places. They are not for the others to wait for: the base has to do as it is.
+    else if (this.#settledAt === 0 && nowMs - this.#measuringSince > Math.max(intervalMs, LEAVING * this.#tookMs)) {
+      this.#isSure = true;
+      this.#over(nowMs);
+    }
   }
 
   #found(tookMs: number, nowMs: number): void {

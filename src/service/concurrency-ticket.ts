@@ -19,7 +19,7 @@ export interface TicketOwner {
   /** The request has left, once. */
   left(): void;
   /** The request waits no longer, of its own. */
-  gaveUp(waiter: Waiter): void;
+  gaveUp(waiter: Waiter<Ticket>): void;
 }
 
 export interface TicketParts {
@@ -37,7 +37,7 @@ export class Ticket implements Receiver, ExchangeObserver {
   readonly exchange: Exchange;
   readonly #parts: TicketParts;
   readonly #observer: ExchangeObserver | null;
-  #waiter: Waiter | null = null;
+  #waiter: Waiter<Ticket> | null = null;
   #isIn = false;
 
   /** From here on the exchange's end is told here, and to who was to be told before. */
@@ -54,7 +54,7 @@ export class Ticket implements Receiver, ExchangeObserver {
     this.#parts.start(this.exchange, this.#parts.policy, this);
   }
 
-  wait(waiter: Waiter): void {
+  wait(waiter: Waiter<Ticket>): void {
     this.#waiter = waiter;
     this.exchange.onGone = (reason) => this.#giveUp(reason);
   }

@@ -1,25 +1,24 @@
 import { Timer } from "../wire/timer-wheel.ts";
 import type { Priority } from "./concurrency-options.ts";
 import type { QueueItem } from "./concurrency-queue.ts";
-import type { Ticket } from "./concurrency-ticket.ts";
 
-export interface WaiterParts {
+export interface WaiterParts<Holder> {
   readonly priority: Priority;
   readonly joinedAt: number;
   /** Its time is over; up to 100 ms late, as the wheel is. */
-  readonly onOver: (waiter: Waiter) => void;
+  readonly onOver: (waiter: Waiter<Holder>) => void;
 }
 
-/** A request's place in a queue, with the time that it may wait. */
-export class Waiter extends Timer implements QueueItem<Waiter> {
-  readonly ticket: Ticket;
+/** The place in a queue of whoever holds it, with the time that it may wait. */
+export class Waiter<Holder> extends Timer implements QueueItem<Waiter<Holder>> {
+  readonly ticket: Holder;
   readonly priority: Priority;
   readonly joinedAt: number;
-  older: Waiter | null = null;
-  newer: Waiter | null = null;
-  readonly #onOver: (waiter: Waiter) => void;
+  older: Waiter<Holder> | null = null;
+  newer: Waiter<Holder> | null = null;
+  readonly #onOver: (waiter: Waiter<Holder>) => void;
 
-  constructor(ticket: Ticket, { priority, joinedAt, onOver }: WaiterParts) {
+  constructor(ticket: Holder, { priority, joinedAt, onOver }: WaiterParts<Holder>) {
     super();
     this.ticket = ticket;
     this.priority = priority;

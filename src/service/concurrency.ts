@@ -68,7 +68,7 @@ export function createConcurrency(options: ConcurrencyOptions | null, deps: Conc
 class Admission implements Concurrency, TicketOwner {
   inFlight = 0;
   readonly #limit: Limit;
-  readonly #queue: ConcurrencyQueue<Waiter> | null;
+  readonly #queue: ConcurrencyQueue<Waiter<Ticket>> | null;
   readonly #timeoutMs: number;
   readonly #deps: ConcurrencyDeps;
   readonly #nowMs: () => number;
@@ -109,6 +109,7 @@ class Admission implements Concurrency, TicketOwner {
 
   dropped(): void {
     this.#limit.dropped(this.inFlight);
+    this.#serve();
   }
 
   left(): void {
@@ -117,13 +118,13 @@ class Admission implements Concurrency, TicketOwner {
     this.#serve();
   }
 
-  gaveUp(waiter: Waiter): void {
+  gaveUp(waiter: Waiter<Ticket>): void {
     this.#queue?.remove(waiter);
     this.#deps.wheel.remove(waiter);
   }
 
   /** A waiter's time is over. */
-  expired(waiter: Waiter): void {
+  expired(waiter: Waiter<Ticket>): void {
     this.gaveUp(waiter);
     this.#shed(waiter.ticket, "queue_timeout");
   }
@@ -147,9 +148,12 @@ class Admission implements Concurrency, TicketOwner {
     }
     ticket.wait(waiter);
     this.#deps.wheel.arm(waiter, Math.max(1, Math.min(this.#timeoutMs, ticket.leftMs())));
-    if (out === null) return;
-    this.#deps.wheel.remove(out);
-    this.#shed(out.ticket, "displaced");
+    if (out !== null) {
+      this.#deps.wheel.remove(out);
+      this.#shed(out.ticket, "displaced");
+    }
+    // The limit may have risen just now, with nobody leaving who would tell.
+    this.#serve();
   }
 
   /** Lets in whose turn it is. What a request does that is let in may end another, and so come here again. */
@@ -168,7 +172,7 @@ class Admission implements Concurrency, TicketOwner {
     }
   }
 
-  #takeOut(waiter: Waiter): void {
+  #takeOut(waiter: Waiter<Ticket>): void {
     const { ticket, priority, joinedAt, dueAt } = waiter;
     const nowMs = this.#nowMs();
     const isLate = nowMs >= dueAt;

@@ -131,6 +131,20 @@ describe("an adaptive limit", () => {
     for (let i = 0; i < 700; i++) expect(simulation.run(100).perSecond).toBeGreaterThan(500);
   });
 
+  test("gives up measuring where long responses keep their places, rather than let the others wait for them", () => {
+    let ms = 0;
+    const limit = new AdaptiveLimit(OPTIONS, () => ms);
+    // Twenty are in flight for good, whose heads came long ago; others come, and are answered quickly.
+    let lowestFor = 0;
+    for (; ms < 120_000; ms++) {
+      limit.held();
+      if (limit.current < 20) lowestFor++;
+      else limit.answered(10, 20);
+    }
+    expect(lowestFor).toBeGreaterThan(0);
+    expect(lowestFor).toBeLessThan(0.05 * 120_000);
+  });
+
   test("stays where it is without demand", () => {
     const { run, limit, load } = simulate({ clients: 5 });
     expect(run(60_000)).toMatchObject({ least: 20, most: 20 });

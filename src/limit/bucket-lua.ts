@@ -1,0 +1,146 @@
+import { LEASE_MS, VIEW_MS } from "./units.ts";
+
+/**
+ * KEYS: the bucket, a hash: `m` is `tokens:at:limit:per:burst:until`, each other field is a lease,
+ * `granted:outstanding:end:sequence`. Amounts are millionths, times microseconds.
+ * ARGV: limit, per, burst; field, sequence, spent, known; want, need, unit, give; for how long nothing was spent; view;
+ * expiry's milliseconds beyond a full bucket; then the history of shares: base time, base fraction, and
+ * (time, rate, level) for each change.
+ * What was lent may have been spent at any time up to the report of it. So tokens fill up no further than to what is
+ * left of the burst besides all that was outstanding until then, or a lease spent at its end and tokens that came
+ * meanwhile would be more than the burst in one moment.
+ * Answers: 1 done, 0 out of date, 2 the view is too old; granted, tokens, wait, gateways in need.
+ */
+export const BUCKET_LUA = `
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local LEASE, VIEW, ALL = ${LEASE_MS * 1000}, ${VIEW_MS * 1000}, 1000000
+local limit, per, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local own, sequence, spent, known = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local want, need, unit, give = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local quiet, view, kept = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])
+local base, fraction = tonumber(ARGV[15]), tonumber(ARGV[16])
+if view >= 0 and (now > view + VIEW or view > now + VIEW) then return {2, 0, 0, 0, 1} end
+
+local main, granted
+local others, needy, before, lapsed, lapsedAt = 0, 1, 0, 0, 0
+local raw = redis.call('HGETALL', KEYS[1])
+for i = 1, #raw, 2 do
+  local field, value = raw[i], raw[i + 1]
+  if field == 'm' then
+    main = value
+  else
+    local g, o, e, q = string.match(value, '^(%d+):(%d+):(%d+):(%d+)$')
+    g, o, e, q = tonumber(g), tonumber(o), tonumber(e), tonumber(q)
+    if e > now + LEASE then
+      e = now + LEASE
+      redis.call('HSET', KEYS[1], field, string.format('%.0f:%.0f:%.0f:%.0f', g, o, e, q))
+    end
+    if e <= now then
+      redis.call('HDEL', KEYS[1], field)
+      lapsed = lapsed + o
+      lapsedAt = math.max(lapsedAt, e)
+    elseif field == own then
+      if sequence <= q then return {0, g, 0, 0, 1} end
+      granted = g
+      before = o
+    else
+      others = others + o
+      if o >= unit or e - LEASE > now - 1000000 then needy = needy + 1 end
+    end
+  end
+end
+granted = granted or math.min(known, spent)
+local debt = math.max(0, spent - granted)
+granted = math.max(granted, spent)
+local held = granted - spent
+give = math.min(give, held)
+
+local tokens, at, until_, l, p, b
+if main then
+  tokens, at, l, p, b, until_ = string.match(main, '^(-?%d+):(%d+):(%d+):(%d+):(%d+):(%d+)$')
+  tokens, at, l, p, b, until_ = tonumber(tokens), tonumber(at), tonumber(l), tonumber(p), tonumber(b), tonumber(until_)
+  if until_ > now + LEASE then until_ = now + LEASE end
+else
+  l, p, b, until_ = limit, per, burst, 0
+end
+local rate, ratePer, cap = limit, per, math.min(burst, b)
+if l * per < limit * p then rate, ratePer = l, p end
+local nextLimit, nextPer, nextBurst = limit, per, burst
+if now < until_ then nextLimit, nextPer, nextBurst = rate, ratePer, cap end
+if nextLimit == limit and nextPer == per and nextBurst == burst then until_ = now + LEASE end
+
+local leased = others + before + lapsed
+local ends = { { lapsedAt, lapsed }, { now - quiet, before - math.min(before, held) } }
+if ends[1][1] > ends[2][1] then ends[1], ends[2] = ends[2], ends[1] end
+local function full() return math.floor(cap * math.max(0, math.min(ALL, fraction)) / ALL) end
+local function step(to)
+  local elapsed = math.max(0, to - at)
+  local part = math.max(0, math.min(ALL, fraction))
+  local more = math.floor(elapsed * rate / ratePer * part / ALL)
+  local most = full() - leased
+  if tokens + more >= most then
+    tokens = most
+    at = math.max(at, to)
+  else
+    tokens = tokens + more
+    if part == ALL then at = at + math.min(elapsed, math.ceil(more * ratePer / rate)) else at = math.max(at, to) end
+  end
+end
+local function refill(to)
+  for i = 1, 2 do
+    if ends[i][1] <= to and ends[i][2] > 0 then
+      step(ends[i][1])
+      leased = leased - ends[i][2]
+      ends[i][2] = 0
+    end
+  end
+  step(to)
+end
+if main then
+  if at > now then at = now end
+  if at < base then
+    tokens = math.min(tokens, 0)
+    at = base
+  end
+end
+for i = 17, #ARGV, 3 do
+  local when = tonumber(ARGV[i])
+  if not main or when <= at then
+    if when <= now then fraction = fraction + tonumber(ARGV[i + 1]) end
+  elseif when <= now then
+    refill(when)
+    at = when
+    fraction = fraction + tonumber(ARGV[i + 1])
+    tokens = tokens + math.floor(cap * tonumber(ARGV[i + 2]) / ALL)
+  end
+end
+if main then
+  refill(now)
+else
+  tokens = full() - others - before
+  at = now
+end
+tokens = tokens - debt + give
+granted = granted - give
+held = held - give
+
+local g, wait = 0, 0
+if want > 0 then
+  if tokens >= need then
+    local most = math.min(tokens / needy, full() / 2 - others - held)
+    g = math.min(want, math.max(need, math.floor(most / unit) * unit))
+    tokens = tokens - g
+    granted = granted + g
+    held = held + g
+  else
+    local part = math.max(1, math.min(ALL, fraction))
+    wait = math.min(1e15, math.ceil((need - tokens) * nextPer / nextLimit * ALL / part))
+  end
+end
+redis.call('HSET', KEYS[1],
+  'm', string.format('%.0f:%.0f:%.0f:%.0f:%.0f:%.0f', tokens, at, nextLimit, nextPer, nextBurst, until_),
+  own, string.format('%.0f:%.0f:%.0f:%.0f', granted, held, now + LEASE, sequence))
+redis.call('PEXPIRE', KEYS[1],
+  string.format('%.0f', math.min(1e12, math.ceil((nextBurst - tokens) * nextPer / nextLimit / 1000)) + kept))
+return {1, granted, tokens, wait, needy}`;

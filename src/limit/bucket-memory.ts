@@ -1,0 +1,260 @@
+import type { ScriptCall, ScriptReply, ScriptState } from "../store/store.ts";
+import { LEASE_MS, MICRO, VIEW_MS } from "./units.ts";
+
+const LEASE = LEASE_MS * 1000;
+const VIEW = VIEW_MS * 1000;
+
+interface Args {
+  readonly limit: number;
+  readonly per: number;
+  readonly burst: number;
+  readonly own: string;
+  readonly sequence: number;
+  readonly spent: number;
+  readonly known: number;
+  readonly want: number;
+  readonly need: number;
+  readonly unit: number;
+  readonly give: number;
+  readonly quiet: number;
+  readonly view: number;
+  readonly kept: number;
+  readonly base: number;
+  readonly fraction: number;
+  /** (time, rate, level) for each change. */
+  readonly changes: readonly number[];
+}
+
+function readArgs(args: readonly string[]): Args {
+  const at = (index: number): number => Number(args[index]);
+  return {
+    limit: at(0),
+    per: at(1),
+    burst: at(2),
+    own: args[3] ?? "",
+    sequence: at(4),
+    spent: at(5),
+    known: at(6),
+    want: at(7),
+    need: at(8),
+    unit: at(9),
+    give: at(10),
+    quiet: at(11),
+    view: at(12),
+    kept: at(13),
+    base: at(14),
+    fraction: at(15),
+    changes: args.slice(16).map(Number),
+  };
+}
+
+/** What stands in the fields of leases. */
+interface Leases {
+  /** All that the caller's own lease was granted; null: it has none. */
+  granted: number | null;
+  isLate: boolean;
+  /** What was outstanding of the own lease when it was last reported, and of the others. */
+  before: number;
+  others: number;
+  needy: number;
+  /** What leases held that have ended since, and when the last of them did. */
+  lapsed: number;
+  lapsedAt: number;
+}
+
+function numbersOf(text: string): readonly number[] {
+  return text.split(":").map(Number);
+}
+
+function readLeases(hash: Map<string, string>, { own, sequence, unit }: Args, now: number): Leases {
+  const leases: Leases = { granted: null, isLate: false, before: 0, others: 0, needy: 1, lapsed: 0, lapsedAt: 0 };
+  for (const [field, value] of hash) {
+    if (field === "m") continue;
+    const [g = 0, o = 0, end = 0, q = 0] = numbersOf(value);
+    const e = Math.min(end, now + LEASE);
+    if (e < end) hash.set(field, `${g}:${o}:${e}:${q}`);
+    if (e <= now) {
+      hash.delete(field);
+      leases.lapsed += o;
+      leases.lapsedAt = Math.max(leases.lapsedAt, e);
+    } else if (field === own) {
+      leases.granted = g;
+      leases.before = o;
+      leases.isLate = sequence <= q;
+      if (leases.isLate) return leases;
+    } else {
+      leases.others += o;
+      if (o >= unit || e - LEASE > now - MICRO) leases.needy++;
+    }
+  }
+  return leases;
+}
+
+/** The numbers that hold now, and those that are to hold after. */
+interface Numbers {
+  readonly rate: number;
+  readonly per: number;
+  readonly cap: number;
+  readonly next: readonly [limit: number, per: number, burst: number, until: number];
+}
+
+function numbersInForce({ limit, per, burst }: Args, stored: readonly number[] | null, now: number): Numbers {
+  const [, , l = limit, p = per, b = burst, end = 0] = stored ?? [];
+  const [rate, ratePer] = l * per < limit * p ? [l, p] : [limit, per];
+  const cap = Math.min(burst, b);
+  const until = Math.min(end, now + LEASE);
+  const [nl, np, nb] = now < until ? [rate, ratePer, cap] : [limit, per, burst];
+  const isOwn = nl === limit && np === per && nb === burst;
+  return { rate, per: ratePer, cap, next: [nl, np, nb, isOwn ? now + LEASE : until] };
+}
+
+/** When so much is no longer outstanding. */
+type End = [at: number, amount: number];
+
+/** Tokens at a time, beside what is outstanding, with the part of the limit that the store may lend. */
+class Pool {
+  tokens = 0;
+  at = 0;
+  fraction: number;
+  leased: number;
+  readonly #ends: readonly End[];
+  readonly #numbers: Numbers;
+
+  constructor(numbers: Numbers, fraction: number, { leased, ends }: { leased: number; ends: readonly End[] }) {
+    this.#numbers = numbers;
+    this.fraction = fraction;
+    this.leased = leased;
+    this.#ends = [...ends].sort(([a], [b]) => a - b);
+  }
+
+  get #part(): number {
+    return Math.max(0, Math.min(MICRO, this.fraction));
+  }
+
+  get full(): number {
+    return Math.floor((this.#numbers.cap * this.#part) / MICRO);
+  }
+
+  #step(to: number): void {
+    const { rate, per } = this.#numbers;
+    const elapsed = Math.max(0, to - this.at);
+    const part = this.#part;
+    const more = Math.floor((((elapsed * rate) / per) * part) / MICRO);
+    const most = this.full - this.leased;
+    if (this.tokens + more >= most) {
+      this.tokens = most;
+      this.at = Math.max(this.at, to);
+      return;
+    }
+    this.tokens += more;
+    const isWhole = part === MICRO;
+    this.at = isWhole ? this.at + Math.min(elapsed, Math.ceil((more * per) / rate)) : Math.max(this.at, to);
+  }
+
+  refill(to: number): void {
+    for (const end of this.#ends) {
+      const [at, amount] = end;
+      if (at > to || amount <= 0) continue;
+      this.#step(at);
+      this.leased -= amount;
+      end[1] = 0;
+    }
+    this.#step(to);
+  }
+
+  /** Ends at `when`, where shares change. */
+  change(when: number, rate: number, level: number): void {
+    this.refill(when);
+    this.at = when;
+    this.fraction += rate;
+    this.tokens += Math.floor((this.#numbers.cap * level) / MICRO);
+  }
+}
+
+/** A key that the store does not know: full, but for what is withheld. */
+function freshen(pool: Pool, { changes }: Args, { others, before }: Leases, now: number): void {
+  for (let i = 0; i < changes.length; i += 3) if ((changes[i] ?? 0) <= now) pool.fraction += changes[i + 1] ?? 0;
+  pool.tokens = pool.full - others - before;
+  pool.at = now;
+}
+
+function advance(pool: Pool, [tokens = 0, at = 0]: readonly number[], { base, changes }: Args, now: number): void {
+  pool.tokens = tokens;
+  pool.at = Math.min(at, now);
+  if (pool.at < base) {
+    pool.tokens = Math.min(pool.tokens, 0);
+    pool.at = base;
+  }
+  for (let i = 0; i < changes.length; i += 3) {
+    const [when = 0, rate = 0, level = 0] = changes.slice(i, i + 3);
+    if (when > now) continue;
+    if (when <= pool.at) pool.fraction += rate;
+    else pool.change(when, rate, level);
+  }
+  pool.refill(now);
+}
+
+interface Lent {
+  readonly grant: number;
+  readonly wait: number;
+}
+
+interface Lending {
+  readonly held: number;
+  readonly leases: Leases;
+  readonly next: Numbers["next"];
+}
+
+function lend(pool: Pool, { want, need, unit }: Args, { held, leases, next }: Lending): Lent {
+  if (want <= 0) return { grant: 0, wait: 0 };
+  if (pool.tokens >= need) {
+    const most = Math.min(pool.tokens / leases.needy, pool.full / 2 - leases.others - held);
+    return { grant: Math.min(want, Math.max(need, Math.floor(most / unit) * unit)), wait: 0 };
+  }
+  const part = Math.max(1, Math.min(MICRO, pool.fraction));
+  const wait = Math.ceil(((((need - pool.tokens) * next[1]) / next[0]) * MICRO) / part);
+  return { grant: 0, wait: Math.min(1e15, wait) };
+}
+
+function poolOf(args: Args, leases: Leases, { numbers, held, now }: { numbers: Numbers; held: number; now: number }) {
+  const { others, before, lapsed, lapsedAt } = leases;
+  const leased = others + before + lapsed;
+  const ends: End[] = [
+    [lapsedAt, lapsed],
+    [now - args.quiet, before - Math.min(before, held)],
+  ];
+  return new Pool(numbers, args.fraction, { leased, ends });
+}
+
+/** The step of `BUCKET_LUA`, line for line, over a memory store. */
+export function bucketInMemory(state: ScriptState, call: ScriptCall): ScriptReply {
+  const now = state.nowMicros;
+  const args = readArgs(call.args);
+  const { view, spent } = args;
+  if (view >= 0 && (now > view + VIEW || view > now + VIEW)) return [2, 0, 0, 0, 1];
+  const key = call.keys[0] ?? "";
+  const hash = state.hash(key);
+  const main = hash.get("m");
+  const stored = main === undefined ? null : numbersOf(main);
+  const leases = readLeases(hash, args, now);
+  if (leases.isLate) return [0, leases.granted, 0, 0, 1];
+  const known = leases.granted ?? Math.min(args.known, spent);
+  const debt = Math.max(0, spent - known);
+  const all = Math.max(known, spent);
+  const give = Math.min(args.give, all - spent);
+  const numbers = numbersInForce(args, stored, now);
+  const pool = poolOf(args, leases, { numbers, held: all - spent, now });
+  if (stored === null) freshen(pool, args, leases, now);
+  else advance(pool, stored, args, now);
+  pool.tokens += give - debt;
+  const held = all - give - spent;
+  const { grant, wait } = lend(pool, args, { held, leases, next: numbers.next });
+  pool.tokens -= grant;
+  const granted = all - give + grant;
+  const [limit, per, burst] = numbers.next;
+  hash.set("m", [pool.tokens, pool.at, ...numbers.next].join(":"));
+  hash.set(args.own, [granted, granted - spent, now + LEASE, args.sequence].join(":"));
+  const fullMs = Math.min(1e12, Math.ceil(((burst - pool.tokens) * per) / limit / 1000));
+  state.expire(key, fullMs + args.kept);
+  return [1, granted, pool.tokens, wait, leases.needy];
+}

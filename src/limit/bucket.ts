@@ -1,0 +1,84 @@
+import { MICRO } from "./units.ts";
+
+/** Demand is looked at over so many milliseconds at least. */
+const WINDOW_MS = 50;
+/** How long the demand of before counts. */
+const MEMORY_MS = 400;
+
+/** What a gateway holds of one key: amounts in millionths, times of its own clock. */
+export class Bucket {
+  readonly key: string;
+  readonly storeKey: string;
+  /** The lease's field in the store; another after the sums were begun anew. */
+  field: string;
+  /** All that this lease was granted and all that was spent of it: their difference is what is held, or owed. */
+  granted = 0;
+  spent = 0;
+  /** When something was spent last. */
+  spentAt = 0;
+  /** When what is held is void. */
+  endsAt = 0;
+  /** Below so much more is asked for. */
+  low = 0;
+  /** What was spent when the store was last told, so that no more is given back than it does not know of. */
+  reported = 0;
+  sequence = 0;
+  call: Promise<void> | null = null;
+  /** Whoever needs so much or more need not ask until then. */
+  deniedUntil = 0;
+  deniedNeed = 0;
+  /** The last call failed: the store is not asked until then. */
+  failedUntil = 0;
+  /** What the store was last seen to have. */
+  left: number;
+  /** In which steps it is asked for. */
+  unit = MICRO;
+  /** What is there of the own share; null: it was not touched. */
+  level: number | null = null;
+  levelAt = 0;
+  /** In a slot of the sweep. */
+  isWatched = false;
+  isDropped = false;
+  /** Since when nobody asked, as the sweep saw it. */
+  idleSince: number;
+  /** What was asked for since the last look. */
+  used = 0;
+  /** Millionths for each millisecond. */
+  demand = 0;
+  demandAt: number;
+
+  constructor(key: string, storeKey: string, made: { field: string; burst: number; nowMs: number }) {
+    this.key = key;
+    this.storeKey = storeKey;
+    this.field = made.field;
+    this.left = made.burst;
+    this.demandAt = made.nowMs;
+    this.idleSince = made.nowMs;
+  }
+
+  /** What can be spent now; below zero: what is owed. */
+  held(nowMs: number): number {
+    if (nowMs >= this.endsAt && this.granted > this.spent) this.granted = this.spent;
+    return this.granted - this.spent;
+  }
+
+  /** Takes in what was asked for since the last look. */
+  measure(nowMs: number): void {
+    const elapsed = nowMs - this.demandAt;
+    if (elapsed < WINDOW_MS) return;
+    this.demand += (this.used / elapsed - this.demand) * Math.min(1, elapsed / MEMORY_MS);
+    if (this.used > 0) this.idleSince = nowMs;
+    this.used = 0;
+    this.demandAt = nowMs;
+  }
+
+  /** Begins the sums anew, before they are too large to be exact. What is held is left to its end; debts stay. */
+  restart(field: string): void {
+    const owed = Math.max(0, this.spent - this.granted);
+    this.field = field;
+    this.granted = 0;
+    this.spent = owed;
+    this.reported = owed;
+    this.endsAt = 0;
+  }
+}

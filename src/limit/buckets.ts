@@ -1,0 +1,64 @@
+import { Bucket } from "./bucket.ts";
+import { limitKey } from "./key.ts";
+
+/** Keys that are looked at to make room for another. */
+const LOOKED_AT = 16;
+
+export interface BucketsOptions {
+  readonly letter: string;
+  readonly name: string;
+  readonly burst: number;
+  /** Room for one more key; false: all limiters together hold as many as they may. */
+  readonly hasRoom: () => boolean;
+  readonly nextField: () => string;
+  /** Whether nothing is lost if that bucket is dropped after what it holds was given back. */
+  readonly canDrop: (bucket: Bucket, nowMs: number) => boolean;
+  /** Gives back what a bucket holds; it is no longer held here. */
+  readonly dropped: (bucket: Bucket, nowMs: number) => void;
+}
+
+/** The keys of one limiter that are held here. */
+export interface Buckets {
+  readonly map: ReadonlyMap<string, Bucket>;
+  /** A new bucket, or null when there is no room and none can be made. */
+  add(key: string, nowMs: number): Bucket | null;
+  remove(bucket: Bucket): void;
+}
+
+/** Makes the buckets of a limiter. */
+export function createBuckets(options: BucketsOptions): Buckets {
+  const map = new Map<string, Bucket>();
+
+  function remove(bucket: Bucket): void {
+    bucket.isDropped = true;
+    map.delete(bucket.key);
+  }
+
+  /** The first of the map were added longest ago; those that must stay go to its end. */
+  function makeRoom(nowMs: number): boolean {
+    let left = Math.min(LOOKED_AT, map.size);
+    for (const [key, bucket] of map) {
+      if (left-- === 0) return false;
+      if (options.canDrop(bucket, nowMs)) {
+        remove(bucket);
+        options.dropped(bucket, nowMs);
+        return true;
+      }
+      map.delete(key);
+      map.set(key, bucket);
+    }
+    return false;
+  }
+
+  return {
+    map,
+    remove,
+    add: (key, nowMs) => {
+      if (!options.hasRoom() && !makeRoom(nowMs)) return null;
+      const { letter, name, burst } = options;
+      const bucket = new Bucket(key, limitKey(letter, name, key), { field: options.nextField(), burst, nowMs });
+      map.set(key, bucket);
+      return bucket;
+    },
+  };
+}

@@ -1,0 +1,341 @@
+import type { Store } from "../store/store.ts";
+import type { Bucket } from "./bucket.ts";
+import { type Buckets, createBuckets } from "./buckets.ts";
+import type { Clock } from "./clock.ts";
+import { createLender, type Lender } from "./lender.ts";
+import type { Limiter, LimiterState, LimitSpec, Verdict } from "./limit.ts";
+import { type Numbers, numbersOf } from "./numbers.ts";
+import type { Presence } from "./presence.ts";
+import { refillShare, type Share, shareBurst, shareWaitMs } from "./share.ts";
+import { MICRO, toMicro } from "./units.ts";
+
+/** A key that nobody asked for in so long is given back and dropped. */
+const IDLE_MS = 2000;
+/** When a refusal that the store had no part in is worth another try. */
+const AWAY_RETRY_MS = 200;
+/** Times that a request which waited may find that others took what came. */
+const TRIES = 3;
+const NEVER = Number.POSITIVE_INFINITY;
+
+export interface LimiterDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly presence: Presence | null;
+  /** How long a request waits for the store. */
+  readonly deadlineMs: number;
+  readonly nextField: () => string;
+  readonly hasRoom: () => boolean;
+  /** Whether the store was asked last and has not answered yet in time: requests do not wait for it. */
+  readonly health: { isSilent: boolean; calls: number };
+  /** Has the sweep look at a bucket after so many of its ticks. */
+  watch(bucket: Bucket, limiter: TokenLimiter, ticks: number): void;
+}
+
+/** What the sweep of all limiters needs of one. */
+export interface TokenLimiter extends Limiter {
+  /** Gives back what is too much, settles, and drops what is idle. */
+  visit(bucket: Bucket, nowMs: number): void;
+  /** Pays what was spent of the own share: false when some is not paid. */
+  settleShare(): Promise<boolean>;
+  /** Hands everything back. */
+  release(): Promise<void>;
+  readonly size: number;
+  state(): LimiterState;
+}
+
+/** What a cost means: at least nothing, and one unit where it is no number. */
+function costOf(cost: number): number {
+  if (cost === 1) return MICRO;
+  return cost >= 0 ? Math.min(toMicro(cost), 1e15) : MICRO;
+}
+
+class TokenBuckets implements TokenLimiter {
+  readonly #deps: LimiterDeps;
+  readonly #spec: LimitSpec;
+  readonly #numbers: Numbers;
+  readonly #lender: Lender;
+  readonly #buckets: Buckets;
+  #admitted = 0;
+  #refused = 0;
+
+  constructor(spec: LimitSpec, deps: LimiterDeps) {
+    this.#deps = deps;
+    this.#spec = spec;
+    const numbers = numbersOf(spec);
+    this.#numbers = numbers;
+    this.#lender = createLender({
+      ...deps,
+      numbers,
+      onCall: () => void deps.health.calls++,
+      onAnswer: () => {
+        deps.health.isSilent = false;
+      },
+      onHeld: (bucket) => deps.watch(bucket, this, 2),
+    });
+    this.#buckets = createBuckets({
+      letter: "b",
+      name: spec.name,
+      burst: numbers.burst,
+      hasRoom: deps.hasRoom,
+      nextField: deps.nextField,
+      canDrop: (bucket, nowMs) => this.#canDrop(bucket, nowMs),
+      dropped: (bucket, nowMs) => this.#giveAll(bucket, nowMs),
+    });
+  }
+
+  get size(): number {
+    return this.#buckets.map.size;
+  }
+
+  take(key: string, cost = 1): Verdict | Promise<Verdict> {
+    const micro = costOf(cost);
+    const nowMs = this.#deps.clock.nowMs();
+    const bucket = this.#buckets.map.get(key);
+    if (bucket === undefined) return this.#takeNew(key, micro, nowMs);
+    bucket.used += micro;
+    if (nowMs < bucket.endsAt && bucket.granted - bucket.spent >= micro) return this.#spend(bucket, micro, nowMs);
+    return this.#decide(bucket, micro, nowMs);
+  }
+
+  #spend(bucket: Bucket, micro: number, nowMs: number): Verdict {
+    bucket.spent += micro;
+    bucket.spentAt = nowMs;
+    this.#admitted++;
+    const held = bucket.granted - bucket.spent;
+    if (held < bucket.low && bucket.call === null && nowMs >= bucket.deniedUntil) this.#ahead(bucket, nowMs);
+    return this.#verdict(true, bucket.left + held, { retryAfterMs: 0, mode: "leased" });
+  }
+
+  #ahead(bucket: Bucket, nowMs: number): void {
+    if (this.#lender.canCall(bucket, nowMs)) void this.#lender.borrow(bucket, bucket.unit, nowMs);
+  }
+
+  #verdict(isAdmitted: boolean, left: number, { retryAfterMs, mode }: Pick<Verdict, "retryAfterMs" | "mode">): Verdict {
+    const { burst, rate } = this.#numbers;
+    const remaining = left > 0 ? Math.floor(left / MICRO) : 0;
+    return {
+      isAdmitted,
+      limit: this.#spec.limit,
+      remaining,
+      resetMs: left < burst ? Math.ceil((burst - left) / rate) : 0,
+      retryAfterMs,
+      mode,
+    };
+  }
+
+  #refuse(bucket: Bucket | null, retryAfterMs: number, mode: Verdict["mode"]): Verdict {
+    this.#refused++;
+    const left = mode === "local" ? (bucket?.level ?? 0) : Math.min(0, bucket?.left ?? 0);
+    return this.#verdict(false, left, { retryAfterMs: retryAfterMs === NEVER ? NEVER : Math.ceil(retryAfterMs), mode });
+  }
+
+  #takeNew(key: string, micro: number, nowMs: number): Verdict | Promise<Verdict> {
+    const bucket = this.#buckets.add(key, nowMs);
+    if (bucket === null) return this.#away(null, nowMs);
+    bucket.used += micro;
+    this.#deps.watch(bucket, this, 16);
+    return this.#decide(bucket, micro, nowMs);
+  }
+
+  /** For a request that finds no lease. */
+  #decide(bucket: Bucket, micro: number, nowMs: number): Verdict | Promise<Verdict> {
+    return this.#decideNow(bucket, micro, nowMs) ?? this.#wait(bucket, micro, nowMs);
+  }
+
+  /** A verdict that needs no waiting; null: a call is under way that may bring what is needed. */
+  #decideNow(bucket: Bucket, micro: number, nowMs: number): Verdict | null {
+    if (micro > this.#numbers.burst) return this.#refuse(bucket, NEVER, "leased");
+    const held = bucket.held(nowMs);
+    if (held >= micro && nowMs < bucket.endsAt) return this.#spend(bucket, micro, nowMs);
+    if (micro === 0 && held >= 0) return this.#spend(bucket, 0, nowMs);
+    const share = this.#share(nowMs);
+    if (share !== null) return this.#takeShare(bucket, micro, { share, nowMs });
+    const need = micro - held;
+    if (nowMs < bucket.deniedUntil && need >= bucket.deniedNeed) {
+      this.#report(bucket, nowMs);
+      return this.#refuse(bucket, bucket.deniedUntil - nowMs, "leased");
+    }
+    if (bucket.call === null) {
+      if (this.#isOpening()) return null;
+      if (!this.#lender.canCall(bucket, nowMs)) return this.#away(bucket, nowMs);
+      bucket.unit = micro;
+      void this.#lender.borrow(bucket, need, nowMs);
+    }
+    return this.#deps.health.isSilent ? this.#away(bucket, nowMs) : null;
+  }
+
+  /** Of a small burst, what is spent and not reported keeps the store from filling up: it is told at once. */
+  #report(bucket: Bucket, nowMs: number): void {
+    const isMuch = (bucket.spent - bucket.reported) * 4 >= this.#numbers.burst;
+    if (isMuch && bucket.call === null && this.#lender.canCall(bucket, nowMs)) {
+      void this.#lender.settle(bucket, 0, nowMs);
+    }
+  }
+
+  #isOpening(): boolean {
+    return this.#deps.presence?.isOpening === true;
+  }
+
+  async #wait(bucket: Bucket, micro: number, startedMs: number): Promise<Verdict> {
+    const { clock, deadlineMs, presence, health } = this.#deps;
+    const late = Promise.withResolvers<"late">();
+    const callOff = clock.after(deadlineMs, () => late.resolve("late"));
+    try {
+      for (let left = TRIES; left > 0; left--) {
+        const call = bucket.call ?? presence?.first ?? null;
+        if ((await Promise.race([call, late.promise])) === "late") {
+          health.isSilent = true;
+          break;
+        }
+        const verdict = this.#decideNow(bucket, micro, clock.nowMs());
+        if (verdict !== null) return verdict;
+      }
+    } finally {
+      callOff();
+    }
+    const nowMs = clock.nowMs();
+    if (nowMs - startedMs >= deadlineMs) return this.#away(bucket, nowMs);
+    return this.#refuse(bucket, this.#numbers.minPollMs, "leased");
+  }
+
+  #share(nowMs: number): Share | null {
+    const { presence } = this.#deps;
+    if (presence === null || this.#spec.onStoreError !== "local") return null;
+    const sinceMs = presence.localSince(nowMs);
+    return sinceMs === null ? null : { part: presence.share, sinceMs, isFull: presence.isKnown };
+  }
+
+  #takeShare(bucket: Bucket, micro: number, { share, nowMs }: { share: Share; nowMs: number }): Verdict {
+    const level = refillShare(bucket, this.#numbers, share, nowMs);
+    if (level < micro) {
+      return this.#refuse(bucket, shareWaitMs(bucket, this.#numbers, share.part, micro), "local");
+    }
+    bucket.level = level - micro;
+    this.#admitted++;
+    return this.#verdict(true, bucket.level, { retryAfterMs: 0, mode: "local" });
+  }
+
+  /** The store cannot be asked, and there is no share to spend. */
+  #away(bucket: Bucket | null, nowMs: number): Verdict {
+    const { onStoreError, limit } = this.#spec;
+    if (onStoreError === "allow") {
+      this.#admitted++;
+      return { isAdmitted: true, limit, remaining: 0, resetMs: 0, retryAfterMs: 0, mode: "allowed" };
+    }
+    const { presence } = this.#deps;
+    const isCut = presence !== null && presence.view(nowMs) === null;
+    const retryMs = isCut ? Math.max(AWAY_RETRY_MS, presence.localFromMs - nowMs) : AWAY_RETRY_MS;
+    return this.#refuse(bucket, retryMs, onStoreError === "deny" ? "denied" : "local");
+  }
+
+  refund(key: string, cost: number): void {
+    const bucket = this.#buckets.map.get(key);
+    if (bucket === undefined) return;
+    // What the store was told of as spent has been refilled there since: it cannot be unspent.
+    const back = Math.min(costOf(cost), bucket.spent - bucket.reported);
+    if (back > 0) bucket.spent -= back;
+  }
+
+  charge(key: string, cost: number): void {
+    const nowMs = this.#deps.clock.nowMs();
+    const bucket = this.#buckets.map.get(key) ?? this.#buckets.add(key, nowMs);
+    const micro = costOf(cost);
+    if (bucket === null || micro === 0) return;
+    const share = this.#share(nowMs);
+    bucket.used += micro;
+    if (share !== null && bucket.held(nowMs) < micro) {
+      bucket.level = refillShare(bucket, this.#numbers, share, nowMs) - micro;
+    } else {
+      bucket.held(nowMs);
+      bucket.spent += micro;
+      bucket.spentAt = nowMs;
+    }
+    this.#deps.watch(bucket, this, 1);
+  }
+
+  /** How often a bucket is looked at: soon while it holds more than it may keep or owes. */
+  visit(bucket: Bucket, nowMs: number): void {
+    if (bucket.isDropped) return;
+    bucket.measure(nowMs);
+    const held = bucket.held(nowMs);
+    const idleMs = nowMs - bucket.idleSince;
+    if (this.#isForgettable(bucket, nowMs) && idleMs >= IDLE_MS) {
+      this.#buckets.remove(bucket);
+      return;
+    }
+    const keep = idleMs >= IDLE_MS ? 0 : this.#lender.keep(bucket);
+    const give = Math.max(0, held - keep);
+    if ((give > 0 || held < 0) && bucket.call === null && this.#lender.canCall(bucket, nowMs)) {
+      void this.#lender.settle(bucket, give, nowMs);
+    }
+    this.#deps.watch(bucket, this, held !== 0 ? 2 : 16);
+  }
+
+  /** Nothing is known of it that the store does not know as well. */
+  #isForgettable(bucket: Bucket, nowMs: number): boolean {
+    return bucket.call === null && bucket.held(nowMs) === 0 && bucket.level === null && nowMs >= bucket.deniedUntil;
+  }
+
+  #canDrop(bucket: Bucket, nowMs: number): boolean {
+    if (bucket.call !== null || bucket.held(nowMs) < 0) return false;
+    const share = this.#share(nowMs);
+    if (bucket.level === null) return true;
+    return share !== null && refillShare(bucket, this.#numbers, share, nowMs) >= shareBurst(this.#numbers, share.part);
+  }
+
+  #giveAll(bucket: Bucket, nowMs: number): void {
+    const held = bucket.held(nowMs);
+    if (held > 0 && this.#lender.canCall(bucket, nowMs)) void this.#lender.settle(bucket, held, nowMs);
+  }
+
+  async settleShare(): Promise<boolean> {
+    const owing = [...this.#buckets.map.values()].filter(({ level }) => level !== null);
+    const paid = await Promise.all(owing.map((bucket) => this.#payShare(bucket)));
+    return paid.every(Boolean);
+  }
+
+  async #payShare(bucket: Bucket): Promise<boolean> {
+    while (bucket.call !== null) await bucket.call;
+    const { clock, presence } = this.#deps;
+    if (presence === null) return true;
+    const nowMs = clock.nowMs();
+    const share: Share = { part: presence.share, sinceMs: nowMs, isFull: true };
+    const level = refillShare(bucket, this.#numbers, share, nowMs);
+    const used = Math.ceil(shareBurst(this.#numbers, share.part) - level);
+    bucket.held(nowMs);
+    bucket.spent += used;
+    const isPaid = await this.#lender.settle(bucket, 0, nowMs);
+    if (isPaid) bucket.level = null;
+    return isPaid;
+  }
+
+  async release(): Promise<void> {
+    const { clock } = this.#deps;
+    const all = [...this.#buckets.map.values()].map(async (bucket) => {
+      while (bucket.call !== null) await bucket.call;
+      const nowMs = clock.nowMs();
+      const held = bucket.held(nowMs);
+      this.#buckets.remove(bucket);
+      if (held !== 0 && this.#lender.canCall(bucket, nowMs)) {
+        await this.#lender.settle(bucket, Math.max(0, held), nowMs);
+      }
+    });
+    await Promise.all(all);
+  }
+
+  state(): LimiterState {
+    const { name, limit, perMs, burst } = this.#spec;
+    const nowMs = this.#deps.clock.nowMs();
+    let leased = 0;
+    for (const { granted, spent, endsAt } of this.#buckets.map.values()) {
+      if (nowMs < endsAt && granted > spent) leased += granted - spent;
+    }
+    const counts = { keys: this.size, admitted: this.#admitted, refused: this.#refused };
+    return { name, limit, perMs, burst, leased: leased / MICRO, ...counts };
+  }
+}
+
+/** Makes a limiter. Throws a RangeError for numbers that are none of a spec. */
+export function createTokenLimiter(spec: LimitSpec, deps: LimiterDeps): TokenLimiter {
+  return new TokenBuckets(spec, deps);
+}

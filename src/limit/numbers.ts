@@ -1,0 +1,46 @@
+import type { LimitSpec } from "./limit.ts";
+import { MICRO, toMicro } from "./units.ts";
+
+const MOST_UNITS = 1_000_000_000;
+const LONGEST_MS = 366 * 86_400_000;
+
+/** A spec in millionths and milliseconds. */
+export interface Numbers {
+  readonly limit: number;
+  readonly burst: number;
+  readonly perMs: number;
+  /** Millionths for each millisecond. */
+  readonly rate: number;
+  /** What the store may lend beyond the demand while it has plenty. */
+  readonly minChunk: number;
+  readonly maxChunk: number;
+  /** Least time between two questions for a key that has nothing. */
+  readonly minPollMs: number;
+  readonly maxPollMs: number;
+}
+
+function checkUnits(name: string, units: number): void {
+  if (units >= 1 / MICRO && units <= MOST_UNITS) return;
+  throw new RangeError(`${name} must be from 0.000001 to ${MOST_UNITS}, not ${units}`);
+}
+
+/** The numbers of a spec. Throws a RangeError for what is none. */
+export function numbersOf({ limit, burst, perMs }: LimitSpec): Numbers {
+  checkUnits("limit", limit);
+  checkUnits("burst", burst);
+  if (!Number.isInteger(perMs) || perMs < 1 || perMs > LONGEST_MS) {
+    throw new RangeError(`perMs must be a whole number from 1 to ${LONGEST_MS}, not ${perMs}`);
+  }
+  const rate = toMicro(limit) / perMs;
+  const fullMs = toMicro(burst) / rate;
+  return {
+    limit: toMicro(limit),
+    burst: toMicro(burst),
+    perMs,
+    rate,
+    minChunk: Math.floor(toMicro(burst) / 50),
+    maxChunk: Math.floor(toMicro(burst) / 4),
+    minPollMs: Math.max(5, Math.min(50, fullMs / 20)),
+    maxPollMs: Math.max(5, Math.min(500, fullMs / 3)),
+  };
+}

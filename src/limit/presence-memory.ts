@@ -1,0 +1,176 @@
+import type { ScriptCall, ScriptReply, ScriptState } from "../store/store.ts";
+import { CHANGES_KEPT, PRESENCE_KEPT_MS } from "./presence-lua.ts";
+import { LIFE_MS, MICRO, VIEW_MS, WITHHELD_MS } from "./units.ts";
+
+const LIFE = LIFE_MS * 1000;
+const VIEW = VIEW_MS * 1000;
+const WITHHELD = WITHHELD_MS * 1000;
+
+type Change = readonly [when: number, rate: number, level: number];
+
+interface Gateway {
+  seen: number;
+  share: number;
+  gone: number;
+  run: string;
+}
+
+interface Presence {
+  base: number;
+  fraction: number;
+  readonly changes: Change[];
+  readonly gateways: Map<string, Gateway>;
+}
+
+interface Ask {
+  readonly action: string;
+  readonly id: string;
+  readonly run: string;
+  readonly believed: number;
+  readonly latest: number;
+  readonly isSettled: boolean;
+  readonly peers: readonly string[];
+}
+
+function read(hash: ReadonlyMap<string, string>): Presence {
+  const [first = `0:${MICRO}`, ...rest] = (hash.get("h") ?? `0:${MICRO}`).split(";");
+  const [base = 0, fraction = 0] = first.split(":").map(Number);
+  const changes = rest.map((part): Change => {
+    const [when = 0, rate = 0, level = 0] = part.split(":").map(Number);
+    return [when, rate, level];
+  });
+  const gateways = new Map<string, Gateway>();
+  for (const [name, value] of hash) {
+    if (name === "h") continue;
+    const [seen, share, gone, run = ""] = value.split(":");
+    gateways.set(name, { seen: Number(seen), share: Number(share), gone: Number(gone), run });
+  }
+  return { base, fraction, changes, gateways };
+}
+
+function change(presence: Presence, added: Change): void {
+  let i = presence.changes.length;
+  while (i > 0 && (presence.changes[i - 1]?.[0] ?? 0) > added[0]) i--;
+  presence.changes.splice(i, 0, added);
+}
+
+function sorted({ gateways }: Presence): [string, Gateway][] {
+  return [...gateways].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** Notices who has vanished, and forgets who was withheld for long enough. */
+function notice(presence: Presence, now: number): void {
+  for (const [name, gateway] of sorted(presence)) {
+    gateway.gone = Math.min(gateway.gone, now);
+    if (gateway.seen > now + LIFE) gateway.seen = now;
+    if (gateway.gone === 0 && gateway.seen + LIFE <= now) {
+      gateway.gone = now;
+      change(presence, [gateway.seen + LIFE + VIEW, -gateway.share, -gateway.share]);
+    } else if (gateway.gone > 0 && now >= gateway.gone + WITHHELD) {
+      presence.gateways.delete(name);
+      change(presence, [now + VIEW, gateway.share, 0]);
+    }
+  }
+}
+
+function leave(presence: Presence, { id, run }: Ask, now: number): void {
+  const me = presence.gateways.get(id);
+  if (me === undefined || (run !== "" && me.run !== run)) return;
+  if (me.gone > 0) change(presence, [now + VIEW, me.share, 0]);
+  presence.gateways.delete(id);
+}
+
+function rememberPeers(presence: Presence, { id, peers }: Ask, now: number): void {
+  for (let i = 0; i < peers.length; i += 2) {
+    const [name = "", share = 0] = [peers[i], Number(peers[i + 1])];
+    if (name === id || presence.gateways.has(name) || share <= 0) continue;
+    presence.gateways.set(name, { seen: now, share, gone: now, run: "" });
+    change(presence, [now, -share, -share]);
+  }
+}
+
+/** Returns the share that the caller may believe to have had. */
+function join(presence: Presence, ask: Ask, now: number): number {
+  rememberPeers(presence, ask, now);
+  let me = presence.gateways.get(ask.id);
+  if (me !== undefined && me.gone > 0) {
+    const isKept = now < me.seen + LIFE + VIEW || (ask.isSettled && me.run === ask.run);
+    change(presence, [now + VIEW, me.share, isKept ? me.share : 0]);
+    me = undefined;
+  }
+  const believed = me?.run === ask.run ? ask.believed : 0;
+  presence.gateways.set(ask.id, { seen: now, share: me?.share ?? 0, gone: 0, run: ask.run });
+  return believed;
+}
+
+interface Acted {
+  readonly status: number;
+  readonly believed: number;
+}
+
+function act(presence: Presence, ask: Ask, now: number): Acted {
+  const { believed } = ask;
+  if (ask.latest > 0 && now > ask.latest) return { status: 2, believed };
+  if (ask.action === "bye") leave(presence, ask, now);
+  if (ask.action === "bye") return { status: 1, believed };
+  if (ask.action === "join") return { status: 1, believed: join(presence, ask, now) };
+  const me = presence.gateways.get(ask.id);
+  if (ask.action !== "beat" || me === undefined || me.run !== ask.run || me.gone > 0) return { status: 0, believed };
+  me.seen = now;
+  return { status: 1, believed };
+}
+
+function shareOut({ gateways }: Presence, id: string, believed: number): number {
+  const me = gateways.get(id);
+  if (me === undefined) return believed;
+  let sum = 0;
+  for (const [name, { share }] of gateways) if (name !== id) sum += share;
+  const told = Math.max(0, Math.min(Math.floor(MICRO / gateways.size), MICRO - sum));
+  me.share = Math.max(Math.min(believed, me.share), told);
+  return told;
+}
+
+function fold(presence: Presence): void {
+  while (presence.changes.length > CHANGES_KEPT) {
+    const [when, rate] = presence.changes.shift() ?? [0, 0];
+    presence.base = when;
+    presence.fraction += rate;
+  }
+}
+
+function write(hash: Map<string, string>, presence: Presence): void {
+  hash.clear();
+  const { base, fraction, changes, gateways } = presence;
+  hash.set("h", [`${base}:${fraction}`, ...changes.map((one) => one.join(":"))].join(";"));
+  for (const [name, { seen, share, gone, run }] of gateways) hash.set(name, [seen, share, gone, run].join(":"));
+}
+
+/** The step of `PRESENCE_LUA` over a memory store. */
+export function presenceInMemory(state: ScriptState, { keys, args }: ScriptCall): ScriptReply {
+  const now = state.nowMicros;
+  const [action = "", id = "", run = "", believed, latest, settled, ...peers] = args;
+  const ask: Ask = {
+    action,
+    id,
+    run,
+    believed: Number(believed),
+    latest: Number(latest),
+    isSettled: settled === "1",
+    peers,
+  };
+  const hash = state.hash(keys[0] ?? "");
+  const presence = read(hash);
+  notice(presence, now);
+  const acted = act(presence, ask, now);
+  const isMember = acted.status === 1 && action !== "bye";
+  const told = isMember ? shareOut(presence, id, acted.believed) : acted.believed;
+  fold(presence);
+  write(hash, presence);
+  state.expire(keys[0] ?? "", PRESENCE_KEPT_MS);
+  const names = sorted(presence)
+    .map(([name, { share }]) => `${name}=${share},`)
+    .join("");
+  const vanished = [...presence.gateways.values()].filter(({ gone }) => gone > 0).length;
+  const counts = [acted.status, now, told, presence.gateways.size, vanished];
+  return [names, ...counts, presence.base, presence.fraction, ...presence.changes.flat()];
+}

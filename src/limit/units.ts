@@ -1,0 +1,28 @@
+/** Counts are whole millionths of a unit, so that sums are exact and Lua and TypeScript agree. */
+export const MICRO = 1_000_000;
+
+/** Longest that a lease lives, by the store's clock; a longer one can only be of a clock that went back. */
+export const LEASE_MS = 5000;
+
+/** A gateway that was not heard of for so long has vanished. */
+export const LIFE_MS = 2000;
+
+/** What a gateway knows of the others may be so old at most, or the store lends it nothing. */
+export const VIEW_MS = 1500;
+
+/** The share of a gateway that vanished is withheld for so long after that was noticed. */
+export const WITHHELD_MS = 60_000;
+
+/** A heartbeat that reaches the store later than this does not count. */
+export const BEAT_LATE_MS = 400;
+
+/** What clocks that measure the same few seconds may differ by. */
+export const GUARD_MS = 100;
+
+/** How long keys stay in the store after their bucket is full, so that an outage of that length is not forgotten. */
+export const KEPT_MS = 60_000;
+
+/** A cost or a limit in millionths. */
+export function toMicro(units: number): number {
+  return Math.round(units * MICRO);
+}

@@ -1,0 +1,167 @@
+import type { LimitSpec } from "../../src/limit/limit.ts";
+import { chance, Ideal, Meter, type Network, SimGateway, SimRedis, Timeline } from "./world.ts";
+
+export interface Scenario {
+  readonly seed: number;
+  /** Crashes, pauses, partitions, lost messages and slow ones. */
+  readonly hasFaults: boolean;
+  /** A failover that loses writes, or all of them. */
+  readonly hasFailover: boolean;
+}
+
+export interface Outcome {
+  readonly spec: LimitSpec;
+  /** What exceeded the rate most, in any interval, in bursts. */
+  readonly excess: number;
+  readonly admitted: number;
+  readonly ideal: number;
+  readonly calls: number;
+  readonly asked: number;
+}
+
+const WARM_MS = 3000;
+const LONG_MS = 12_000;
+const KEY = "someone";
+
+function pick<T>(random: () => number, values: readonly [T, ...T[]]): T {
+  return values[Math.floor(random() * values.length)] ?? values[0];
+}
+
+interface Playing {
+  readonly random: () => number;
+  readonly timeline: Timeline;
+  readonly redis: SimRedis;
+  readonly network: Network;
+  readonly gateways: readonly SimGateway[];
+  readonly endMs: number;
+}
+
+function faults({ random, timeline, gateways, network, endMs }: Playing): void {
+  const [start, span] = [WARM_MS, endMs - WARM_MS];
+  const when = () => start + random() * span;
+  const one = () => pick(random, gateways as [SimGateway, ...SimGateway[]]);
+  const acts = [crash, pause, cut, cutAll, slow, lose];
+  const count = 1 + Math.floor(random() * 3);
+  for (let i = 0; i < count; i++) pick(random, acts as [() => void, ...(() => void)[]])();
+
+  function crash(): void {
+    const [gateway, at, back] = [one(), when(), random() < 0.6];
+    timeline.at(at, () => gateway.crash());
+    if (back) timeline.at(at + random() * 5000, () => gateway.restart());
+  }
+  function pause(): void {
+    const [gateway, ms] = [one(), random() * 8000];
+    timeline.at(when(), () => gateway.pause(ms));
+  }
+  function part(gateway: SimGateway, at: number, ms: number): void {
+    const isSeen = random() < 0.5;
+    timeline.at(at, () => {
+      gateway.isCut = true;
+      gateway.isAway = isSeen;
+    });
+    timeline.at(at + ms, () => {
+      gateway.isCut = false;
+      gateway.isAway = false;
+    });
+  }
+  function cut(): void {
+    part(one(), when(), random() * 9000);
+  }
+  function cutAll(): void {
+    const [at, ms] = [when(), random() * 9000];
+    for (const gateway of gateways) part(gateway, at + random() * 300, ms + random() * 2000);
+  }
+  function slow(): void {
+    const before = network.latencyMs;
+    timeline.at(when(), () => {
+      network.latencyMs = () => random() * 700;
+    });
+    timeline.at(when() + 2000, () => {
+      network.latencyMs = before;
+    });
+  }
+  function lose(): void {
+    const lossRate = random() * 0.5;
+    timeline.at(when(), () => {
+      network.lossRate = lossRate;
+    });
+    timeline.at(when() + 3000, () => {
+      network.lossRate = 0;
+    });
+  }
+}
+
+function failOver({ random, timeline, redis, gateways, endMs }: Playing, storeKeys: readonly string[]): void {
+  const at = WARM_MS + random() * (endMs - WARM_MS);
+  if (random() < 0.7) timeline.at(at - random() * 2000, () => redis.save(storeKeys));
+  const goneMs = random() * 1500;
+  timeline.at(at, () => {
+    for (const gateway of gateways) [gateway.isCut, gateway.isAway] = [true, true];
+  });
+  timeline.at(at + goneMs, () => {
+    redis.failOver();
+    for (const gateway of gateways) [gateway.isCut, gateway.isAway] = [false, false];
+  });
+}
+
+function demand(
+  { random, timeline, gateways, endMs }: Playing,
+  perSecond: number,
+  ask: (by: SimGateway) => void,
+): void {
+  const weights = gateways.map(() => (random() < 0.2 ? 0 : random() ** 2));
+  const sum = weights.reduce((a, b) => a + b, 0) || 1;
+  const isBursty = random() < 0.4;
+  gateways.forEach((gateway, index) => {
+    const perMs = (perSecond * (weights[index] ?? 0)) / sum / 1000;
+    if (perMs <= 0) return;
+    const phase = random() * 2000;
+    const next = (): void => {
+      const isOn = !isBursty || (timeline.nowMs + phase) % 2000 < 1000;
+      if (isOn) ask(gateway);
+      timeline.at(timeline.nowMs + -Math.log(1 - random()) / perMs, () => timeline.nowMs < endMs && next());
+    };
+    timeline.at(WARM_MS + random() * 50, next);
+  });
+}
+
+function specOf(random: () => number): LimitSpec {
+  const limit = pick(random, [1, 5, 10, 50, 100]);
+  const burst = Math.max(1, Math.round(limit * pick(random, [0.1, 0.5, 1, 2])));
+  const onStoreError = pick(random, ["local", "local", "deny"] as const);
+  return { name: "api", algorithm: "token_bucket", limit, perMs: 1000, burst, onStoreError };
+}
+
+/** Plays a world that the seed decides, and says what became of the limit. */
+export async function play({ seed, hasFaults, hasFailover }: Scenario, storeKeys: readonly string[]): Promise<Outcome> {
+  const random = chance(seed);
+  const timeline = new Timeline();
+  const redis = new SimRedis(timeline);
+  const base = pick(random, [0.1, 0.5, 2]);
+  const network: Network = { latencyMs: () => base * (0.5 + random()), lossRate: 0 };
+  const count = 1 + Math.floor(random() * 5);
+  const world = { redis, network, random };
+  const gateways = Array.from({ length: count }, (_, index) => new SimGateway(`g${index}`, world));
+  const spec = specOf(random);
+  const playing: Playing = { random, timeline, redis, network, gateways, endMs: LONG_MS };
+  const rate = spec.limit / spec.perMs;
+  const [meter, ideal] = [new Meter(rate), new Ideal(spec)];
+  let asked = 0;
+  if (hasFaults) faults(playing);
+  if (hasFailover) failOver(playing, storeKeys);
+  demand(playing, spec.limit * pick(random, [0.5, 1, 2, 3]), (gateway) => {
+    asked++;
+    ideal.ask(timeline.nowMs);
+    gateway.ask(spec, KEY, (cost) => meter.add(timeline.nowMs, cost));
+  });
+  await timeline.run(LONG_MS);
+  for (const gateway of gateways) gateway.crash();
+  return {
+    spec,
+    excess: meter.most / spec.burst,
+    admitted: meter.total,
+    ideal: ideal.total,
+    calls: redis.calls,
+    asked,
+  };
+}

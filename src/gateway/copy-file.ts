@@ -1,4 +1,14 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
@@ -13,19 +23,18 @@ export interface Replacement {
 const BEGINNING_BYTES = 512;
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
-const TEMPORARY = /\.\d+-\d+\.tmp$/;
+const TEMPORARY = /\.[0-9a-f-]{36}\.tmp$/;
 const TEMPORARY_MS = 3_600_000;
 
-let written = 0;
-
-/** Of this process and of one writing, so that no two write into one. */
+/** Of one writing: a process of the same id may have left its own. */
 function temporary(path: string): string {
-  return `${path}.${process.pid}-${written++}.tmp`;
+  return `${path}.${crypto.randomUUID()}.tmp`;
 }
 
 function beginningOf(path: string): string {
   try {
-    const file = openSync(path, "r");
+    // A pipe in its place must hold nobody up.
+    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const bytes = Buffer.alloc(BEGINNING_BYTES);
       return bytes.toString("utf8", 0, readSync(file, bytes));
@@ -47,7 +56,7 @@ export async function replaceFile({ path, text, isCurrent }: Replacement, signal
   const beside = temporary(path);
   await mkdir(dirname(path), { recursive: true, mode: FOLDER_MODE });
   try {
-    const file = await open(beside, "w", FILE_MODE);
+    const file = await open(beside, "wx", FILE_MODE);
     try {
       await file.writeFile(text);
       await file.sync();
@@ -69,7 +78,7 @@ export function replaceFileSync({ path, text, isCurrent }: Replacement): boolean
   const beside = temporary(path);
   mkdirSync(dirname(path), { recursive: true, mode: FOLDER_MODE });
   try {
-    const file = openSync(beside, "w", FILE_MODE);
+    const file = openSync(beside, "wx", FILE_MODE);
     try {
       writeFileSync(file, text);
       fsyncSync(file);

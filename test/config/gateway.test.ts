@@ -7,6 +7,9 @@ async function redisOf(text: string, env: Readonly<Record<string, string>> = {})
   return (await load({ "torii.yaml": `redis: ${text}\n` }, { env })).config.redis;
 }
 
+const NOBODY = { username: null, password: null, sentinelUsername: null, sentinelPassword: null };
+const ANY_TLS = { caPem: null, serverName: null, certPem: null, keyPem: null };
+
 describe("redis", () => {
   test.each([
     ["", null],
@@ -14,9 +17,21 @@ describe("redis", () => {
     ["${REDIS_URL:-}", null],
     ["redis://127.0.0.1:6379", { url: "redis://127.0.0.1:6379" }],
     ['{ url: "rediss://ops:secret@[::1]:6380/2" }', { url: "rediss://ops:secret@[::1]:6380/2" }],
-    ["{ cluster: [a:6379, 10.0.0.2:6379] }", { cluster: ["a:6379", "10.0.0.2:6379"] }],
-    ['{ sentinels: ["[::1]:26379"], name: main }', { sentinels: ["[::1]:26379"], name: "main", password: null }],
-    ["{ sentinels: [a:1], name: main, password: pw }", { sentinels: ["a:1"], name: "main", password: "pw" }],
+    ["{ cluster: [a:6379, 10.0.0.2:6379] }", { cluster: ["a:6379", "10.0.0.2:6379"], username: null, password: null }],
+    ['{ sentinels: ["[::1]:26379"], name: main }', { sentinels: ["[::1]:26379"], name: "main", ...NOBODY }],
+    ["{ sentinels: [a:1], name: main, password: pw }", { sentinels: ["a:1"], name: "main", ...NOBODY, password: "pw" }],
+    [
+      "{ sentinels: [a:1], name: main, username: me, password: pw, sentinelPassword: other, prefix: 'a/b:', tls: true }",
+      {
+        ...{ sentinels: ["a:1"], name: "main", username: "me", password: "pw" },
+        ...{ sentinelUsername: null, sentinelPassword: "other", prefix: "a/b:", tls: ANY_TLS },
+      },
+    ],
+    ["{ cluster: [a:1], tls: {} }", { cluster: ["a:1"], username: null, password: null, tls: ANY_TLS }],
+    [
+      "{ url: 'rediss://a', tls: { serverName: Redis.Internal } }",
+      { url: "rediss://a", tls: { ...ANY_TLS, serverName: "redis.internal" } },
+    ],
   ] as const)("written as %p is understood", async (text, expected) => {
     expect(await redisOf(text)).toEqual(expected);
   });

@@ -146,6 +146,8 @@ describe("the last good copy", () => {
     using one = open();
     expect(one.copy.lastGood.recall("shop")).toBeNull();
     expect(one.warnings).toHaveLength(1);
+    tell(one.copy, ONE);
+    await eventually(() => one.results.length > 0, "an attempt to write");
   });
 
   test("that cannot be written is one warning, until it can, and then another", async () => {
@@ -178,7 +180,7 @@ describe("the last good copy", () => {
     const [old, young, temporary, foreign] = [
       "registry-0123456789abcdef.json",
       "registry-0123456789abcde0.json",
-      `${copyName(TARGET)}.12-0.tmp`,
+      `${copyName(TARGET)}.${crypto.randomUUID()}.tmp`,
       "else.json",
     ];
     for (const name of [old, young, temporary, foreign]) await writeFile(join(folder, name), "x");

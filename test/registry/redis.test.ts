@@ -1,15 +1,15 @@
 import { describe, expect, test } from "bun:test";
-import type { EndpointSpec } from "../../src/registry/registry.ts";
+import type { EndpointJudge, EndpointSpec } from "../../src/registry/registry.ts";
 import { eventually } from "../support/load.ts";
 import { changingRegistryContract, follow, idsOf, type RegistryWorld, registryContract } from "./contract.ts";
 import { type RedisWorld, startRedisWorld } from "./redis-support.ts";
 
 /** What a watch of the service shows now. */
-function showing({ registry }: Pick<RedisWorld, "registry">, service: string) {
+function showing({ registry }: Pick<RedisWorld, "registry">, service: string, judge: EndpointJudge | null = null) {
   const abort = new AbortController();
   let shown: readonly EndpointSpec[] = [];
   void (async () => {
-    for await (const set of registry.watch(service, abort.signal)) shown = set;
+    for await (const set of registry.watch(service, abort.signal, judge)) shown = set;
   })();
   return {
     ids: () => idsOf(shown),
@@ -158,6 +158,41 @@ describe("a registry whose Redis is lost", () => {
     await shown.is();
     shown.end();
     shownThere.end();
+  });
+
+  test("and is emptied keeps what passes its checks for five minutes, and drops what fails them without a message", async () => {
+    await using redis = await startRedisWorld();
+    for (const [index, id] of ["a", "b", "c"].entries()) await redis.add("catalog", id, at(index + 1));
+    const failing = new Set(["c"]);
+    const shown = showing(redis, "catalog", ({ id }) => !failing.has(id));
+    await shown.is("a", "b", "c");
+    await redis.redis.cli("FLUSHALL");
+    await redis.redis.cli("PUBLISH", "torii:mesh:changes", "catalog");
+    await shown.is("a", "b");
+    redis.move(240_000);
+    await redis.redis.cli("PUBLISH", "torii:mesh:changes", "catalog");
+    failing.add("b");
+    await shown.is("a");
+    redis.move(61_000);
+    await shown.is();
+    shown.end();
+  });
+
+  test("loses none of what is missing to a judge that leaves", async () => {
+    await using redis = await startRedisWorld();
+    await redis.add("catalog", "a", at(1));
+    const [old, shown] = [showing(redis, "catalog", () => false), showing(redis, "catalog", () => true)];
+    await shown.is("a");
+    old.end();
+    await redis.redis.cli("FLUSHALL");
+    await redis.redis.cli("PUBLISH", "torii:mesh:changes", "catalog");
+    const isMarked = async () => (await redis.redis.cli("EXISTS", "torii:mesh:{catalog}:mark")) === "1";
+    await eventually(isMarked, "the loss to be read");
+    redis.move(60_000);
+    await redis.redis.cli("PUBLISH", "torii:mesh:changes", "catalog");
+    await redis.add("catalog", "b", at(2));
+    await shown.is("a", "b");
+    shown.end();
   });
 
   test("gives the empty set for a service that it has not read", async () => {

@@ -12,7 +12,10 @@ const RECKONED_MS = 100;
 
 /** How long a service's responses took lately, as shares of them. */
 export interface ResponsePace {
-  /** Notes a response, or an attempt that was given up after so long. */
+  /**
+   * Notes a response. An attempt that was given up is noted with what `at` had told: it took longer, which keeps that
+   * from falling; how much longer nobody knows, so that it does not rise by endpoints that never answer.
+   */
   add(ms: number): void;
   /**
    * What this share of them, above 0 and below 1, does not exceed, in milliseconds; null while they are too few to tell:
@@ -54,7 +57,8 @@ export function createResponsePace(nowMs: () => number): ResponsePace {
 
 function bucketOf(ms: number): number {
   if (ms <= LEAST_MS) return 0;
-  return Math.min(BUCKETS - 1, Math.ceil(Math.log(ms / LEAST_MS) / Math.log(RATIO)));
+  // What `at` told stays in its bucket, although it was rounded.
+  return Math.min(BUCKETS - 1, Math.ceil(Math.log(ms / LEAST_MS) / Math.log(RATIO) - 1e-6));
 }
 
 function reckon(present: Uint32Array | null, past: Uint32Array | null, share: number): number | null {

@@ -71,6 +71,8 @@ export class Retry implements ContenderOwner {
   /** Attempts that wait for a response's head. */
   readonly #running: Contender[] = [];
   #hedges = 0;
+  /** How long the latest attempt is given before a hedge; null: for ever. */
+  #paceMs: number | null = null;
   #isOver = false;
   #callOffPause: (() => void) | null = null;
   #callOffHedge: (() => void) | null = null;
@@ -96,7 +98,7 @@ export class Retry implements ContenderOwner {
   answered(contender: Contender, response: UpstreamResponse): void {
     this.#leave(contender);
     const condition = faultOf(response.head, this.#policy.on);
-    if (condition === null) this.#notePace(contender);
+    if (condition === null) this.#notePace(contender, true);
     this.#tell(contender, condition !== null);
     const next = condition === null ? null : this.#afterFault({ condition, endpoint: contender.endpoint.id }, "fresh");
     if (next === null) {
@@ -112,7 +114,7 @@ export class Retry implements ContenderOwner {
   failed(contender: Contender, error: GatewayError): void {
     if (this.#isOver) return;
     this.#leave(contender);
-    if (error.code === "upstream_timeout") this.#notePace(contender);
+    if (error.code === "upstream_timeout") this.#notePace(contender, false);
     if (error.source === "upstream" || contender.kind === "hedge") this.#tell(contender, true);
     const condition = causeOf(error, this.#policy.on, this.#exchange.headers);
     const sent = sentOf(error);
@@ -175,7 +177,7 @@ export class Retry implements ContenderOwner {
   #lose(loser: Contender, winner: Contender): void {
     this.#exchange.decided("hedge", "lost", loser.endpoint.id);
     if (loser.kind === "hedge") this.#deps.onHedge("lost");
-    this.#notePace(loser);
+    this.#notePace(loser, false);
     // It would have taken at least so long. Of who began later nothing is known.
     if (loser.startedAt <= winner.startedAt) this.#context.observe?.(loser.endpoint, this.#waitedMs(loser));
     loser.cancel(notNeeded());
@@ -279,13 +281,11 @@ export class Retry implements ContenderOwner {
     return now() - Math.max(startedAt, this.#exchange.requestEndedAt);
   }
 
-  /**
-   * How long an attempt took, or waited until it was given up, which is longer than hedges wait: so the share that they
-   * go by is the same as if nobody gave up. Hedges themselves are given up early, and say nothing.
-   */
-  #notePace(contender: Contender): void {
-    if (this.#policy.hedge?.afterMs === null && contender.kind !== "hedge")
-      this.#deps.pace.add(this.#waitedMs(contender));
+  /** Where hedges go by the service's pace. They are given up early themselves, and say nothing. */
+  #notePace(contender: Contender, isAnswer: boolean): void {
+    if (this.#policy.hedge?.afterMs !== null || contender.kind === "hedge") return;
+    if (isAnswer) this.#deps.pace.add(this.#waitedMs(contender));
+    else if (this.#paceMs !== null) this.#deps.pace.add(this.#paceMs);
   }
 
   /** Gives the latest attempt its time, which begins when the request is whole. */
@@ -300,6 +300,7 @@ export class Retry implements ContenderOwner {
       return;
     }
     const afterMs = hedge.afterMs ?? this.#deps.pace.at(hedge.share);
+    this.#paceMs = afterMs;
     if (afterMs === null) return;
     this.#callOffHedge = this.#deps.delay(Math.max(LEAST_AFTER_MS, afterMs), () => {
       this.#callOffHedge = null;

@@ -84,6 +84,26 @@ describe("a route with hedges", () => {
     expect(metrics).not.toContain("torii_retries_total{");
   }, 30_000);
 
+  test("waits as long as a share of recent responses took, and no longer", async () => {
+    let isSilent = false;
+    await using ill = startUpstream(async (connection) => {
+      for (;;) {
+        await connection.request(600_000);
+        if (!isSilent) await connection.send(ok());
+      }
+    });
+    await using well = startAnswering(() => ok());
+    const routes = routesOf({ urls: [ill.url, well.url], hedge: { after: "p95" } });
+    await using gateway = await startGateway({ routes });
+    const load = startLoad({ to: gateway, connections: 4, request: request("GET /") });
+    await eventually(() => load.answered() > 300, "load on a well mesh");
+    isSilent = true;
+    const answered = load.answered();
+    await eventually(() => load.answered() > answered + 300, "load on an ill mesh");
+    expect((await load.stop()).failures).toEqual([]);
+    expect((await hedges(gateway))["won"]).toBeGreaterThan(50);
+  }, 30_000);
+
   test("says in the access log what it did, and of whom the response is", async () => {
     await using silent = startSilent();
     await using well = startAnswering(() => ok("well"));

@@ -29,14 +29,16 @@ describe("the pace of responses", () => {
     expect(pace.at(share)).toBeWithin(5, 5.51);
   });
 
-  test("is the same whether those beyond the share were waited for or given up", () => {
-    const { pace: whole } = setup();
-    const { pace: cut } = setup();
-    for (let ms = 1; ms <= 1000; ms++) {
-      whole.add(ms);
-      cut.add(Math.min(ms, 960));
+  test.each([0.5, 0.75, 0.95, 0.99])("of %d neither rises nor falls by attempts that were given up", (share) => {
+    const { pace, clock } = setup();
+    for (let ms = 1; ms <= 1000; ms++) pace.add(ms);
+    const first = pace.at(share) ?? 0;
+    // Of those that come later, the same part as of the first takes longer, and then half of all.
+    for (const beyond of [1 - share, 0.5]) {
+      for (let i = 1; i <= 1000; i++) pace.add(i > 1000 * (1 - beyond) ? first : (i * first) / 1000);
+      clock.ms += 100;
+      expect(pace.at(share)).toBe(first);
     }
-    expect(cut.at(0.95)).toBe(whole.at(0.95));
   });
 
   test("follows a service that becomes faster or slower, and is forgotten after twenty seconds", () => {

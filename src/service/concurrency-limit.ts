@@ -9,6 +9,8 @@ const ENOUGH_ANSWERS = 100;
 const LEAST_GRADIENT = 0.5;
 /** While nothing is held back, so much of each interval's response time goes into the base. */
 const BASE_SHARE = 0.02;
+/** So many such intervals make a base that need not be measured. */
+const ENOUGH_CALM = 10;
 /** Response times that differ by more are others, and no noise. */
 const OTHER = 1.5;
 /** From one interval to the next; with more, a line grows at the service, and will grow. */
@@ -73,8 +75,10 @@ export class AdaptiveLimit implements Limit {
   /** When answers begin to be those of `#measured` in flight; 0: there are more yet. */
   #settledAt = 0;
   #measureAt = 0;
-  /** The base was measured with so few in flight that fewer would not be answered faster. */
+  /** The base is that of few in flight, or of calm times: nobody waited at the service. */
   #isSure = false;
+  /** Intervals in which nothing was held back. */
+  #calm = 0;
   /** The last measuring found a line at the service, or may have: until the next it does not grow. */
   #isDescending = false;
   /** The last measuring was no more than its share of the time. */
@@ -156,7 +160,10 @@ export class AdaptiveLimit implements Limit {
   /** While requests are held back the service is at its limit, and its response times are not those of the unhurried one. */
   #learn(tookMs: number): void {
     if (this.baseMs === 0 || (this.#isHeld && !this.#isSure)) this.baseMs = tookMs;
-    else if (!this.#isHeld) this.baseMs += BASE_SHARE * (tookMs - this.baseMs);
+    else if (!this.#isHeld) {
+      this.baseMs += Math.max(BASE_SHARE, 1 / ++this.#calm) * (tookMs - this.baseMs);
+      this.#isSure ||= this.#calm >= ENOUGH_CALM;
+    }
     // No service answers in less than half the time that it needs, but for chance.
     if (this.#times.count >= ENOUGH_ANSWERS / 2) this.baseMs = Math.min(this.baseMs, tookMs / FELL);
   }
@@ -178,7 +185,8 @@ export class AdaptiveLimit implements Limit {
    */
   #measure(nowMs: number): void {
     const few = this.#estimate / (2 * this.#options.tolerance);
-    this.#measured = Math.max(LEAST_MEASURED, Math.floor(this.#isDescending ? Math.min(few, this.#fewer) : few));
+    const wanted = Math.max(LEAST_MEASURED, Math.floor(this.#isDescending ? Math.min(few, this.#fewer) : few));
+    this.#measured = Math.min(wanted, this.current);
     this.#measuringSince = nowMs;
     this.#settledAt = 0;
   }

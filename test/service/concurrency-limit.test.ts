@@ -155,6 +155,20 @@ describe("an adaptive limit", () => {
     expect(limit.current).toBeLessThan(40);
   });
 
+  test("knows from calm times what is slow when too many come", () => {
+    const { run, limit, load } = simulate({ capacity: 20, clients: 15 });
+    run(20_000);
+    expect(limit.baseMs).toBeCloseTo(50, 0);
+    load.clients = 400;
+    expect(run(2000).most).toBeLessThan(60);
+    run(10_000);
+    expect(run(10_000).mean).toBeLessThan(40);
+  });
+
+  test("holds to a most that is less than it would measure with", () => {
+    expect(simulate({ options: { initial: 2, min: 1, max: 2 } }).run(60_000).most).toBe(2);
+  });
+
   test("keeps within its bounds", () => {
     expect(simulate({ options: { max: 30 } }).run(20_000).most).toBe(30);
     const sick = new AdaptiveLimit(

@@ -1,6 +1,7 @@
 import type * as z from "zod";
 import { mergeViews } from "../service/view-merge.ts";
 import type { ServiceView } from "../service/view-schema.ts";
+import { turn } from "./json-text.ts";
 import {
   routesView,
   type ServiceDetail,
@@ -42,7 +43,7 @@ export const RESOURCES: readonly Resource[] = [
     path: "/v1/services",
     summary: "The services in force, with their endpoints as they are now",
     schema: servicesView,
-    read: async (source) => all(await source.services(null)),
+    read: async (source) => await all(await source.services(null)),
   },
   {
     path: "/v1/services/:name",
@@ -60,14 +61,22 @@ function whoAnswered(workers: readonly WorkerServices[]): Pick<ServicesView, "an
   };
 }
 
-function all(workers: readonly WorkerServices[]): ServicesView {
+/** After so many services others get a turn. */
+const TURN_SERVICES = 50;
+
+async function all(workers: readonly WorkerServices[]): Promise<ServicesView> {
   const byName = new Map<string, [ServiceView, ...ServiceView[]]>();
   for (const view of workers.flatMap(({ services }) => services ?? [])) {
     const known = byName.get(view.name);
     if (known === undefined) byName.set(view.name, [view]);
     else known.push(view);
   }
-  return { services: [...byName.values()].map(mergeViews), ...whoAnswered(workers) };
+  const services: ServiceView[] = [];
+  for (const views of byName.values()) {
+    if (services.length % TURN_SERVICES === TURN_SERVICES - 1) await turn();
+    services.push(mergeViews(views));
+  }
+  return { services, ...whoAnswered(workers) };
 }
 
 function one(workers: readonly WorkerServices[]): ServiceDetail | "absent" | "silent" {

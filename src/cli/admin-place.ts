@@ -5,7 +5,7 @@ import type { ConfigDocument } from "../config/document.ts";
 import { pathKey } from "../config/path.ts";
 import { type CommandContext, UsageError } from "./command.ts";
 import { isRecord, readOwnFile, topValue } from "./config-part.ts";
-import { origin } from "./origin.ts";
+import { sideOrigin } from "./origin.ts";
 
 /** Where a gateway's admin API is, and what opens it. */
 export interface AdminPlace {
@@ -47,7 +47,7 @@ export function adminPlace(given: AdminArguments, { cwd, env }: Pick<CommandCont
   const checked = checkPart(addressSchema, admin, { document, path: ["admin"] });
   if (!checked.isValid) throw new Error(`${document.file} admin: ${checked.faults[0]?.message ?? "is not valid"}`);
   const { address, port } = checked.data;
-  return { url: origin(address, port), ...(token ?? fileToken(admin, document)) };
+  return { url: sideOrigin(address, port), ...(token ?? fileToken(admin, document)) };
 }
 
 type Token = Pick<AdminPlace, "token" | "tokenFrom">;

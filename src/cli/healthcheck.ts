@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { checkPart } from "../config/check.ts";
 import { gatewaySchema } from "../config/gateway-schema.ts";
 import { type ConfigPlace, readOwnFile, topValue } from "./config-part.ts";
-import { origin } from "./origin.ts";
+import { sideOrigin } from "./origin.ts";
 
 /** A container's health check gives up after some seconds anyway: this answers before it is ended. */
 const TIMEOUT_MS = 2500;
@@ -38,7 +38,7 @@ export async function healthcheck(args: readonly string[], env: ConfigPlace["env
   }
   try {
     const { address, port } = statusOf({ file, cwd: process.cwd(), env });
-    const fault = await ask(`${origin(address, port)}/readyz`);
+    const fault = await ask(`${sideOrigin(address, port)}/readyz`);
     if (fault !== null) console.error(`torii healthcheck: ${fault}`);
     return fault === null ? 0 : 1;
   } catch (error) {

@@ -14,6 +14,11 @@ export function adminLines(admin: AdminConfig | null, port: number | null): read
 
 const SCHEMES = { http: "http", https: "https", tcp: "tcp", tls_passthrough: "tls" } as const;
 
+/** How this machine asks a server beside the listeners: one on all IPv6 addresses may have no IPv4 one. */
+export function sideOrigin(address: string, port: number): string {
+  return origin(address === "::" ? "::1" : address, port);
+}
+
 /** One line for each listener: its name and how to reach it, by HTTP/3 too where that is offered. */
 export function listenerLines(
   addresses: ReadonlyMap<string, { readonly address: string; readonly port: number }>,

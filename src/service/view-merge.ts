@@ -12,6 +12,7 @@ type Rest<View> = readonly [View, ...View[]];
 /** Several processes' views of one service as one: counts are summed, of states the worst is told. */
 export function mergeViews(views: Rest<ServiceView>): ServiceView {
   const [first] = views;
+  if (views.length === 1) return first;
   return {
     name: first.name,
     registry: {

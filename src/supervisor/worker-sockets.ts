@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
-import type { Supervised } from "../gateway/options.ts";
 import type { HandedSocket } from "../gateway/listeners.ts";
+import type { Supervised } from "../gateway/options.ts";
 import { socketKey } from "../gateway/socket-plan.ts";
 import { duplicate } from "../wire/libc.ts";
 import type { SlotSocket } from "./sockets.ts";

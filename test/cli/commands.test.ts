@@ -173,13 +173,10 @@ describe("the command line", () => {
     expect(err).toStartWith("torii: rout is no command\n\nusage: torii COMMAND");
   });
 
-  test.each(["diff", "apply", "rollback", "agent", "drain"])(
-    "says that %s is not built yet",
-    async (name) => {
-      const { code, err } = await torii([name]);
-      expect([code, err]).toEqual([2, expect.stringContaining(`${name} is not built yet`)]);
-    },
-  );
+  test.each(["diff", "apply", "rollback", "agent", "drain"])("says that %s is not built yet", async (name) => {
+    const { code, err } = await torii([name]);
+    expect([code, err]).toEqual([2, expect.stringContaining(`${name} is not built yet`)]);
+  });
 });
 
 describe("what a command throws", () => {

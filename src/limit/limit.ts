@@ -86,6 +86,8 @@ export interface Limits {
    * numbers that are none of a spec.
    */
   limiter(spec: LimitSpec): Limiter;
+  /** What decides now; costs next to nothing, where `state` looks at every key. */
+  readonly mode: LimitsState["mode"];
   state(): LimitsState;
   /** Hands all leases back and says goodbye; what is asked later is decided as if the store were away. */
   close(): Promise<void>;

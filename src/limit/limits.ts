@@ -94,12 +94,15 @@ export function createLimits(options: LimitsOptions): Limits {
     return made;
   }
 
-  function state(): LimitsState {
+  function mode(): LimitsState["mode"] {
     const nowMs = clock.nowMs();
-    const isLocal = presence !== null && presence.localSince(nowMs) !== null;
-    const isLive = presence === null || presence.view(nowMs) !== null;
+    if (presence === null || presence.view(nowMs) !== null) return "leased";
+    return presence.localSince(nowMs) === null ? "waiting" : "local";
+  }
+
+  function state(): LimitsState {
     return {
-      mode: isLive ? "leased" : isLocal ? "local" : "waiting",
+      mode: mode(),
       gateways: presence?.gateways ?? 1,
       vanished: presence?.vanished ?? 0,
       share: (presence?.share ?? MICRO) / MICRO,
@@ -110,6 +113,9 @@ export function createLimits(options: LimitsOptions): Limits {
 
   return {
     limiter,
+    get mode() {
+      return mode();
+    },
     state,
     close: async () => {
       if (isClosed) return;

@@ -24,6 +24,8 @@ export interface Mesh {
   keepIn(folder: string | null): void;
   /** False when one that is in use is away; null where none is. */
   readonly isUp: boolean | null;
+  /** Services whose endpoints come from the last good copy. */
+  readonly recalled: number;
   close(): void;
 }
 
@@ -139,7 +141,12 @@ export function createMesh({ metrics, log, random }: MeshOptions): Mesh {
       },
     }),
     keepIn: (next) => {
+      if (folder === next) return;
       folder = next;
+      copies.renew();
+    },
+    get recalled() {
+      return recalled();
     },
     get isUp() {
       return opened.size === 0 ? null : all().every(({ registry }) => registry.isUp);

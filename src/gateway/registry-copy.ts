@@ -27,6 +27,8 @@ export interface RegistryCopy {
   readonly lastGood: LastGood;
   /** When the copy that was found at the start was written, in epoch milliseconds; null: there was none. */
   readonly foundAt: number | null;
+  /** Writes it soon, as after a change: its folder is another one. */
+  renew(): void;
   /** Writes what is not written yet, and no more after that. */
   close(): void;
 }
@@ -196,6 +198,7 @@ export function createRegistryCopy(options: RegistryCopyOptions): RegistryCopy {
   return {
     lastGood: book,
     foundAt,
+    renew: changed,
     close: () => {
       clearInterval(refreshing);
       if (timer !== null) clearTimeout(timer);
@@ -209,12 +212,17 @@ export function createRegistryCopy(options: RegistryCopyOptions): RegistryCopy {
 export interface Copies {
   /** Each is closed by whoever it was lent to. */
   lend(target: RedisTarget): RegistryCopy;
+  /** Writes all that are lent soon, as their folder is another one. */
+  renew(): void;
 }
 
 /** No copies yet. */
 export function createCopies(options: CopiesOptions): Copies {
   const lent = new Map<string, { readonly copy: RegistryCopy; users: number }>();
   return {
+    renew: () => {
+      for (const { copy } of lent.values()) copy.renew();
+    },
     lend: (target) => {
       const name = copyName(target);
       const one = lent.get(name) ?? { copy: createRegistryCopy({ ...options, target }), users: 0 };

@@ -174,6 +174,45 @@ test("a folder that cannot be written keeps nobody from being served, and is sai
   expect((await gateway.exchange(GET)).status).toBe(200);
 });
 
+test("a reload that names another folder moves the copy there, and one that names none keeps none", async () => {
+  await using redis = await startRedis();
+  await using origin = startOrigin();
+  await joinShop(redis, "one", origin.port);
+  await using gateway = await startWith(redis, null);
+  await eventually(() => idsOf(gateway).length === 1, "the endpoint");
+  const torii = JSON.parse(await readFile(join(gateway.folder, "torii.yaml"), "utf8"));
+  await gateway.write("torii.yaml", JSON.stringify({ ...torii, state: "kept" }));
+  const isThere = async () => (await copyIn(join(gateway.folder, "kept"))).length === 1;
+  await eventually(isThere, "the copy");
+  await rm(join(gateway.folder, "kept"), { recursive: true });
+  await gateway.write("torii.yaml", JSON.stringify({ ...torii, state: null }));
+  await eventually(() => gateway.gateway.snapshot()?.version === "3", "the reload", 15_000);
+  await joinShop(redis, "two", origin.port + 1, { fields: { weight: 0 } });
+  await eventually(() => idsOf(gateway).length === 2, "a change");
+  await gateway.gateway.drain();
+  expect(await isThere()).toBe(false);
+});
+
+test("a worker that takes the place of a killed one while Redis is away serves from the copy", async () => {
+  await using redis = await startRedis();
+  await using state = temporary(redis);
+  await using origin = startOrigin();
+  await joinShop(redis, "one", origin.port);
+  await using workers = await startReady({
+    torii: { redis: redis.url, state: state.path, telemetry: { accessLog: { enabled: false } } },
+    files: { "routes/main.yaml": JSON.stringify(routes({})), "routes/main.ts": "export default { routes: [] };" },
+  });
+  await eventually(async () => (await copyIn(state.path)).length === 1, "the copy");
+  await redis.kill();
+  const [killed = 0] = await workers.pids();
+  process.kill(killed, "SIGKILL");
+  const isReplaced = async () => (await workers.metric("torii_registry_copy_services")) === 1;
+  await eventually(isReplaced, "another worker", 20_000);
+  const statuses = new Set<number>();
+  for (let count = 0; count < 40; count++) statuses.add(await statusOf(workers));
+  expect([...statuses]).toEqual([200]);
+});
+
 test("a reload to another password keeps the endpoints while Redis is away", async () => {
   await using redis = await startRedis();
   await using origin = startOrigin();

@@ -2,7 +2,8 @@ import { LEASE_MS, VIEW_MS } from "./units.ts";
 
 /**
  * KEYS: the bucket, a hash: `m` is `tokens:at:limit:per:burst:until`, each other field is a lease,
- * `granted:outstanding:end:sequence`. Amounts are millionths, times microseconds.
+ * `granted:outstanding:end:sequence:wanted`, the last of which is when more was wanted. Amounts are millionths, times
+ * microseconds.
  * ARGV: limit, per, burst; field, sequence, spent, known; want, need, unit, give; for how long nothing was spent; view;
  * expiry's milliseconds beyond a full bucket; then the history of shares: base time, base fraction, and
  * (time, rate, level) for each change.
@@ -23,18 +24,18 @@ local base, fraction = tonumber(ARGV[15]), tonumber(ARGV[16])
 if view >= 0 and (now > view + VIEW or view > now + VIEW) then return {2, 0, 0, 0, 1} end
 
 local main, granted
-local others, needy, before, lapsed, lapsedAt = 0, 1, 0, 0, 0
+local others, needy, before, lapsed, lapsedAt, wanted = 0, 1, 0, 0, 0, 0
 local raw = redis.call('HGETALL', KEYS[1])
 for i = 1, #raw, 2 do
   local field, value = raw[i], raw[i + 1]
   if field == 'm' then
     main = value
   else
-    local g, o, e, q = string.match(value, '^(%d+):(%d+):(%d+):(%d+)$')
-    g, o, e, q = tonumber(g), tonumber(o), tonumber(e), tonumber(q)
+    local g, o, e, q, w = string.match(value, '^(%d+):(%d+):(%d+):(%d+):(%d+)$')
+    g, o, e, q, w = tonumber(g), tonumber(o), tonumber(e), tonumber(q), tonumber(w)
     if e > now + LEASE then
       e = now + LEASE
-      redis.call('HSET', KEYS[1], field, string.format('%.0f:%.0f:%.0f:%.0f', g, o, e, q))
+      redis.call('HSET', KEYS[1], field, string.format('%.0f:%.0f:%.0f:%.0f:%.0f', g, o, e, q, w))
     end
     if e <= now then
       redis.call('HDEL', KEYS[1], field)
@@ -44,9 +45,10 @@ for i = 1, #raw, 2 do
       if sequence <= q then return {0, g, 0, 0, 1} end
       granted = g
       before = o
+      wanted = w
     else
       others = others + o
-      if o >= unit or e - LEASE > now - 1000000 then needy = needy + 1 end
+      if w > now - 1000000 then needy = needy + 1 end
     end
   end
 end
@@ -127,8 +129,9 @@ held = held - give
 
 local g, wait = 0, 0
 if want > 0 then
+  wanted = now
   if tokens >= need then
-    local most = math.min(tokens / needy, full() / 2 - others - held)
+    local most = math.min(tokens * 2 / (needy + 1), full() / 2 - others - held)
     g = math.min(want, math.max(need, math.floor(most / unit) * unit))
     tokens = tokens - g
     granted = granted + g
@@ -140,7 +143,7 @@ if want > 0 then
 end
 redis.call('HSET', KEYS[1],
   'm', string.format('%.0f:%.0f:%.0f:%.0f:%.0f:%.0f', tokens, at, nextLimit, nextPer, nextBurst, until_),
-  own, string.format('%.0f:%.0f:%.0f:%.0f', granted, held, now + LEASE, sequence))
+  own, string.format('%.0f:%.0f:%.0f:%.0f:%.0f', granted, held, now + LEASE, sequence, wanted))
 redis.call('PEXPIRE', KEYS[1],
   string.format('%.0f', math.min(1e12, math.ceil((nextBurst - tokens) * nextPer / nextLimit / 1000)) + kept))
 return {1, granted, tokens, wait, needy}`;

@@ -56,7 +56,10 @@ interface Leases {
   /** What was outstanding of the own lease when it was last reported, and of the others. */
   before: number;
   others: number;
+  /** Gateways that wanted more within a second. */
   needy: number;
+  /** When the caller last wanted more. */
+  wanted: number;
   /** What leases held that have ended since, and when the last of them did. */
   lapsed: number;
   lapsedAt: number;
@@ -66,13 +69,22 @@ function numbersOf(text: string): readonly number[] {
   return text.split(":").map(Number);
 }
 
-function readLeases(hash: Map<string, string>, { own, sequence, unit }: Args, now: number): Leases {
-  const leases: Leases = { granted: null, isLate: false, before: 0, others: 0, needy: 1, lapsed: 0, lapsedAt: 0 };
+function readLeases(hash: Map<string, string>, { own, sequence }: Args, now: number): Leases {
+  const leases: Leases = {
+    granted: null,
+    isLate: false,
+    before: 0,
+    others: 0,
+    needy: 1,
+    wanted: 0,
+    lapsed: 0,
+    lapsedAt: 0,
+  };
   for (const [field, value] of hash) {
     if (field === "m") continue;
-    const [g = 0, o = 0, end = 0, q = 0] = numbersOf(value);
+    const [g = 0, o = 0, end = 0, q = 0, w = 0] = numbersOf(value);
     const e = Math.min(end, now + LEASE);
-    if (e < end) hash.set(field, `${g}:${o}:${e}:${q}`);
+    if (e < end) hash.set(field, `${g}:${o}:${e}:${q}:${w}`);
     if (e <= now) {
       hash.delete(field);
       leases.lapsed += o;
@@ -80,11 +92,12 @@ function readLeases(hash: Map<string, string>, { own, sequence, unit }: Args, no
     } else if (field === own) {
       leases.granted = g;
       leases.before = o;
+      leases.wanted = w;
       leases.isLate = sequence <= q;
       if (leases.isLate) return leases;
     } else {
       leases.others += o;
-      if (o >= unit || e - LEASE > now - MICRO) leases.needy++;
+      if (w > now - MICRO) leases.needy++;
     }
   }
   return leases;
@@ -208,7 +221,7 @@ interface Lending {
 function lend(pool: Pool, { want, need, unit }: Args, { held, leases, next }: Lending): Lent {
   if (want <= 0) return { grant: 0, wait: 0 };
   if (pool.tokens >= need) {
-    const most = Math.min(pool.tokens / leases.needy, pool.full / 2 - leases.others - held);
+    const most = Math.min((pool.tokens * 2) / (leases.needy + 1), pool.full / 2 - leases.others - held);
     return { grant: Math.min(want, Math.max(need, Math.floor(most / unit) * unit)), wait: 0 };
   }
   const part = Math.max(1, Math.min(MICRO, pool.fraction));
@@ -253,7 +266,8 @@ export function bucketInMemory(state: ScriptState, call: ScriptCall): ScriptRepl
   const granted = all - give + grant;
   const [limit, per, burst] = numbers.next;
   hash.set("m", [pool.tokens, pool.at, ...numbers.next].join(":"));
-  hash.set(args.own, [granted, granted - spent, now + LEASE, args.sequence].join(":"));
+  const wanted = args.want > 0 ? now : leases.wanted;
+  hash.set(args.own, [granted, granted - spent, now + LEASE, args.sequence, wanted].join(":"));
   const fullMs = Math.min(1e12, Math.ceil(((burst - pool.tokens) * per) / limit / 1000));
   state.expire(key, fullMs + args.kept);
   return [1, granted, pool.tokens, wait, leases.needy];

@@ -31,6 +31,8 @@ export class Bucket {
   failedUntil = 0;
   /** What the store was last seen to have. */
   left: number;
+  /** Gateways that want of it, this one included, as the store last saw it. */
+  needy = 1;
   /** In which steps it is asked for. */
   unit = MICRO;
   /** What is there of the own share; null: it was not touched. */
@@ -70,6 +72,13 @@ export class Bucket {
     if (this.used > 0) this.idleSince = nowMs;
     this.used = 0;
     this.demandAt = nowMs;
+  }
+
+  /** Millionths for each millisecond that are asked for now, as far as it is known: a rush is seen as it begins. */
+  rush(nowMs: number): number {
+    // One request alone is no rush.
+    const used = Math.max(0, this.used - this.unit);
+    return Math.max(this.demand, used / Math.max(WINDOW_MS, nowMs - this.demandAt));
   }
 
   /** Begins the sums anew, before they are too large to be exact. What is held is left to its end; debts stay. */

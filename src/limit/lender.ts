@@ -14,6 +14,8 @@ const SCARCE_MS = 60;
 const KEEP_SCARCE_MS = 400;
 /** More is asked for when what is held lasts no longer than this. */
 const AHEAD_MS = 8;
+/** From this part of the limit on, demand may be more than it. */
+const CROWDED = 0.9;
 const FAILED_MS = 50;
 /** Sums beyond this begin anew. */
 const SUM_MOST = 1e15;
@@ -70,6 +72,17 @@ export function createLender(deps: LenderDeps): Lender {
     return bucket.left * 2 > numbers.burst;
   }
 
+  /**
+   * As much as lasts for long, if all that is asked for can be had. Where more is asked for than comes, little: while the
+   * store is full, nothing comes in beside what was lent, until it is told that it was spent.
+   */
+  function wantedOf(bucket: Bucket, nowMs: number): number {
+    const rush = bucket.rush(nowMs);
+    if (!isRich(bucket)) return rush * SCARCE_MS;
+    if (rush * bucket.needy > numbers.rate * CROWDED) return Math.max(rush * SCARCE_MS, numbers.burst / 16);
+    return Math.max(rush * RICH_MS, numbers.minChunk);
+  }
+
   function args(bucket: Bucket, { want, need, give }: Ask, nowMs: number): string[] {
     const view = presence?.view(nowMs) ?? null;
     // Clocks may differ in speed: two parts in a hundred less than it was.
@@ -84,6 +97,7 @@ export function createLender(deps: LenderDeps): Lender {
     bucket.granted = loan.granted;
     bucket.endsAt = sent.atMs + LEASE_MS - GUARD_MS;
     bucket.left = loan.tokens;
+    bucket.needy = loan.needy;
     const held = bucket.held(nowMs);
     if (held > 0) deps.onHeld(bucket);
     if (sent.want === 0) return;
@@ -139,10 +153,10 @@ export function createLender(deps: LenderDeps): Lender {
       nowMs >= bucket.failedUntil && (presence === null || presence.view(nowMs) !== null) && store.state !== "away",
     borrow: async (bucket, need, nowMs) => {
       bucket.measure(nowMs);
-      const wanted = bucket.demand * (isRich(bucket) ? RICH_MS : SCARCE_MS);
-      const least = isRich(bucket) ? Math.max(bucket.unit, numbers.minChunk) : bucket.unit;
+      const wanted = wantedOf(bucket, nowMs);
       const most = Math.max(bucket.unit, numbers.maxChunk);
-      const want = Math.max(need, Math.ceil(Math.min(most, Math.max(least, wanted))));
+      const whole = Math.ceil(Math.min(most, Math.max(bucket.unit, wanted)) / bucket.unit) * bucket.unit;
+      const want = Math.max(need, whole);
       await alone(bucket, () => call(bucket, { want, need, give: 0 }, nowMs));
     },
     settle: (bucket, give, nowMs) => alone(bucket, () => call(bucket, { want: 0, need: 0, give }, nowMs)),

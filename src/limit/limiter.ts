@@ -11,6 +11,8 @@ import { MICRO, toMicro } from "./units.ts";
 
 /** A key that nobody asked for in so long is given back and dropped. */
 const IDLE_MS = 2000;
+/** Nothing spent in so long: a key rests. */
+const QUIET_MS = 100;
 /** When a refusal that the store had no part in is worth another try. */
 const AWAY_RETRY_MS = 200;
 /** Times that a request which waited may find that others took what came. */
@@ -265,10 +267,16 @@ class TokenBuckets implements TokenLimiter {
     }
     const keep = idleMs >= IDLE_MS ? 0 : this.#lender.keep(bucket);
     const give = Math.max(0, held - keep);
-    if ((give > 0 || held < 0) && bucket.call === null && this.#lender.canCall(bucket, nowMs)) {
+    const isUntold = this.#isUntold(bucket, nowMs);
+    if ((give > 0 || held < 0 || isUntold) && bucket.call === null && this.#lender.canCall(bucket, nowMs)) {
       void this.#lender.settle(bucket, give, nowMs);
     }
-    this.#deps.watch(bucket, this, held !== 0 ? 2 : 16);
+    this.#deps.watch(bucket, this, held !== 0 || bucket.spent > bucket.reported ? 2 : 16);
+  }
+
+  /** Much was spent, and no more is: until that is told, the store fills up no further than beside it. */
+  #isUntold({ spent, reported, spentAt }: Bucket, nowMs: number): boolean {
+    return (spent - reported) * 10 >= this.#numbers.burst && nowMs - spentAt >= QUIET_MS;
   }
 
   /** Nothing is known of it that the store does not know as well. */

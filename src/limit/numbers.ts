@@ -40,7 +40,7 @@ export function numbersOf({ limit, burst, perMs }: LimitSpec): Numbers {
     rate,
     minChunk: Math.floor(toMicro(burst) / 50),
     maxChunk: Math.floor(toMicro(burst) / 4),
-    minPollMs: Math.max(5, Math.min(50, fullMs / 20)),
-    maxPollMs: Math.max(5, Math.min(500, fullMs / 3)),
+    minPollMs: Math.max(2, Math.min(20, fullMs / 50)),
+    maxPollMs: Math.max(5, Math.min(250, fullMs / 10)),
   };
 }

@@ -95,6 +95,21 @@ describe("sentinels over TLS that know other users than their master", () => {
   });
 });
 
+test("a sentinel or a server that is named by its host is verified by that name", async () => {
+  const named = ca.issue({ names: ["localhost"], otherNames: ["IP:127.0.0.1"], usage: "both" });
+  const nameless = ca.issue({ commonName: "redis", otherNames: ["IP:127.0.0.1"], usage: "both" });
+  for (const [certificate, code] of [
+    [named, "no error"],
+    [nameless, "unavailable"],
+  ] as const) {
+    const tls = { certPath: certificate.certPath, keyPath: certificate.keyPath, caPath: ca.certPath };
+    await using master = await startServer({ tls });
+    await using sentinel = await startSentinel(master, { own: { tls } });
+    expect(await refusal({ sentinels: [`localhost:${sentinel.port}`], name: "shop", tls: TLS })).toBe(code);
+    expect(await refusal({ url: `rediss://localhost:${master.port}`, tls: TLS })).toBe(code);
+  }
+});
+
 function valueIn(redis: RedisProcess, key: string): Promise<string> {
   return redis.cli("get", key).catch(() => "");
 }

@@ -1,13 +1,8 @@
 import type { AdminConfig } from "../config/types.ts";
-import { adminApp, BODY_BYTES, internal } from "./app.ts";
+import { type AdminAppOptions, adminApp, BODY_BYTES, internal } from "./app.ts";
 import { listen, type SideServer } from "./listen.ts";
-import type { AdminSource } from "./source.ts";
 
-export interface AdminServerOptions extends AdminConfig {
-  readonly source: AdminSource;
-  /** Of Torii. */
-  readonly version: string;
-}
+export interface AdminServerOptions extends AdminConfig, Omit<AdminAppOptions, "address" | "tokens"> {}
 
 /** The server of the admin API, for those who have a token. */
 export type AdminServer = SideServer;

@@ -15,6 +15,8 @@ export interface AdminAppOptions extends Pick<AdminConfig, "address" | "tokens">
   readonly source: AdminSource;
   /** Of Torii. */
   readonly version: string;
+  /** Hears of what could not be answered; whoever asked learns nothing of it. */
+  readonly onFault: (error: unknown, path: string) => void;
 }
 
 const FIELDS = { ...NO_STORE, "content-type": "application/json", "x-content-type-options": "nosniff" };
@@ -107,7 +109,7 @@ export function internal(): Response {
 }
 
 /** The admin API as a Hono application. */
-export function adminApp({ address, tokens, source, version }: AdminAppOptions): Hono {
+export function adminApp({ address, tokens, source, version, onFault }: AdminAppOptions): Hono {
   const app = new Hono();
   app.use(checkSite(address), checkToken(tokens), checkLength);
   for (const { path, read } of RESOURCES) {
@@ -122,6 +124,9 @@ export function adminApp({ address, tokens, source, version }: AdminAppOptions):
   app.get(OPENAPI_PATH, (context) => context.body(document, 200, FIELDS));
   app.all(OPENAPI_PATH, methodNotAllowed);
   app.notFound(notFound);
-  app.onError(internal);
+  app.onError((error, context) => {
+    onFault(error, context.req.path);
+    return internal();
+  });
   return app;
 }

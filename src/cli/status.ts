@@ -24,7 +24,7 @@ function statusText(view: StatusView): string {
     `version ${view.version}, up for ${durationText(view.uptimeSeconds)}`,
     `configuration ${config.version}, read at ${config.loadedAt}: ${config.routes} routes, ${config.services} services`,
     `store ${view.store.kind}: ${view.store.state}`,
-    ...view.registries.map(({ source, isUp }) => `registry ${source}: ${isUp ? "up" : "away"}`),
+    ...view.registries.map(registryText),
     "",
     table(
       ["LISTENER", "PROTOCOL", "ADDRESS", "HOSTS"],
@@ -41,6 +41,11 @@ function statusText(view: StatusView): string {
 function readiness({ isReady, reasons }: StatusView): string {
   if (isReady) return "ready";
   return ["not ready", ...reasons.map(({ code, detail }) => `  ${code}: ${detail}`)].join("\n");
+}
+
+function registryText({ source, isUp, recalled }: StatusView["registries"][number]): string {
+  const copy = recalled === 0 ? "" : `, ${recalled} services come from the last good copy`;
+  return `registry ${source}: ${isUp ? "up" : "away"}${copy}`;
 }
 
 function addressText({ address, port }: StatusView["listeners"][number]): string {

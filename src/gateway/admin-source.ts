@@ -9,6 +9,7 @@ import type { Services } from "../service/services.ts";
 import type { ServiceView } from "../service/view-schema.ts";
 import type { Store } from "../store/store.ts";
 import type { ListenerAddress } from "./listeners.ts";
+import type { Mesh } from "./mesh.ts";
 
 /** What this process knows of itself. */
 export interface AdminSourceDeps {
@@ -22,8 +23,8 @@ export interface AdminSourceDeps {
   readonly addresses: () => ReadonlyMap<string, ListenerAddress>;
   readonly services: Pick<Services, "find">;
   readonly store: () => Pick<Store, "state"> | null;
-  /** Whether the registry in Redis can be read; null where nobody uses one. */
-  readonly isMeshUp: () => boolean | null;
+  /** The registries in Redis. */
+  readonly mesh: Pick<Mesh, "isUp" | "recalled">;
 }
 
 /** After so many services others get a turn. */
@@ -39,7 +40,7 @@ export function createAdminSource(deps: AdminSourceDeps): AdminSource {
   };
   return {
     status() {
-      const isUp = deps.isMeshUp();
+      const { isUp, recalled } = deps.mesh;
       return statusOf({
         version: deps.version,
         startedAt,
@@ -49,7 +50,7 @@ export function createAdminSource(deps: AdminSourceDeps): AdminSource {
         addresses: deps.addresses(),
         workers: [{ worker: 1, pid: process.pid, state: "serving" }],
         store: deps.store(),
-        registries: isUp === null ? [] : [{ source: "redis", isUp }],
+        registries: isUp === null ? [] : [{ source: "redis", isUp, recalled }],
       });
     },
     routes: () => routesOf(loadedNow()),

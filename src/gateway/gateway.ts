@@ -150,7 +150,7 @@ function createParts(options: GatewayOptions): Parts {
     wheel,
     certificates: isAlone ? createCertificateWatch({ log: options.log, config }) : null,
     status: isAlone ? createStatusPart({ readyState, metrics }, file) : NO_SERVER,
-    admin: isAlone ? createAdminPart({ source, version: options.version }, file) : NO_SERVER,
+    admin: isAlone ? createAdminPart({ source, version: options.version, log: options.log }, file) : NO_SERVER,
     store,
     accessLog: createAccessLogPart({
       cwd: options.cwd ?? process.cwd(),

@@ -81,13 +81,17 @@ function collectState(metrics: MeshOptions["metrics"], all: () => readonly Opene
   gauge(
     "torii_registry_copy_services",
     "Services whose endpoints come from the last good copy, as the registry was not read yet.",
-    recalled,
+    () => recalledBy(all()),
   );
   gauge(
     "torii_registry_copy_age_seconds",
     "While endpoints come from the last good copy on disk: how long ago the registry was read for it.",
     () => copyAgeSeconds(all()),
   );
+}
+
+function recalledBy(opened: readonly Opened[]): number {
+  return opened.reduce((sum, { registry }) => sum + registry.recalled, 0);
 }
 
 /** Of the oldest copy in use; null while none is. */
@@ -146,7 +150,7 @@ export function createMesh({ metrics, log, random }: MeshOptions): Mesh {
       copies.renew();
     },
     get recalled() {
-      return recalled();
+      return recalledBy(all());
     },
     get isUp() {
       return opened.size === 0 ? null : all().every(({ registry }) => registry.isUp);

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { Logger } from "pino";
 import { type AdminServer, type AdminServerOptions, createAdminServer } from "../admin/admin.ts";
 import { createStatusServer, type StatusServer, type StatusServerOptions } from "../admin/status.ts";
 import type { Config } from "../config/types.ts";
@@ -140,12 +141,13 @@ export function createStatusPart(
 
 /** The server of the admin API, where the configuration wants one; another token makes it anew. */
 export function createAdminPart(
-  server: Pick<AdminServerOptions, "source" | "version">,
+  { log, ...server }: Pick<AdminServerOptions, "source" | "version"> & { readonly log: Pick<Logger, "error"> },
   file: string,
 ): SidePart<AdminServer> {
+  const onFault: AdminServerOptions["onFault"] = (err, path) => log.error({ err, path }, "admin request failed");
   return createSidePart({
     key: ({ admin }) => admin,
-    open: ({ admin }) => (admin === null ? null : createAdminServer({ ...admin, ...server })),
+    open: ({ admin }) => (admin === null ? null : createAdminServer({ ...admin, ...server, onFault })),
     excludes: (old, next) => old.admin !== null && old.admin.port === next.admin?.port,
     field: "admin",
     file,

@@ -76,11 +76,13 @@ async function registriesOf({ state, crew }: CrewSourceDeps): Promise<StatusView
   const texts = await Promise.all(
     crew.slots.map(async ({ current }) => (await current?.ask({ about: "status", name: null }, ANSWER_MS)) ?? null),
   );
-  const merged = new Map<string, boolean>();
+  const merged = new Map<string, StatusView["registries"][number]>();
   for (const line of texts.flatMap((text) => linesOf(text ?? "")))
-    for (const { source, isUp } of statusView.parse(JSON.parse(line)).registries)
-      merged.set(source, isUp && merged.get(source) !== false);
-  return [...merged].map(([source, isUp]) => ({ source, isUp }));
+    for (const { source, isUp, recalled } of statusView.parse(JSON.parse(line)).registries) {
+      const known = merged.get(source) ?? { source, isUp, recalled };
+      merged.set(source, { source, isUp: isUp && known.isUp, recalled: Math.max(recalled, known.recalled) });
+    }
+  return [...merged.values()];
 }
 
 function linesOf(text: string): readonly string[] {

@@ -95,7 +95,7 @@ export function createParts(options: SupervisorOptions): SupervisorParts {
   const certificates = createCertificateWatch({ log, config: () => state.loaded.config });
   const { version } = options;
   const source = createCrewSource({ version, state, readyState, sockets, crew, store: () => store.current });
-  const admin = createAdminPart({ source, version }, file);
+  const admin = createAdminPart({ source, version, log }, file);
   return { options, metrics, output, sockets, crew, status, admin, store, certificates, state };
 }
 

@@ -19,8 +19,11 @@ interface Asking {
   readonly source?: AdminSource;
 }
 
+const faults: unknown[] = [];
+const onFault = (error: unknown, path: string): void => void faults.push([error, path]);
+
 async function ask(path: string, { method = "GET", headers = {}, address = "127.0.0.1", source }: Asking = {}) {
-  const app = adminApp({ address, tokens: TOKENS, source: source ?? sourceOf(SERVICES), version: "1.2.3" });
+  const app = adminApp({ address, tokens: TOKENS, source: source ?? sourceOf(SERVICES), version: "1.2.3", onFault });
   return app.request(`http://${HOST}${path}`, { method, headers: { host: HOST, ...headers } });
 }
 
@@ -113,6 +116,7 @@ describe("the admin API", () => {
     expect(response.status).toBe(500);
     expect(await response.clone().text()).not.toContain("secret");
     expect(await codeOf(response)).toBe("internal");
+    expect(faults).toEqual([[expect.any(SyntaxError), "/v1/routes"]]);
   });
 
   test("says so when no worker answers, and does not take a service for one that is not there", async () => {

@@ -4,6 +4,7 @@ import { bearer, EDITOR, VIEWER } from "../admin/support.ts";
 import { startReady, type Workers } from "../supervisor/support.ts";
 import { exchange } from "../support/client.ts";
 import { eventually } from "../support/load.ts";
+import { startRedis } from "../support/redis.ts";
 import { startTorii } from "../support/process.ts";
 import { closedPort } from "../support/unreachable.ts";
 
@@ -34,6 +35,7 @@ async function startEndpoint() {
 
 interface Setup {
   readonly workers: number;
+  readonly redis?: string;
   readonly services: Readonly<Record<string, unknown>>;
 }
 
@@ -42,7 +44,7 @@ interface Administered extends Workers {
 }
 
 /** A gateway with a route `/NAME/*` to each service. */
-async function start({ workers, services }: Setup): Promise<Administered> {
+async function start({ workers, services, redis }: Setup): Promise<Administered> {
   const adminPort = closedPort();
   const routes = Object.keys(services).map((service) => ({
     name: service,
@@ -52,6 +54,7 @@ async function start({ workers, services }: Setup): Promise<Administered> {
   const running = await startReady({
     workers,
     torii: {
+      ...(redis === undefined ? {} : { redis }),
       admin: {
         port: adminPort,
         tokens: [
@@ -158,6 +161,26 @@ describe.each([1, 2])("a gateway of %i processes", (workers) => {
     const shown = await torii(running, "services", "shop");
     expect(shown).toMatch(/^breaker open.*, until \S+Z; opened for \d+ failures of \d+$/m);
     expect(shown).toContain(`breaker opened ${workers} times`);
+  });
+
+  test("says that Redis is away, and still knows the endpoints", async () => {
+    await using redis = await startRedis();
+    const [seconds = ""] = (await redis.cli("TIME")).split("\n");
+    await redis.cli("SADD", "torii:mesh:services", "shop");
+    await redis.cli("HSET", "torii:mesh:{shop}:endpoints", "a", JSON.stringify({ url: "http://127.0.0.1:1", zone: "z1" }));
+    await redis.cli("ZADD", "torii:mesh:{shop}:leases", `${Number(seconds) + 600}000`, "a");
+    await using running = await start({ workers, services: { shop: { discover: "redis" } }, redis: redis.url });
+    const registries = async () => {
+      const { store, registries } = statusView.parse(JSON.parse(await torii(running, "status", "--json")));
+      return [store, ...registries];
+    };
+    const up = [{ kind: "redis", state: "ready" }, { source: "redis", isUp: true, recalled: 0 }];
+    await eventually(async () => Bun.deepEquals(await registries(), up), "Redis to be there", 15_000);
+    await redis.kill();
+    const away = [{ kind: "redis", state: "away" }, { source: "redis", isUp: false, recalled: 0 }];
+    await eventually(async () => Bun.deepEquals(await registries(), away), "Redis to be away", 15_000);
+    expect(await torii(running, "status")).toContain("store redis: away\nregistry redis: away\n");
+    expect(await torii(running, "services", "shop")).toMatch(/^a +http:\/\/127.0.0.1:1 +1 +z1 .* used$/m);
   });
 
   test("tells its status and its routes", async () => {

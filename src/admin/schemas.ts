@@ -25,7 +25,9 @@ const worker = z.strictObject({
 const registry = z.strictObject({
   source: z.string(),
   isUp: z.boolean().describe("false: endpoints stay as last known, in at least one worker"),
-  recalled: count.describe("services whose endpoints come from the last good copy on disk, in the worker with the most"),
+  recalled: count.describe(
+    "services whose endpoints come from the last good copy on disk, in the worker with the most",
+  ),
 });
 
 /** `/v1/status`. */

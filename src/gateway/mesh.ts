@@ -74,7 +74,6 @@ function collectState(metrics: MeshOptions["metrics"], all: () => readonly Opene
         return value === null ? [] : [{ labels: ["redis"], value }];
       },
     });
-  const recalled = () => all().reduce((sum, { registry }) => sum + registry.recalled, 0);
   gauge("torii_registry_up", "1 while the registry can be read, else 0; absent for one that nobody uses.", () =>
     all().every(({ registry }) => registry.isUp) ? 1 : 0,
   );

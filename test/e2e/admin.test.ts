@@ -4,8 +4,8 @@ import { bearer, EDITOR, VIEWER } from "../admin/support.ts";
 import { startReady, type Workers } from "../supervisor/support.ts";
 import { exchange } from "../support/client.ts";
 import { eventually } from "../support/load.ts";
-import { startRedis } from "../support/redis.ts";
 import { startTorii } from "../support/process.ts";
+import { startRedis } from "../support/redis.ts";
 import { closedPort } from "../support/unreachable.ts";
 
 setDefaultTimeout(60_000);
@@ -167,17 +167,28 @@ describe.each([1, 2])("a gateway of %i processes", (workers) => {
     await using redis = await startRedis();
     const [seconds = ""] = (await redis.cli("TIME")).split("\n");
     await redis.cli("SADD", "torii:mesh:services", "shop");
-    await redis.cli("HSET", "torii:mesh:{shop}:endpoints", "a", JSON.stringify({ url: "http://127.0.0.1:1", zone: "z1" }));
+    await redis.cli(
+      "HSET",
+      "torii:mesh:{shop}:endpoints",
+      "a",
+      JSON.stringify({ url: "http://127.0.0.1:1", zone: "z1" }),
+    );
     await redis.cli("ZADD", "torii:mesh:{shop}:leases", `${Number(seconds) + 600}000`, "a");
     await using running = await start({ workers, services: { shop: { discover: "redis" } }, redis: redis.url });
     const registries = async () => {
       const { store, registries } = statusView.parse(JSON.parse(await torii(running, "status", "--json")));
       return [store, ...registries];
     };
-    const up = [{ kind: "redis", state: "ready" }, { source: "redis", isUp: true, recalled: 0 }];
+    const up = [
+      { kind: "redis", state: "ready" },
+      { source: "redis", isUp: true, recalled: 0 },
+    ];
     await eventually(async () => Bun.deepEquals(await registries(), up), "Redis to be there", 15_000);
     await redis.kill();
-    const away = [{ kind: "redis", state: "away" }, { source: "redis", isUp: false, recalled: 0 }];
+    const away = [
+      { kind: "redis", state: "away" },
+      { source: "redis", isUp: false, recalled: 0 },
+    ];
     await eventually(async () => Bun.deepEquals(await registries(), away), "Redis to be away", 15_000);
     expect(await torii(running, "status")).toContain("store redis: away\nregistry redis: away\n");
     expect(await torii(running, "services", "shop")).toMatch(/^a +http:\/\/127.0.0.1:1 +1 +z1 .* used$/m);

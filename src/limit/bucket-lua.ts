@@ -23,7 +23,7 @@ local quiet, view, kept = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[
 local base, fraction = tonumber(ARGV[15]), tonumber(ARGV[16])
 if view >= 0 and (now > view + VIEW or view > now + VIEW) then return {2, 0, 0, 0, 1} end
 
-local main, granted
+local main, granted, late
 local others, needy, before, lapsed, lapsedAt, wanted = 0, 1, 0, 0, 0, 0
 local raw = redis.call('HGETALL', KEYS[1])
 for i = 1, #raw, 2 do
@@ -42,7 +42,7 @@ for i = 1, #raw, 2 do
       lapsed = lapsed + o
       lapsedAt = math.max(lapsedAt, e)
     elseif field == own then
-      if sequence <= q then return {0, g, 0, 0, 1} end
+      late = sequence <= q
       granted = g
       before = o
       wanted = w
@@ -52,6 +52,7 @@ for i = 1, #raw, 2 do
     end
   end
 end
+if late then return {0, granted, 0, 0, 1} end
 granted = granted or math.min(known, spent)
 local debt = math.max(0, spent - granted)
 granted = math.max(granted, spent)

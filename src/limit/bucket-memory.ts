@@ -94,7 +94,6 @@ function readLeases(hash: Map<string, string>, { own, sequence }: Args, now: num
       leases.before = o;
       leases.wanted = w;
       leases.isLate = sequence <= q;
-      if (leases.isLate) return leases;
     } else {
       leases.others += o;
       if (w > now - MICRO) leases.needy++;

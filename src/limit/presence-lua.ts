@@ -51,7 +51,7 @@ for _, name in ipairs(names) do
   if g.seen > now + LIFE then g.seen = now end
   if g.gone == 0 and g.seen + LIFE <= now then
     g.gone = now
-    change(g.seen + LIFE + VIEW, -g.share, -g.share)
+    change(g.seen + LIFE + VIEW, 0 - g.share, 0 - g.share)
   elseif g.gone > 0 and now >= g.gone + WITHHELD then
     gateways[name] = nil
     change(now + VIEW, g.share, 0)
@@ -73,7 +73,7 @@ elseif action == 'join' then
     local share = tonumber(ARGV[i + 1])
     if ARGV[i] ~= id and not gateways[ARGV[i]] and share > 0 then
       gateways[ARGV[i]] = { seen = now, share = share, gone = now, run = '' }
-      change(now, -share, -share)
+      change(now, 0 - share, 0 - share)
     end
   end
   if me and me.gone > 0 then

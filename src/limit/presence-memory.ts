@@ -65,7 +65,7 @@ function notice(presence: Presence, now: number): void {
     if (gateway.seen > now + LIFE) gateway.seen = now;
     if (gateway.gone === 0 && gateway.seen + LIFE <= now) {
       gateway.gone = now;
-      change(presence, [gateway.seen + LIFE + VIEW, -gateway.share, -gateway.share]);
+      change(presence, [gateway.seen + LIFE + VIEW, 0 - gateway.share, 0 - gateway.share]);
     } else if (gateway.gone > 0 && now >= gateway.gone + WITHHELD) {
       presence.gateways.delete(name);
       change(presence, [now + VIEW, gateway.share, 0]);
@@ -85,7 +85,7 @@ function rememberPeers(presence: Presence, { id, peers }: Ask, now: number): voi
     const [name = "", share = 0] = [peers[i], Number(peers[i + 1])];
     if (name === id || presence.gateways.has(name) || share <= 0) continue;
     presence.gateways.set(name, { seen: now, share, gone: now, run: "" });
-    change(presence, [now, -share, -share]);
+    change(presence, [now, 0 - share, 0 - share]);
   }
 }
 

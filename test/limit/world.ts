@@ -176,7 +176,14 @@ export class SimGateway {
 
   #create(): Limits {
     const run = `${this.id}r${this.#run++}`;
-    return createLimits({ store: this.#store(run), gateway: this.id, clock: this.#clock(run), nextRun: () => run });
+    return createLimits({
+      store: this.#store(run),
+      gateway: this.id,
+      // Who starts while the store is away knows of no share: that excess is stated, and not looked for here.
+      assumedGateways: Number.POSITIVE_INFINITY,
+      clock: this.#clock(run),
+      nextRun: () => run,
+    });
   }
 
   get #runName(): string {

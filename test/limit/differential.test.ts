@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { Redis } from "ioredis";
+import { BUCKET_SCRIPT } from "../../src/limit/bucket-script.ts";
+import { PRESENCE_SCRIPT } from "../../src/limit/presence-script.ts";
+import { createMemoryState } from "../../src/store/memory-state.ts";
+import { scriptReply } from "../../src/store/script-reply.ts";
+import type { StoreScript } from "../../src/store/store.ts";
+import { type RedisProcess, startRedis } from "../support/redis.ts";
+import { chance } from "./world.ts";
+
+const START_MICROS = 1_700_000_000_000_000;
+
+let redis: RedisProcess;
+let client: Redis;
+beforeAll(async () => {
+  redis = await startRedis();
+  client = new Redis(redis.url);
+});
+afterAll(async () => {
+  client.disconnect();
+  await redis[Symbol.asyncDispose]();
+});
+
+/** The script with a clock that the test moves, as its last key. */
+function movable(lua: string): string {
+  const clock = "(function() local n = tonumber(KEYS[2]) return { math.floor(n / 1000000), n % 1000000 } end)()";
+  return lua.replace("redis.call('TIME')", clock);
+}
+
+/** Runs random calls on Redis and on the memory twin: after each, the answers and what is stored must be the same. */
+async function compare(script: StoreScript<unknown>, seed: number, nextArgs: (step: Step) => string[]): Promise<void> {
+  await client.flushall();
+  const random = chance(seed);
+  const lua = movable(script.lua);
+  let micros = START_MICROS;
+  const state = createMemoryState(() => micros / 1000);
+  for (let call = 0; call < 60; call++) {
+    micros += Math.floor(random() ** 4 * 8_000_000) - (random() < 0.03 ? 3_000_000 : 0);
+    const args = nextArgs({ random, micros, call });
+    state.begin();
+    const expected = scriptReply(script.memory(state, { keys: ["k"], args }));
+    const stored = Object.fromEntries(state.hash("k"));
+    state.settle();
+    const answer = await client.eval(lua, 2, "k", String(micros), ...args);
+    expect({ seed, call, args, answer }).toEqual({ seed, call, args, answer: expected as never });
+    expect({ seed, call, args, stored: await client.hgetall("k") }).toEqual({ seed, call, args, stored });
+    if (Object.keys(stored).length > 0) expect(await client.pttl("k")).toBeGreaterThan(0);
+  }
+}
+
+interface Step {
+  readonly random: () => number;
+  readonly micros: number;
+  readonly call: number;
+}
+
+function pick<T>(random: () => number, values: readonly [T, ...T[]]): T {
+  return values[Math.floor(random() * values.length)] ?? values[0];
+}
+
+/** What gateways with two configurations might send, and what none should. */
+function bucketArgs(): (step: Step) => string[] {
+  const spent = new Map<string, number>();
+  return ({ random, micros, call }) => {
+    const field = `n${Math.floor(random() * 3)}`;
+    const s = (spent.get(field) ?? 0) + Math.floor(random() ** 2 * 20e6);
+    spent.set(field, s);
+    const known = Math.max(0, s + Math.floor((random() - 0.5) * 20e6));
+    const limit = pick(random, [10_000_000, 10_000_000, 10_000_000, 5_000_000, 333_333]);
+    const unit = pick(random, [1_000_000, 1_000_000, 500_000, 1]);
+    const want = random() < 0.3 ? 0 : Math.floor(random() * 10e6) + unit;
+    const sequence = random() < 0.1 ? call - 5 : call + 1;
+    const give = random() < 0.2 ? Math.floor(random() * 5e6) : 0;
+    const view = random() < 0.3 ? -1 : micros - Math.floor(random() * 2_000_000);
+    const numbers = [limit, 1_000_000, pick(random, [10_000_000, 20_000_000]), field, Math.max(0, sequence), s, known];
+    const asked = [want, random() < 0.5 ? unit : Math.max(1, Math.min(want, unit)), unit, give];
+    const changes = random() < 0.5 ? [] : [micros - 2_000_000, -250_000, -250_000, micros + 500_000, 250_000, 250_000];
+    const base = random() < 0.1 ? [micros - 4_000_000, 750_000] : [0, 1_000_000];
+    return [...numbers, ...asked, Math.floor(random() * 1e6), view, 65_000, ...base, ...changes].map(String);
+  };
+}
+
+function presenceArgs({ random, micros }: Step): string[] {
+  const id = `g${Math.floor(random() * 4)}`;
+  const action = pick(random, ["beat", "beat", "beat", "join", "join", "look", "bye"]);
+  const latest = random() < 0.5 ? 0 : micros + Math.floor((random() - 0.2) * 1e6);
+  const run = random() < 0.9 ? `${id}r1` : `${id}r2`;
+  const peers = random() < 0.2 ? ["g7", "250000", "g1", "300000"] : [];
+  return [action, id, run, String(Math.floor(random() * 1e6)), String(latest), random() < 0.7 ? "1" : "0", ...peers];
+}
+
+describe("what Redis runs and what a memory store runs", () => {
+  test("is the same step for a bucket, whatever is asked in whatever order", async () => {
+    for (let seed = 0; seed < 60; seed++) await compare(BUCKET_SCRIPT, seed, bucketArgs());
+  });
+
+  test("is the same step for the presence of gateways", async () => {
+    for (let seed = 0; seed < 40; seed++) await compare(PRESENCE_SCRIPT, seed, presenceArgs);
+  });
+});

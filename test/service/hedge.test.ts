@@ -300,6 +300,21 @@ describe("nothing is sent beside an attempt", () => {
     await eventually(() => inFlight(setup).every((it) => it === 0), "the end");
   });
 
+  test("beyond the share of requests that the budget is", async () => {
+    await using slow = startSilent();
+    await using also = startSilent();
+    using setup = await serviceAt([slow.url, also.url]);
+    for (let i = 0; i < 100; i++) {
+      const { exchange, forwarded } = send(setup, { policy: hedging({}, { budgetShare: 0.2 }) });
+      await pass(setup, i);
+      exchange.gone(new GatewayError("client_closed", "left"));
+      await forwarded;
+    }
+    const count = (result: string) => setup.hedges.filter((it) => it === result).length;
+    expect([count("abandoned"), count("budget_exhausted")]).toEqual([20, 80]);
+    expect(inFlight(setup)).toEqual([0, 0]);
+  });
+
   test("when the service has as many requests as its breaker lets in", async () => {
     await using slow = startSilent();
     await using well = startAnswering(() => ok("well"));

@@ -45,14 +45,22 @@ function isAmount(value: unknown): value is number {
   return typeof value === "number" && Number.isFinite(value) && value >= 0;
 }
 
+/** A burst may pass the whole a little; what says 85 means per cent. */
+const MOST_SHARE = 2;
+
+function share(value: unknown): number | null {
+  return isAmount(value) && value <= MOST_SHARE ? Math.min(1, value) : null;
+}
+
 /** What an endpoint tells of its load; null when that is something else. Fields that nobody knows here are passed over. */
 function loadOf(value: unknown): EndpointLoad | null {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
   const fields = new Map<string, unknown>(Object.entries(value));
   const [cpu, memory, inFlight] = ["cpu", "memory", "inFlight"].map((name) => fields.get(name) ?? null);
+  const [cpuShare, memoryShare] = [share(cpu), share(memory)];
   const load = {
-    ...(isAmount(cpu) && cpu <= 1 ? { cpu } : {}),
-    ...(isAmount(memory) && memory <= 1 ? { memory } : {}),
+    ...(cpuShare === null ? {} : { cpu: cpuShare }),
+    ...(memoryShare === null ? {} : { memory: memoryShare }),
     ...(isAmount(inFlight) ? { inFlight } : {}),
   };
   const given = [cpu, memory, inFlight].filter((amount) => amount !== null);

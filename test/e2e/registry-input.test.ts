@@ -39,7 +39,7 @@ const BAD: readonly (readonly [what: string, id: string, json: string, reason: s
   ["no URL", "bad", "{}", "bad_url", "write http://host:port without a path"],
   ["a URL with a path", "bad", `{"url":"${URL}/x"}`, "bad_url", "write http://host:port without a path"],
   ["a URL of another scheme", "bad", '{"url":"ftp://h:1"}', "bad_url", "write http://host:port without a path"],
-  ["a share beyond the whole", "bad", `{"url":"${URL}","load":{"cpu":1.5}}`, "bad_field", "from 0 to 1"],
+  ["a share in per cent", "bad", `{"url":"${URL}","load":{"cpu":85}}`, "bad_field", "from 0 to 1"],
   ["a load that is none", "bad", `{"url":"${URL}","load":[0.5]}`, "bad_field", "from 0 to 1"],
   ["tags of another kind", "bad", `{"url":"${URL}","tags":{}}`, "bad_field", "a list of texts"],
   ["too much of it", "bad", `{"url":"${URL}","version":"${"v".repeat(20_000)}"}`, "too_large", "at most 16384 bytes"],

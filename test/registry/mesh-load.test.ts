@@ -14,7 +14,11 @@ describe("the load that an endpoint tells in Redis", () => {
     expect(read(null)).not.toHaveProperty("load");
   });
 
-  for (const load of [1, [], "busy", { cpu: "0.5" }, { memory: -1 }, { cpu: 1.2 }]) {
+  test("counts as the whole where a burst passed it", () => {
+    expect(read({ cpu: 1.2 })).toMatchObject({ load: { cpu: 1 } });
+  });
+
+  for (const load of [1, [], "busy", { cpu: "0.5" }, { memory: -1 }, { cpu: 85 }]) {
     test(`is a fault as ${JSON.stringify(load)}`, () => {
       expect(read(load)).toMatchObject({ reason: "bad_field", detail: expect.stringContaining("its load must be") });
     });

@@ -134,7 +134,7 @@ function createParts(options: GatewayOptions): Parts {
     addresses: listeners.addresses,
     services,
     store: () => store.current,
-    isMeshUp: () => mesh.isUp,
+    mesh,
   });
   return {
     options,

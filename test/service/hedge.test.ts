@@ -304,9 +304,12 @@ describe("nothing is sent beside an attempt", () => {
     await using slow = startSilent();
     await using also = startSilent();
     using setup = await serviceAt([slow.url, also.url]);
+    let attempts = 0;
     for (let i = 0; i < 100; i++) {
       const { exchange, forwarded } = send(setup, { policy: hedging({}, { budgetShare: 0.2 }) });
       await pass(setup, i);
+      attempts += exchange.attempts;
+      await eventually(() => slow.requests.length + also.requests.length === attempts, "the attempts");
       exchange.gone(new GatewayError("client_closed", "left"));
       await forwarded;
     }

@@ -62,6 +62,8 @@ export interface GatewayErrorOptions {
   readonly retryAfter?: number;
   /** Who is to blame, where it is not who its row says. */
   readonly source?: ErrorSource;
+  /** Names of the limits that refused: the problem is then the one that the RateLimit fields' draft defines. */
+  readonly violatedPolicies?: readonly string[];
 }
 
 /** The only error that becomes a response. `message` is shown to clients: it never holds internals. */
@@ -71,6 +73,7 @@ export class GatewayError extends Error {
   readonly sent: Sent | null;
   readonly retryAfter: number | null;
   readonly source: ErrorSource;
+  readonly violatedPolicies: readonly string[] | null;
 
   constructor(code: ErrorCode, detail: string, options: GatewayErrorOptions = {}) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
@@ -78,6 +81,7 @@ export class GatewayError extends Error {
     this.sent = options.sent ?? null;
     this.retryAfter = options.retryAfter ?? null;
     this.source = options.source ?? TABLE[code].source;
+    this.violatedPolicies = options.violatedPolicies ?? null;
   }
 
   get status(): number {
@@ -92,11 +96,14 @@ export interface ProblemFacts {
   readonly service?: string | null;
 }
 
+/** draft-ietf-httpapi-ratelimit-headers-11, "Problem Types". */
+const QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded";
+
 /** RFC 9457 problem details of an error, as one line of JSON. Unknown facts are left out. */
 export function problemBody(error: GatewayError, facts: ProblemFacts): string {
   const { status, title } = TABLE[error.code];
   const text = JSON.stringify({
-    type: `urn:torii:problem:${error.code}`,
+    type: error.violatedPolicies === null ? `urn:torii:problem:${error.code}` : QUOTA_EXCEEDED,
     title,
     status,
     detail: error.message,
@@ -104,6 +111,8 @@ export function problemBody(error: GatewayError, facts: ProblemFacts): string {
     route: facts.route ?? undefined,
     service: facts.service ?? undefined,
     retryAfter: error.retryAfter ?? undefined,
+    code: error.violatedPolicies === null ? undefined : error.code,
+    "violated-policies": error.violatedPolicies ?? undefined,
   });
   return `${text}\n`;
 }

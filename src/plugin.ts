@@ -1,8 +1,19 @@
 import type { Context, Env, MiddlewareHandler, Next } from "hono";
 import type * as z from "zod";
-import type { ClientInfo } from "./wire/exchange.ts";
+import type { PluginLimits } from "./limit/plugin-limits.ts";
+import type { ClientInfo, ExchangeEnd } from "./wire/exchange.ts";
 
+export type { Limiter, LimitMode, LimitSpec, OnStoreError, Verdict } from "./limit/limit.ts";
+export {
+  type CountDecision,
+  createMemoryLimits,
+  type LimitOutcome,
+  type MemoryLimits,
+  type PluginLimits,
+} from "./limit/plugin-limits.ts";
 export { compileRegex, type Regex } from "./regex.ts";
+export { addressBytes, addressMatcher, isAddressRange } from "./wire/address.ts";
+export type { ExchangeEnd } from "./wire/exchange.ts";
 
 /** The request's header fields as they go upstream, in the client's order and case. Names are case-insensitive. */
 export interface UpstreamHeaders {
@@ -43,6 +54,10 @@ export interface PluginEnv {
   upstreamMethod: string;
   upstreamTarget: string;
   upstreamAuthority: string;
+  /** Notes a decision in the access log's `decisions`; the sixteenth of a request is the last that is kept. */
+  decided(policy: string, outcome: string, about?: string | null): void;
+  /** Calls once when all is over, in whatever way: after the response's last byte, or when the client left. */
+  whenDone(listener: (end: ExchangeEnd) => void): void;
 }
 
 export interface PluginHonoEnv extends Env {
@@ -56,12 +71,18 @@ export type PluginMiddleware = (context: PluginContext, next: Next) => ReturnTyp
 export interface PluginDeps {
   /** Name of the route, or of the route's backend, that the plugin is made for. */
   readonly route: string;
+  /** Limits that all gateways keep together; a store is opened for the first limiter. */
+  readonly limits: PluginLimits;
+  /** True when this use is to report what it would do, and to do nothing; only where the plugin has `knowsShadow`. */
+  readonly isShadow: boolean;
 }
 
 export interface PluginDefinition<Schema extends z.ZodType> {
   readonly name: string;
   /** Schema of the `with` part; use `z.strictObject`, so that unknown keys are faults. */
   readonly options: Schema;
+  /** True for a plugin that minds `isShadow`: only such a one may be used with `shadow: true`. */
+  readonly knowsShadow?: boolean;
   /** Called once for each use when configuration is compiled; throws to refuse the options. */
   create(options: z.output<Schema>, deps: PluginDeps): PluginMiddleware;
 }
@@ -70,6 +91,7 @@ export interface PluginDefinition<Schema extends z.ZodType> {
 export interface Plugin {
   readonly name: string;
   readonly options: z.ZodType;
+  readonly knowsShadow?: boolean;
   /** Options must have passed `options.safeParse`; throws what `create` throws. */
   provision(options: unknown, deps: PluginDeps): MiddlewareHandler;
 }
@@ -79,6 +101,7 @@ export function definePlugin<Schema extends z.ZodType>(definition: PluginDefinit
   return {
     name: definition.name,
     options: definition.options,
+    knowsShadow: definition.knowsShadow ?? false,
     // `parse` gives the schema's output type back, which a plain `unknown` has lost.
     provision: (options, deps) => definition.create(definition.options.parse(options), deps) as MiddlewareHandler,
   };

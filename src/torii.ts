@@ -2,5 +2,20 @@
 export { z } from "zod";
 export { defineRoutes } from "./config/define.ts";
 export type { RoutesInput } from "./config/route-schema.ts";
-export type { PluginContext, PluginDefinition, PluginDeps, PluginEnv, PluginMiddleware, Regex } from "./plugin.ts";
-export { compileRegex, definePlugin } from "./plugin.ts";
+export type {
+  Limiter,
+  LimitMode,
+  LimitOutcome,
+  LimitSpec,
+  MemoryLimits,
+  OnStoreError,
+  PluginContext,
+  PluginDefinition,
+  PluginDeps,
+  PluginEnv,
+  PluginLimits,
+  PluginMiddleware,
+  Regex,
+  Verdict,
+} from "./plugin.ts";
+export { compileRegex, createMemoryLimits, definePlugin } from "./plugin.ts";

@@ -2,6 +2,8 @@ import type * as z from "zod";
 import { mergeViews } from "../service/view-merge.ts";
 import type { ServiceView } from "../service/view-schema.ts";
 import { turn } from "./json-text.ts";
+import { limitsDocument } from "./limits-merge.ts";
+import { limitsView } from "./limits-schema.ts";
 import {
   routesView,
   type ServiceDetail,
@@ -50,6 +52,12 @@ export const RESOURCES: readonly Resource[] = [
     summary: "One service, and what each worker knows of it",
     schema: serviceDetail,
     read: async (source, name) => one(await source.services(name)),
+  },
+  {
+    path: "/v1/limits",
+    summary: "The limits, the mode that they are in, and what each worker knows of that",
+    schema: limitsView,
+    read: async (source) => limitsDocument(await source.limits()),
   },
 ];
 

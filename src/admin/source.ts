@@ -1,4 +1,5 @@
 import type { ServiceView } from "../service/view-schema.ts";
+import type { LimitsView } from "./limits-schema.ts";
 import type { RoutesView, StatusView } from "./schemas.ts";
 
 /** What one worker knows of services. */
@@ -9,6 +10,13 @@ export interface WorkerServices {
   readonly services: readonly ServiceView[] | null;
 }
 
+/** What one worker knows of limits. */
+export interface WorkerLimits {
+  readonly worker: number;
+  /** Null: its configuration has none. `silent`: it did not answer in time. */
+  readonly limits: LimitsView | null | "silent";
+}
+
 /** What the admin API tells about: a gateway in this process, or several processes as one. */
 export interface AdminSource {
   status(): StatusView | Promise<StatusView>;
@@ -16,4 +24,5 @@ export interface AdminSource {
   routes(): RoutesView;
   /** All services of the configuration in force, or the one of that name: none where there is no such. */
   services(name: string | null): Promise<readonly WorkerServices[]>;
+  limits(): Promise<readonly WorkerLimits[]>;
 }

@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
+import type { PluginLimits } from "../limit/plugin-limits.ts";
 import { linkChain } from "../route/chain.ts";
 import { hostMatches } from "../route/hostname.ts";
 import { createIndex } from "../route/index.ts";
@@ -27,6 +28,14 @@ export interface CompileDeps {
   readonly random: () => number;
   /** For the deadlines of routes. */
   readonly wheel: TimerWheel;
+  readonly limits: LimitsLoan;
+}
+
+/** Limits that one configuration holds, from its compilation to its last request. */
+export interface LimitsLoan {
+  readonly limits: PluginLimits;
+  /** Called once, when the configuration is no longer in use, or was refused. */
+  release(): void;
 }
 
 /**
@@ -34,7 +43,7 @@ export interface CompileDeps {
  * its endpoints. Rejects with a ConfigError when a plugin refuses its options; nothing is held then.
  */
 export async function compile(config: Config, version: string, deps: CompileDeps): Promise<Snapshot> {
-  const chains = linkRoutes(config.routes, deps.catalog);
+  const chains = linkRoutes(config.routes, deps);
   const options = new Map(config.services.map((service) => [service.name, service.options]));
   const services = new Map<string, Service>();
   for (const [name, serviceOptions] of options) services.set(name, deps.services.obtain(name, serviceOptions));
@@ -42,6 +51,7 @@ export async function compile(config: Config, version: string, deps: CompileDeps
   const use = new SnapshotUse(() => {
     for (const subset of subsets) subset.close();
     for (const service of services.values()) deps.services.release(service);
+    deps.limits.release();
   });
   const leadTo = (backend: BackendConfig) => destinationOf(backend, services, subsets);
   const context: RouteContext = { policies: sharedPolicies(), chains, leadTo, use, deps };
@@ -94,18 +104,21 @@ function compileField(field: FieldConfig) {
 /** The middleware of each use of a plugin, for one route: a plugin of the defaults is made for each route anew. */
 type Linked = ReadonlyMap<PluginUse, MiddlewareHandler>;
 
-function linkRoutes(routes: readonly RouteConfig[], catalog: Catalog): ReadonlyMap<RouteConfig, Linked> {
+type LinkDeps = Pick<CompileDeps, "catalog" | "limits">;
+
+function linkRoutes(routes: readonly RouteConfig[], deps: LinkDeps): ReadonlyMap<RouteConfig, Linked> {
   const issues: ConfigIssue[] = [];
-  const linked = new Map(routes.map((route) => [route, linkRoute(route, catalog, issues)]));
-  if (issues.length > 0) throw new ConfigError(issues);
-  return linked;
+  const linked = new Map(routes.map((route) => [route, linkRoute(route, deps, issues)]));
+  if (issues.length === 0) return linked;
+  deps.limits.release();
+  throw new ConfigError(issues);
 }
 
-function linkRoute(route: RouteConfig, catalog: Catalog, issues: ConfigIssue[]): Linked {
+function linkRoute(route: RouteConfig, deps: LinkDeps, issues: ConfigIssue[]): Linked {
   const linked = new Map<PluginUse, MiddlewareHandler>();
   for (const use of [...route.plugins, ...route.backends.flatMap((backend) => backend.plugins)]) {
     try {
-      linked.set(use, provision(use, route.name, catalog));
+      linked.set(use, provision(use, route.name, deps));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       issues.push({ ...use.source, message: `plugin ${use.name} refuses its options: ${reason}` });
@@ -114,12 +127,12 @@ function linkRoute(route: RouteConfig, catalog: Catalog, issues: ConfigIssue[]):
   return linked;
 }
 
-function provision(use: PluginUse, route: string, catalog: Catalog): MiddlewareHandler {
+function provision(use: PluginUse, route: string, { catalog, limits }: LinkDeps): MiddlewareHandler {
   // A middleware written into a TypeScript route file is typed by its author; Hono's own type is wider.
   if (use.middleware !== null) return use.middleware as MiddlewareHandler;
   const plugin = catalog.get(use.name);
   if (plugin === undefined) throw new Error("there is no such plugin");
-  return plugin.provision(use.options, { route });
+  return plugin.provision(use.options, { route, limits: limits.limits, isShadow: use.isShadow });
 }
 
 /** Gives equal policies as one object, as most routes have the same. */

@@ -8,7 +8,10 @@ import type { PluginUse } from "./types.ts";
 import { quote } from "./wording.ts";
 
 // These change a request or a response and leave the answer to somebody else.
-const PASSING = new Set(["rewrite", "request-headers", "response-headers", "cors"]);
+const PASSING = new Set(["rewrite", "request-headers", "response-headers", "cors", "rate-limit"]);
+
+const SHADOWLESS =
+  "is for plugins that can report what they would do, such as rate-limit, and this is none; leave it out";
 
 /** The names that uses ask the catalog for; functions have none, nor has what could not be read. */
 export function usedNames(uses: ReadableUses): readonly string[] {
@@ -44,9 +47,12 @@ function pluginUse(written: PluginUseDocument, spot: Spot, building: Building): 
   if (typeof written.use === "function") {
     // An arrow function has the name of the key that it was given to, which says nothing.
     const { name } = written.use;
-    return { name: name === "" || name === "use" ? "middleware" : name, options: {}, middleware: written.use, source };
+    if (written.shadow === true) addFault(building, below(spot, "shadow"), SHADOWLESS);
+    const shown = name === "" || name === "use" ? "middleware" : name;
+    return { name: shown, options: {}, middleware: written.use, isShadow: false, source };
   }
-  const given = { name: written.use, options: written.with ?? {}, middleware: null, source };
+  const isShadow = written.shadow === true;
+  const given = { name: written.use, options: written.with ?? {}, middleware: null, isShadow, source };
   if (building.catalog === null) return given;
   const plugin = building.catalog.get(written.use);
   if (plugin === undefined) {
@@ -54,6 +60,7 @@ function pluginUse(written: PluginUseDocument, spot: Spot, building: Building): 
     addFault(building, below(spot, "use"), `${quote(written.use)} is not a plugin${help}`);
     return given;
   }
+  if (isShadow && plugin.knowsShadow !== true) addFault(building, below(spot, "shadow"), SHADOWLESS);
   return { ...given, options: checkedOptions(plugin, given.options, { spot: below(spot, "with"), building }) };
 }
 

@@ -63,7 +63,7 @@ export const middleware = z.custom<PluginMiddleware>((given) => typeof given ===
 export const pluginUse = z.strictObject({
   use: z.union([z.string({ error: useHint }).min(1, { error: useHint }), middleware], { error: useHint }),
   with: z.unknown().optional(),
-  shadow: later,
+  shadow: z.boolean().optional(),
   timeout: later,
 });
 

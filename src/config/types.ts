@@ -166,6 +166,8 @@ export interface PluginUse {
   readonly options: unknown;
   /** A function given in a TypeScript route file instead of a name. */
   readonly middleware: PluginMiddleware | null;
+  /** True: it reports what it would do, and does nothing. */
+  readonly isShadow: boolean;
   readonly source: Place;
 }
 

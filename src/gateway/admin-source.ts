@@ -8,6 +8,7 @@ import type { Loaded } from "../config/source.ts";
 import type { Services } from "../service/services.ts";
 import type { ServiceView } from "../service/view-schema.ts";
 import type { Store } from "../store/store.ts";
+import type { LimitsPart } from "./limits-part.ts";
 import type { ListenerAddress } from "./listeners.ts";
 import type { Mesh } from "./mesh.ts";
 
@@ -25,6 +26,7 @@ export interface AdminSourceDeps {
   readonly store: () => Pick<Store, "state"> | null;
   /** The registries in Redis. */
   readonly mesh: Pick<Mesh, "isUp" | "recalled">;
+  readonly limits: Pick<LimitsPart, "view">;
 }
 
 /** After so many services others get a turn. */
@@ -55,6 +57,7 @@ export function createAdminSource(deps: AdminSourceDeps): AdminSource {
     },
     routes: () => routesOf(loadedNow()),
     services: async (name) => [{ worker: 1, services: await servicesOf(name, deps) }],
+    limits: async () => [{ worker: 1, limits: deps.limits.view() }],
   };
 }
 

@@ -22,6 +22,7 @@ import { createCertificateRotation } from "./certificate-rotation.ts";
 import { type CertificateWatch, collectExpiry, createCertificateWatch } from "./certificate-watch.ts";
 import { createDnsRegistries } from "./dns-registries.ts";
 import { createHttp3, type Http3 } from "./http3.ts";
+import { createLimitsPart, type LimitsPart } from "./limits-part.ts";
 import { createListeners, type DrainManner, type ListenerAddress, type Listeners } from "./listeners.ts";
 import { loadToServe } from "./loading.ts";
 import { createMesh, type Mesh } from "./mesh.ts";
@@ -82,6 +83,7 @@ interface Parts {
   readonly admin: SidePart<AdminServer>;
   readonly source: AdminSource;
   readonly accessLog: SidePart<AccessLog>;
+  readonly limits: LimitsPart;
   /** Closed last: what is under way may ask it. */
   readonly store: SidePart<Store>;
   /** Null where the process above says it, once for all. */
@@ -126,7 +128,9 @@ function createParts(options: GatewayOptions): Parts {
   collectExpiry(metrics, config);
   const isAlone = options.supervised === undefined;
   const store = isAlone ? createStorePart({ metrics, log: options.log, file }) : NO_STORE;
+  const limits = createLimitsPart({ metrics, log: options.log, seat: options.supervised?.seat ?? 0 });
   const source = createAdminSource({
+    limits,
     version: options.version,
     readyState,
     snapshot: () => path.current,
@@ -140,6 +144,7 @@ function createParts(options: GatewayOptions): Parts {
     options,
     metrics,
     services,
+    limits,
     source,
     mesh,
     path,
@@ -187,11 +192,12 @@ function load({ options, store }: Pick<Parts, "options" | "store">, inForce: Con
   return loadConfig({ ...what, certificatesInForce: known, readCertificate: supervised.readCertificate });
 }
 
-function build(loaded: Loaded, { options, services, metrics, path, wheel }: Parts): Promise<Snapshot> {
+function build(loaded: Loaded, { options, services, metrics, path, wheel, limits }: Parts): Promise<Snapshot> {
   const { config, catalog } = loaded;
   if (catalog === null) throw new Error("a configuration was loaded without a catalog");
   const version = String(Number(path.current?.version ?? 0) + 1);
-  return compile(config, version, { catalog, services, metrics, wheel, random: options.random ?? Math.random });
+  const { random = Math.random } = options;
+  return compile(config, version, { catalog, services, metrics, wheel, random, limits: limits.lend(config) });
 }
 
 function readyReasons({ isStarted, isDraining }: Parts["state"], overload: Overload): readonly ReadyReason[] {
@@ -239,6 +245,7 @@ async function closeParts(parts: Parts): Promise<void> {
   await parts.admin.close();
   parts.services.close();
   parts.mesh.close();
+  await parts.limits.close();
   await parts.accessLog.close();
   await parts.store.close();
 }

@@ -34,4 +34,6 @@ export interface Supervised {
   socketFor(listener: ListenerConfig): HandedSocket | null;
   /** Tells what the store holds, which only the process above reads. */
   readonly readCertificate: ReadCertificate;
+  /** Of no other process of this gateway that lives. */
+  readonly seat: number;
 }

@@ -66,6 +66,7 @@ export function createRequestPath({ metrics, log, shedder }: RequestPathDeps): R
       // Whatever was sent before: what counts is that the client did not stay for the whole of it.
       if (error?.code === "client_closed") exchange.status = error.status;
       if (error?.code === "internal") log.error({ err: error.cause, requestId: exchange.id }, "request failed");
+      endOf(exchange, log);
       if (exchange.observer === null) observeUnrouted(exchange, unrouted);
       else exchange.observer.exchangeDone(exchange);
       if (accessLog !== null) accessLog.log(entryOf(exchange));
@@ -149,6 +150,15 @@ function answersOptions(exchange: Exchange): boolean {
   }
   if (forwards !== null && /^\d{1,9}$/.test(forwards)) headers.set("Max-Forwards", String(Number(forwards) - 1));
   return false;
+}
+
+/** Plugins may wait for it: what they throw must not keep it from anybody else. */
+function endOf(exchange: Exchange, log: Logger): void {
+  try {
+    exchange.ended();
+  } catch (error) {
+    log.error({ err: error, requestId: exchange.id }, "a plugin failed after the response");
+  }
 }
 
 function observeUnrouted(exchange: Exchange, slot: Slot): void {

@@ -1,7 +1,8 @@
 import { turn } from "../admin/json-text.ts";
+import { limitsFacts } from "../admin/limits-schema.ts";
 import { routesOf } from "../admin/routes-view.ts";
 import { type StatusView, statusView } from "../admin/schemas.ts";
-import type { AdminSource, WorkerServices } from "../admin/source.ts";
+import type { AdminSource, WorkerLimits, WorkerServices } from "../admin/source.ts";
 import type { ReadyState } from "../admin/status.ts";
 import { statusOf } from "../admin/status-view.ts";
 import type { Loaded } from "../config/source.ts";
@@ -48,6 +49,7 @@ export function createCrewSource(deps: CrewSourceDeps): AdminSource {
     },
     routes: () => routesOf(state.loaded),
     services: (name) => Promise.all(crew.slots.map((slot) => servicesOf(slot, name))),
+    limits: () => Promise.all(crew.slots.map(limitsOf)),
   };
 }
 
@@ -59,6 +61,13 @@ function workerOf({ number, current, isAnswering, isTaking }: Slot): StatusView[
 async function servicesOf({ number, current }: Slot, name: string | null): Promise<WorkerServices> {
   const text = (await current?.ask({ about: "services", name }, ANSWER_MS)) ?? null;
   return { worker: number, services: text === null ? null : await viewsOf(text) };
+}
+
+async function limitsOf({ number, current }: Slot): Promise<WorkerLimits> {
+  const text = (await current?.ask({ about: "limits", name: null }, ANSWER_MS)) ?? null;
+  if (text === null) return { worker: number, limits: "silent" };
+  const [line = "null"] = linesOf(text);
+  return { worker: number, limits: limitsFacts.nullable().parse(JSON.parse(line)) };
 }
 
 async function viewsOf(text: string): Promise<readonly ServiceView[]> {

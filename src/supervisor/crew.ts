@@ -11,7 +11,7 @@ import { startWorker, type WorkerOptions, type WorkerProcess } from "./worker-pr
 const END_MS = 5000;
 
 export interface CrewOptions {
-  readonly worker: Omit<WorkerOptions, "slot" | "sockets">;
+  readonly worker: Omit<WorkerOptions, "slot" | "seat" | "sockets">;
   readonly sockets: Sockets;
   readonly log: Logger;
   readonly pulse: PulseLimits;
@@ -46,6 +46,7 @@ export function createCrew(options: CrewOptions): Crew {
   let slots: readonly Slot[] = [];
   // Slots that are given up: their workers may still drain.
   const leaving = new Set<Slot>();
+  const seats = createSeats();
   let isSteered = true;
 
   function steer(): void {
@@ -81,7 +82,7 @@ export function createCrew(options: CrewOptions): Crew {
     async grow(count) {
       const before = slots.length;
       const added = Array.from({ length: Math.max(count - before, 0) }, (_, at) =>
-        newSlot(before + at + 1, options, steer),
+        newSlot(before + at + 1, { ...options, seats }, steer),
       );
       slots = [...slots, ...added];
       steer();
@@ -100,13 +101,44 @@ export function createCrew(options: CrewOptions): Crew {
   };
 }
 
-function newSlot(number: number, options: CrewOptions, onChange: () => void): Slot {
+/** Lowest numbers that nobody has: one who comes back after a crash has his own again, and two who overlap differ. */
+interface Seats {
+  take(): number;
+  free(seat: number): void;
+}
+
+function createSeats(): Seats {
+  const taken = new Set<number>();
+  return {
+    take() {
+      let seat = 1;
+      while (taken.has(seat)) seat++;
+      taken.add(seat);
+      return seat;
+    },
+    free: (seat) => void taken.delete(seat),
+  };
+}
+
+function start(seats: Seats, options: Omit<WorkerOptions, "seat">): WorkerProcess {
+  const seat = seats.take();
+  try {
+    const process = startWorker({ ...options, seat });
+    void process.exited.then(() => seats.free(seat));
+    return process;
+  } catch (error) {
+    seats.free(seat);
+    throw error;
+  }
+}
+
+function newSlot(number: number, options: CrewOptions & { readonly seats: Seats }, onChange: () => void): Slot {
   const { log, pulse, onRestart, onGone, worker, sockets } = options;
   return createSlot({
     number,
     log,
     pulse,
-    spawn: () => startWorker({ ...worker, slot: number, sockets: sockets.forSlot(number) }),
+    spawn: () => start(options.seats, { ...worker, slot: number, sockets: sockets.forSlot(number) }),
     drainBoundMs() {
       const { delayMs, timeoutMs } = options.shutdown();
       return delayMs + timeoutMs + END_MS;

@@ -11,6 +11,8 @@ const toWorker = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("start"),
     slot: z.int().min(1),
+    /** Its own among all workers that live, those that drain included. */
+    seat: z.int().min(0),
     configPath: z.string().nullable(),
     /** Fingerprints of certificates that other workers serve with: they may have expired since. */
     certificatesInForce: z.array(z.string()),
@@ -25,7 +27,7 @@ const toWorker = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("ask"),
     id: z.int(),
-    about: z.enum(["status", "services"]),
+    about: z.enum(["status", "services", "limits"]),
     name: z.string().nullable(),
   }),
   z.strictObject({ type: z.literal("reopen_logs") }),

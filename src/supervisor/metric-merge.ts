@@ -14,6 +14,8 @@ const RULES: readonly (readonly [pattern: RegExp, rule: MergeRule])[] = [
     "max",
   ],
   [/^torii_concurrency_min_rtt_seconds$/, "max"],
+  // Each worker knows of all the others; its own share adds up to the gateway's.
+  [/^torii_limits_(?:mode|gateways|gateways_vanished)$/, "max"],
   // Good only where it is good for all: a flag of success or health, an instant when something ends, a bound.
   [/_(?:successful|healthy|up|reachable|expiry_timestamp_seconds|zone_share)$/, "min"],
   [/^process_(?:start_time_seconds|max_fds)$/, "min"],

@@ -22,6 +22,8 @@ export interface Exit {
 
 export interface WorkerOptions {
   readonly slot: number;
+  /** Of no other worker that lives. */
+  readonly seat: number;
   /** The program and its arguments that become a worker. */
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -190,10 +192,11 @@ function questions(
 }
 
 function startMessage(options: WorkerOptions): ToWorker {
-  const { slot, configPath } = options;
+  const { slot, seat, configPath } = options;
   return {
     type: "start",
     slot,
+    seat,
     configPath,
     certificatesInForce: [...options.certificatesInForce()],
     certificates: options.storedCertificates(),

@@ -83,7 +83,7 @@ function listenToSignals(onTerminate: () => void) {
 }
 
 async function startServing(
-  { slot, configPath, certificatesInForce, certificates: told, sockets: handed }: Start,
+  { slot, seat, configPath, certificatesInForce, certificates: told, sockets: handed }: Start,
   { channel, context, registry }: StartDeps,
 ): Promise<Worker | null> {
   const sockets = createWorkerSockets(handed);
@@ -91,7 +91,7 @@ async function startServing(
   const log = context.logFor(slot);
   const { env, cwd, version, openCatalog } = context;
   try {
-    const supervised = { socketFor: sockets.socketFor, readCertificate: certificates.read };
+    const supervised = { socketFor: sockets.socketFor, readCertificate: certificates.read, seat };
     const inForce = { certificatesInForce: new Set(certificatesInForce) };
     const options = { configPath, env, cwd, version, openCatalog, log, registry, supervised, ...inForce };
     const gateway = await createGateway(options);
@@ -153,13 +153,19 @@ async function inPieces(text: string, send: (piece: string) => void): Promise<vo
 /** What cannot be answered is not: whoever asks does not wait for ever. */
 async function sendAnswer({ id, about, name }: Ask, { gateway, log, channel }: Worker): Promise<void> {
   try {
-    const values = about === "status" ? [await gateway.admin.status()] : await servicesOf(gateway, name);
+    const values = await valuesOf(gateway, { about, name });
     for (const value of values)
       await inPieces(`${JSON.stringify(value)}\n`, (text) => channel.send({ type: "answer_part", id, text }));
     channel.send({ type: "answer_end", id });
   } catch (error) {
     log.error({ err: error, about }, "a question of the admin API cannot be answered");
   }
+}
+
+async function valuesOf(gateway: Gateway, { about, name }: Pick<Ask, "about" | "name">): Promise<readonly unknown[]> {
+  if (about === "status") return [await gateway.admin.status()];
+  if (about === "limits") return (await gateway.admin.limits()).map(({ limits }) => limits);
+  return await servicesOf(gateway, name);
 }
 
 async function servicesOf({ admin }: Gateway, name: string | null): Promise<readonly unknown[]> {

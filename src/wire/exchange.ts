@@ -54,6 +54,14 @@ export interface DurationSlot {
   observe(method: string, status: number, seconds: number): void;
 }
 
+/** What is known of an exchange when it is over. */
+export interface ExchangeEnd {
+  readonly status: number;
+  /** Of the request's body. */
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+}
+
 /** Told once when an exchange is over, in whatever way. */
 export interface ExchangeObserver {
   exchangeDone(exchange: Exchange): void;
@@ -154,6 +162,7 @@ export class Exchange {
 
   readonly #responder: Responder;
   #abort: AbortController | null = null;
+  #listeners: ((end: ExchangeEnd) => void)[] | null = null;
   #onGone: ((reason: GatewayError) => void) | null = null;
 
   constructor(head: RequestHead, origin: ExchangeOrigin) {
@@ -197,6 +206,20 @@ export class Exchange {
   /** Notes what a policy did; the sixteenth is the last that is kept. */
   decided(policy: string, outcome: string, about: string | null = null): void {
     this.decisions = noted(this.decisions, { policy, outcome, about });
+  }
+
+  /** Calls once when all is over, in whatever way; what it throws is nobody's. */
+  whenDone(listener: (end: ExchangeEnd) => void): void {
+    this.#listeners ??= [];
+    this.#listeners.push(listener);
+  }
+
+  /** Tells all who wait for the end; called once, by whoever counts exchanges. */
+  ended(): void {
+    const listeners = this.#listeners;
+    if (listeners === null) return;
+    this.#listeners = null;
+    for (const listener of listeners) listener(this);
   }
 
   /** Aborts when the client left or the deadline passed. Made on first use. */

@@ -24,6 +24,7 @@ describe("the OpenAPI document", () => {
       "/v1/routes",
       "/v1/services",
       "/v1/services/{name}",
+      "/v1/limits",
       "/v1/openapi.json",
     ]);
     const ids = Object.values(paths).map(({ get }) => get.operationId);

@@ -53,6 +53,7 @@ export function sourceOf(services: readonly WorkerServices[]): AdminSource {
       registries: [],
     }),
     routes: () => ({ routes: [] }),
+    limits: async () => services.map(({ worker }) => ({ worker, limits: null })),
     services: async (name) =>
       services.map(({ worker, services: views }) => ({
         worker,

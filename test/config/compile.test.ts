@@ -5,6 +5,7 @@ import { compile } from "../../src/config/compile.ts";
 import type { Snapshot } from "../../src/config/snapshot.ts";
 import { SnapshotUse } from "../../src/config/snapshot-use.ts";
 import { ConfigError } from "../../src/errors.ts";
+import { createMemoryLimits } from "../../src/limit/plugin-limits.ts";
 import { definePlugin } from "../../src/plugin.ts";
 import { createStaticRegistry } from "../../src/registry/static.ts";
 import { createServices, type Services } from "../../src/service/services.ts";
@@ -62,6 +63,7 @@ async function compiled(routes: object, torii: object = {}, given?: Services): P
     metrics: createMetrics({ version: "test" }),
     random: Math.random,
     wheel: new TimerWheel(),
+    limits: { limits: createMemoryLimits(), release() {} },
   };
   return { snapshot: compile(config, "7", deps), services, made };
 }

@@ -2,14 +2,14 @@ import { describe, expect, test } from "bun:test";
 import type { MiddlewareHandler } from "hono";
 import { builtIns } from "../../plugins/index.ts";
 import type { Exchange } from "../../src/wire/exchange.ts";
-import { type Ask, type Reply, type Run, runChain } from "./support.ts";
+import { type Ask, depsFor, type Reply, type Run, runChain } from "./support.ts";
 
 type Options = Readonly<Record<string, unknown>>;
 
 function provision(name: string, options: Options): MiddlewareHandler {
   const plugin = builtIns.find((one) => one.name === name);
   if (plugin === undefined) throw new Error(`no built-in plugin is called ${name}`);
-  return plugin.provision(options, { route: "test" });
+  return plugin.provision(options, depsFor("test"));
 }
 
 function run(name: string, options: Options, ask: Ask & { prefix?: string } = {}, reply: Reply = {}): Promise<Run> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import cors from "../../plugins/cors.ts";
-import { type Answer, type Reply, runChain } from "./support.ts";
+import { type Answer, depsFor, type Reply, runChain } from "./support.ts";
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -8,7 +8,7 @@ const SHOP = "https://shop.example.com";
 
 async function simple(options: Options, origin: string | null, reply: Reply = {}): Promise<Answer> {
   const headers = origin === null ? [] : ([["Origin", origin]] as const);
-  const { answer } = await runChain([cors.provision(options, { route: "test" })], { headers }, reply);
+  const { answer } = await runChain([cors.provision(options, depsFor("test"))], { headers }, reply);
   return answer;
 }
 
@@ -22,7 +22,7 @@ async function preflight(
     ["Access-Control-Request-Method", asked],
     ["Access-Control-Request-Headers", "x-a, x-b"],
   ] as const;
-  const chain = [cors.provision(options, { route: "test" })];
+  const chain = [cors.provision(options, depsFor("test"))];
   const { answer, received } = await runChain(chain, { method: "OPTIONS", headers });
   return { ...answer, reached: received.length };
 }
@@ -91,7 +91,7 @@ describe("a preflight", () => {
   });
 
   test("is only OPTIONS with an origin and a method: other OPTIONS reach the service", async () => {
-    const chain = [cors.provision({ origins: [SHOP] }, { route: "test" })];
+    const chain = [cors.provision({ origins: [SHOP] }, depsFor("test"))];
     const { received } = await runChain(chain, { method: "OPTIONS", headers: [["Origin", SHOP]] });
     expect(received).toHaveLength(1);
   });

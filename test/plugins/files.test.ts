@@ -6,7 +6,7 @@ import { builtIns } from "../../plugins/index.ts";
 import { createCatalogs } from "../../src/config/plugin-files.ts";
 import { ConfigError } from "../../src/errors.ts";
 import type { Plugin } from "../../src/plugin.ts";
-import { runChain } from "./support.ts";
+import { depsFor, runChain } from "./support.ts";
 
 const root = await mkdtemp(join(tmpdir(), "torii-plugins-"));
 afterAll(() => rm(root, { recursive: true }));
@@ -35,7 +35,7 @@ export default definePlugin({
 
 async function headerOf(plugin: Plugin | undefined): Promise<string | null> {
   if (plugin === undefined) throw new Error("there is no such plugin");
-  const { answer } = await runChain([plugin.provision({ name: "x-mine" }, { route: "test" })]);
+  const { answer } = await runChain([plugin.provision({ name: "x-mine" }, depsFor("test"))]);
   return answer.headers.get("x-mine");
 }
 
@@ -119,6 +119,6 @@ describe("a module of the user's own", () => {
     const catalog = await open({ folder, names: ["@team/hello-world", "plain-default", "no-middleware"] });
     expect(await headerOf(catalog.get("@team/hello-world"))).toBe("x-mine");
     expect(await headerOf(catalog.get("plain-default"))).toBe("x-mine");
-    expect(() => catalog.get("no-middleware")?.provision({}, { route: "r" })).toThrow("makes no Hono middleware");
+    expect(() => catalog.get("no-middleware")?.provision({}, depsFor("r"))).toThrow("makes no Hono middleware");
   });
 });

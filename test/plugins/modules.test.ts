@@ -3,13 +3,13 @@ import type { MiddlewareHandler } from "hono";
 import { builtIns } from "../../plugins/index.ts";
 import { HONO_MODULES } from "../../src/config/hono-modules.ts";
 import { createCatalogs } from "../../src/config/plugin-files.ts";
-import { type Ask, ChunkSource, type Reply, type Run, runChain } from "./support.ts";
+import { type Ask, ChunkSource, depsFor, type Reply, type Run, runChain } from "./support.ts";
 
 async function provision(name: string, options: unknown = {}): Promise<MiddlewareHandler> {
   const catalog = await createCatalogs(builtIns)({ folder: null, names: [name] });
   const plugin = catalog.get(name);
   if (plugin === undefined) throw new Error(`there is no ${name}`);
-  return plugin.provision(plugin.options.parse(options), { route: "test" });
+  return plugin.provision(plugin.options.parse(options), depsFor("test"));
 }
 
 async function run(use: { name: string; with?: unknown }, ask: Ask = {}, reply: Reply = {}): Promise<Run> {

@@ -1,9 +1,16 @@
 import type { MiddlewareHandler } from "hono";
 import { type GatewayError, toGatewayError } from "../../src/errors.ts";
+import { createMemoryLimits, type PluginLimits } from "../../src/limit/plugin-limits.ts";
+import type { PluginDeps } from "../../src/plugin.ts";
 import { linkChain } from "../../src/route/chain.ts";
 import type { BodySink, BodySource } from "../../src/wire/body.ts";
 import { type Body, Exchange, type Responder, type ResponseHead } from "../../src/wire/exchange.ts";
 import { headerList } from "../../src/wire/header-list.ts";
+
+/** What a plugin gets that is made for this route. */
+export function depsFor(route: string, limits: PluginLimits = createMemoryLimits()): PluginDeps {
+  return { route, limits, isShadow: false };
+}
 
 const ENCODER = new TextEncoder();
 

@@ -1,0 +1,26 @@
+import { createHash } from "node:crypto";
+import { hostname, networkInterfaces } from "node:os";
+import type { ListenerConfig } from "../config/types.ts";
+
+export interface Identity {
+  readonly listeners: readonly Pick<ListenerConfig, "port">[];
+  /** Among the processes of one gateway; 0 for the only one. */
+  readonly seat: number;
+}
+
+/**
+ * Names this process among all that share a store: the same after a restart, of no other process. Made of the machine's
+ * name and addresses, which containers have of their own, of the port, which no other process there listens on, and of
+ * the seat. With a port that the system chooses it is another one at each start.
+ */
+export function gatewayId({ listeners, seat }: Identity): string {
+  const port = listeners[0]?.port ?? 0;
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const outer = addresses.flatMap(({ internal, address }) => (internal ? [] : [address])).sort();
+  const own = port === 0 ? crypto.randomUUID() : JSON.stringify([hostname(), outer, port]);
+  const digest = createHash("sha256").update(own).digest("hex").slice(0, 12);
+  const name = hostname()
+    .replace(/[^\w-]/g, "-")
+    .slice(0, 24);
+  return `${name}.${digest}.${seat}`;
+}

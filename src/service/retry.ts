@@ -28,7 +28,7 @@ export type RetryResult = "success" | "failure" | "budget_exhausted" | "deadline
  * What became of a hedge: its response is the client's, another attempt's is, it failed, or nobody waits any more; or
  * why there was none.
  */
-export type HedgeResult = "won" | "lost" | "failed" | "abandoned" | "budget_exhausted" | "no_endpoint";
+export type HedgeResult = "won" | "lost" | "failed" | "abandoned" | "budget_exhausted" | "full" | "no_endpoint";
 
 /** Why a request is not sent again that a condition of its route would be for. */
 type Refusal = "attempts_exhausted" | "not_repeatable" | "deadline" | "budget_exhausted";
@@ -318,9 +318,10 @@ export class Retry implements ContenderOwner {
   #hedge(): void {
     const { trial } = this.#context;
     // A service that is at its bounds, or on trial, is not given more.
-    if (trial !== null && !trial.hasRoom) return;
-    const endpoint = this.#deps.pick(this.#tried);
-    if (endpoint === null || this.#tried.some(({ pool }) => pool === endpoint.pool)) this.#noHedge("no_endpoint");
+    const isFull = trial !== null && !trial.hasRoom;
+    const endpoint = isFull ? null : this.#deps.pick(this.#tried);
+    if (isFull) this.#noHedge("full");
+    else if (endpoint === null || this.#tried.some(({ pool }) => pool === endpoint.pool)) this.#noHedge("no_endpoint");
     else if (!this.#deps.budget.take(this.#policy.budgetShare)) this.#noHedge("budget_exhausted");
     else {
       this.#hedges++;
@@ -330,7 +331,7 @@ export class Retry implements ContenderOwner {
     }
   }
 
-  #noHedge(result: "no_endpoint" | "budget_exhausted"): void {
+  #noHedge(result: "full" | "no_endpoint" | "budget_exhausted"): void {
     this.#exchange.decided("hedge", result);
     this.#deps.onHedge(result);
   }

@@ -334,7 +334,7 @@ describe("nothing is sent beside an attempt", () => {
     const [first, second] = [send(setup), send(setup)];
     await slow.taken(2);
     await pass(setup, 0);
-    expect([setup.hedges, first.decisions()]).toEqual([[], []]);
+    expect([setup.hedges, first.decisions()]).toEqual([["full"], ["hedge full null"]]);
     await slow.say(ok("late"));
     await Promise.race([first.forwarded, second.forwarded]);
     expect(first.exchange.attempts + second.exchange.attempts).toBe(2);

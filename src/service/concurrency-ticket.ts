@@ -16,6 +16,8 @@ export interface TicketOwner {
   answered(tookMs: number): void;
   /** One of its attempts ran out of time, or there was too much to do for it. */
   dropped(): void;
+  /** Others may be let in, if there is room by what was learnt. */
+  serve(): void;
   /** The request has left, once. */
   left(): void;
   /** The request waits no longer, of its own. */
@@ -92,9 +94,13 @@ export class Ticket implements Receiver, ExchangeObserver {
   }
 
   onResponse(exchange: Exchange, response: UpstreamResponse): void {
-    // What stays open for as long as the client likes is no work to count.
-    if (isOpenEnd(response.head)) this.#leave();
-    this.#parts.receiver.onResponse(exchange, response);
+    const { owner, receiver } = this.#parts;
+    const hasOpenEnd = isOpenEnd(response.head);
+    receiver.onResponse(exchange, response);
+    // Others begin only now, as parts of the response are good for no longer than this call. What stays open for as
+    // long as the client likes is no work to count.
+    if (hasOpenEnd) this.#leave();
+    else owner.serve();
   }
 
   onFailure(exchange: Exchange, error: GatewayError): void {

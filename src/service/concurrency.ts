@@ -104,18 +104,16 @@ class Admission implements Concurrency, TicketOwner {
 
   answered(tookMs: number): void {
     this.#limit.answered(tookMs, this.inFlight);
-    this.#serve();
   }
 
   dropped(): void {
     this.#limit.dropped(this.inFlight);
-    this.#serve();
   }
 
   left(): void {
     this.inFlight--;
     this.#limit.left(this.inFlight);
-    this.#serve();
+    this.serve();
   }
 
   gaveUp(waiter: Waiter<Ticket>): void {
@@ -153,11 +151,11 @@ class Admission implements Concurrency, TicketOwner {
       this.#shed(out.ticket, "displaced");
     }
     // The limit may have risen just now, with nobody leaving who would tell.
-    this.#serve();
+    this.serve();
   }
 
   /** Lets in whose turn it is. What a request does that is let in may end another, and so come here again. */
-  #serve(): void {
+  serve(): void {
     const queue = this.#queue;
     if (queue === null || queue.size === 0 || this.#isServing) return;
     this.#isServing = true;

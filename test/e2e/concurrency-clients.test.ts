@@ -20,7 +20,14 @@ function startHeld() {
       await connection.send(await promise);
     }
   });
-  return { upstream, held };
+  /** Answers the one that came so late, from 0 on, as soon as it is there; gives it. */
+  const answer = async (at: number, ...text: readonly string[]) => {
+    await eventually(() => held.length > at, `request ${at}`);
+    const one = held[at];
+    one?.answer(...text);
+    return one;
+  };
+  return { upstream, held, answer };
 }
 
 const PLUGINS = [
@@ -54,7 +61,7 @@ function waits(gateway: TestGateway, count: number): Promise<void> {
 
 describe("a request that waits for a service's limit", () => {
   test("goes through its plugins as any other", async () => {
-    const { upstream, held } = startHeld();
+    const { upstream, answer } = startHeld();
     await using _ = upstream;
     await using gateway = await start(upstream.url, { limit: 1, queue: { timeout: "30s" } }, { plugins: PLUGINS });
     using first = await ask(gateway);
@@ -64,9 +71,9 @@ describe("a request that waits for a service's limit", () => {
     await waits(gateway, 2);
     leaving.peer.reset();
     await waits(gateway, 1);
-    held[0]?.answer();
+    await answer(0);
     await upstream.taken(2);
-    held[1]?.answer();
+    await answer(1);
     for (const client of [first, second]) {
       const { status, headers } = await client.response();
       expect(status).toBe(200);
@@ -103,7 +110,7 @@ describe("a request that waits for a service's limit", () => {
   });
 
   test("has its body sent whole when its turn comes", async () => {
-    const { upstream, held } = startHeld();
+    const { upstream, answer } = startHeld();
     await using _ = upstream;
     await using gateway = await start(upstream.url, { limit: 1, queue: { timeout: "30s" } });
     using first = await ask(gateway);
@@ -112,16 +119,15 @@ describe("a request that waits for a service's limit", () => {
     using second = await connect({ port: gateway.port });
     const sent = second.send(request("POST /", `Content-Length: ${text.length}`) + text);
     await waits(gateway, 1);
-    held[0]?.answer();
+    await answer(0);
     await sent;
     await upstream.taken(2);
-    expect(held[1]?.body).toBe(text);
-    held[1]?.answer();
+    expect((await answer(1))?.body).toBe(text);
     expect([(await first.response()).status, (await second.response()).status]).toEqual([200, 200]);
   });
 
   test("is one request with all its retries: they do not wait for each other", async () => {
-    const { upstream, held } = startHeld();
+    const { upstream, answer } = startHeld();
     await using _ = upstream;
     const retry = { attempts: 2, backoff: "0ms", budget: "100%" };
     await using gateway = await start(upstream.url, { limit: 1, queue: { timeout: "30s" } }, { retry });
@@ -129,12 +135,12 @@ describe("a request that waits for a service's limit", () => {
     await upstream.taken(1);
     using second = await ask(gateway);
     await waits(gateway, 1);
-    held[0]?.answer(UNAVAILABLE);
+    await answer(0, UNAVAILABLE);
     await upstream.taken(2);
     expect(await state(gateway)).toEqual({ inFlight: 1, waiting: 1 });
-    held[1]?.answer();
+    await answer(1);
     await upstream.taken(3);
-    held[2]?.answer();
+    await answer(2);
     expect([(await first.response()).status, (await second.response()).status]).toEqual([200, 200]);
   });
 
@@ -167,7 +173,7 @@ function streamOf(session: ClientHttp2Session) {
 
 describe("streams of one HTTP/2 connection", () => {
   test("wait each for itself, and are forgotten when they are reset", async () => {
-    const { upstream, held } = startHeld();
+    const { upstream, answer } = startHeld();
     await using _ = upstream;
     await using gateway = await start(upstream.url, { limit: 1, queue: { timeout: "30s" } });
     const session = connectHttp2(gateway.url);
@@ -175,9 +181,9 @@ describe("streams of one HTTP/2 connection", () => {
     await waits(gateway, 11);
     for (const { stream } of streams.slice(1, 11)) stream.close(8);
     await waits(gateway, 1);
-    held[0]?.answer();
+    await answer(0);
     await upstream.taken(2);
-    held[1]?.answer();
+    await answer(1);
     expect(await streams[0]?.status).toBe(200);
     expect(await streams[11]?.status).toBe(200);
     expect(upstream.requests).toHaveLength(2);

@@ -1,6 +1,7 @@
 import type * as z from "zod";
 import { problemView } from "../admin/schemas.ts";
 import type { AdminPlace } from "./admin-place.ts";
+import { printable } from "./table.ts";
 
 /** Workers that are silent are waited for by the gateway itself, for less than that. */
 const TIMEOUT_MS = 10_000;
@@ -58,6 +59,7 @@ async function jsonOf(response: Response): Promise<unknown> {
 async function refusal(response: Response, { url, tokenFrom }: AdminPlace): Promise<string> {
   const problem = problemView.safeParse(await jsonOf(response)).data;
   if (problem === undefined) return `${url} is no admin API: it answered ${response.status}`;
-  if (response.status === 401) return `${url} does not take the token from ${tokenFrom}: ${problem.detail}`;
-  return `${url} answered ${response.status}: ${problem.detail}`;
+  const detail = printable(problem.detail);
+  if (response.status === 401) return `${url} does not take the token from ${tokenFrom}: ${detail}`;
+  return `${url} answered ${response.status}: ${detail}`;
 }

@@ -4,7 +4,7 @@ import type { AbsenceView, EndpointView, ServiceView } from "../service/view-sch
 import { askAdmin } from "./admin-client.ts";
 import { ADMIN_ARGUMENTS, ADMIN_USAGE, adminPlace } from "./admin-place.ts";
 import { type Command, EXIT, UsageError } from "./command.ts";
-import { table } from "./table.ts";
+import { printable, table } from "./table.ts";
 
 export const services: Command = {
   name: "services",
@@ -63,7 +63,7 @@ function detailText({ service, answered, missing }: ServiceDetail): string {
   const { registry, endpoints, totals } = service;
   const told = registry.changedAt === null ? "tells nothing yet" : `changed last at ${registry.changedAt}`;
   return [
-    `${service.name}: ${service.policy}, endpoints from ${registry.source}, which ${registry.failure ?? told}`,
+    `${service.name}: ${service.policy}, endpoints from ${registry.source}, which ${printable(registry.failure ?? told)}`,
     ...(service.isPanic ? ["panic: too few endpoints are available, so that all are used"] : []),
     ...concurrencyLines(service),
     ...breakerLines(service, answered.length),

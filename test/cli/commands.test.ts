@@ -227,4 +227,10 @@ describe("a table", () => {
   test("of no rows is its head", () => {
     expect(table(["A", "B"], [])).toBe("A  B");
   });
+
+  test("lets no text move the cursor, begin a line or turn one around", () => {
+    expect(table(["A"], [["\u001b[2Jx\ny\u009b\u202ez\u2028"], ["größe-東"]])).toBe(
+      "A\n\ufffd[2Jx\ufffdy\ufffd\ufffdz\ufffd\ngröße-東",
+    );
+  });
 });

@@ -1,4 +1,4 @@
-import { LEASE_MS, VIEW_MS } from "./units.ts";
+import { LEASE_MS, SHARES_POLL_MS, VIEW_MS } from "./units.ts";
 
 /**
  * KEYS: the bucket, a hash: `m` is `tokens:at:limit:per:burst:until`, each other field is a lease,
@@ -132,7 +132,7 @@ local g, wait = 0, 0
 if want > 0 then
   wanted = now
   if tokens >= need then
-    local most = math.min(tokens * 2 / (needy + 1), full() / 2 - others - held)
+    local most = math.min(tokens * 2 / (needy + 1), full() / 2 - others - held, full() / 2 / needy - held)
     g = math.min(want, math.max(need, math.floor(most / unit) * unit))
     tokens = tokens - g
     granted = granted + g
@@ -140,6 +140,7 @@ if want > 0 then
   else
     local part = math.max(1, math.min(ALL, fraction))
     wait = math.min(1e15, math.ceil((need - tokens) * nextPer / nextLimit * ALL / part))
+    if part < ALL then wait = math.min(wait, ${SHARES_POLL_MS * 1000}) end
   end
 end
 redis.call('HSET', KEYS[1],

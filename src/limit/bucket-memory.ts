@@ -1,5 +1,5 @@
 import type { ScriptCall, ScriptReply, ScriptState } from "../store/store.ts";
-import { LEASE_MS, MICRO, VIEW_MS } from "./units.ts";
+import { LEASE_MS, MICRO, SHARES_POLL_MS, VIEW_MS } from "./units.ts";
 
 const LEASE = LEASE_MS * 1000;
 const VIEW = VIEW_MS * 1000;
@@ -220,12 +220,14 @@ interface Lending {
 function lend(pool: Pool, { want, need, unit }: Args, { held, leases, next }: Lending): Lent {
   if (want <= 0) return { grant: 0, wait: 0 };
   if (pool.tokens >= need) {
-    const most = Math.min((pool.tokens * 2) / (leases.needy + 1), pool.full / 2 - leases.others - held);
+    const half = pool.full / 2;
+    const parts = [(pool.tokens * 2) / (leases.needy + 1), half - leases.others - held, half / leases.needy - held];
+    const most = Math.min(...parts);
     return { grant: Math.min(want, Math.max(need, Math.floor(most / unit) * unit)), wait: 0 };
   }
   const part = Math.max(1, Math.min(MICRO, pool.fraction));
   const wait = Math.ceil(((((need - pool.tokens) * next[1]) / next[0]) * MICRO) / part);
-  return { grant: 0, wait: Math.min(1e15, wait) };
+  return { grant: 0, wait: Math.min(part < MICRO ? SHARES_POLL_MS * 1000 : 1e15, wait) };
 }
 
 function poolOf(args: Args, leases: Leases, { numbers, held, now }: { numbers: Numbers; held: number; now: number }) {

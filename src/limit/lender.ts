@@ -7,8 +7,10 @@ import type { Numbers } from "./numbers.ts";
 import type { Presence } from "./presence.ts";
 import { GUARD_MS, KEPT_MS, LEASE_MS } from "./units.ts";
 
-/** Demand that a loan is to last for while the store has plenty: longer than it takes to notice that it is away. */
-const RICH_MS = 3000;
+/**
+ * Demand that a lease is to last for while the store has plenty: half of it lasts about until shares may
+ * be spent without it. */
+const RICH_MS = 6000;
 const SCARCE_MS = 60;
 /** Demand for which what is held may be kept while the store has little. */
 const KEEP_SCARCE_MS = 400;
@@ -69,7 +71,17 @@ export function createLender(deps: LenderDeps): Lender {
   const limits = [String(numbers.limit), String(numbers.perMs * 1000), String(numbers.burst)];
 
   function isRich(bucket: Bucket): boolean {
-    return bucket.left * 2 > numbers.burst;
+    return bucket.left * 4 > numbers.burst;
+  }
+
+  function isCrowded(bucket: Bucket, demand: number): boolean {
+    return demand * bucket.needy > numbers.rate * CROWDED;
+  }
+
+  /** Where there is plenty, more is asked for when half is spent: the store may be away from any moment on. */
+  function lowOf(bucket: Bucket, held: number): number {
+    const hasPlenty = isRich(bucket) && !isCrowded(bucket, bucket.demand);
+    return Math.min(bucket.demand * (hasPlenty ? RICH_MS / 2 : AHEAD_MS), held / 2);
   }
 
   /**
@@ -79,8 +91,8 @@ export function createLender(deps: LenderDeps): Lender {
   function wantedOf(bucket: Bucket, nowMs: number): number {
     const rush = bucket.rush(nowMs);
     if (!isRich(bucket)) return rush * SCARCE_MS;
-    if (rush * bucket.needy > numbers.rate * CROWDED) return Math.max(rush * SCARCE_MS, numbers.burst / 16);
-    return Math.max(rush * RICH_MS, numbers.minChunk);
+    if (isCrowded(bucket, rush)) return Math.max(rush * SCARCE_MS, numbers.burst / 16);
+    return Math.max(rush * RICH_MS - Math.max(0, bucket.held(nowMs)), numbers.minChunk);
   }
 
   function args(bucket: Bucket, { want, need, give }: Ask, nowMs: number): string[] {
@@ -101,7 +113,7 @@ export function createLender(deps: LenderDeps): Lender {
     const held = bucket.held(nowMs);
     if (held > 0) deps.onHeld(bucket);
     if (sent.want === 0) return;
-    bucket.low = Math.min(bucket.demand * AHEAD_MS, held / 2);
+    bucket.low = lowOf(bucket, held);
     const pollMs = pollMsOf(bucket, numbers);
     const isPoor = loan.tokens < numbers.rate * pollMs;
     if (loan.waitMicros > 0) {

@@ -13,6 +13,8 @@ import { MICRO, toMicro } from "./units.ts";
 const IDLE_MS = 2000;
 /** Nothing spent in so long: a key rests. */
 const QUIET_MS = 100;
+/** A lease that is still needed is renewed so long before its end. */
+const RENEW_MS = 1500;
 /** When a refusal that the store had no part in is worth another try. */
 const AWAY_RETRY_MS = 200;
 /** Times that a request which waited may find that others took what came. */
@@ -267,8 +269,8 @@ class TokenBuckets implements TokenLimiter {
     }
     const keep = idleMs >= IDLE_MS ? 0 : this.#lender.keep(bucket);
     const give = Math.max(0, held - keep);
-    const isUntold = this.#isUntold(bucket, nowMs);
-    if ((give > 0 || held < 0 || isUntold) && bucket.call === null && this.#lender.canCall(bucket, nowMs)) {
+    const isDue = this.#isUntold(bucket, nowMs) || (held > 0 && bucket.endsAt - nowMs < RENEW_MS);
+    if ((give > 0 || held < 0 || isDue) && bucket.call === null && this.#lender.canCall(bucket, nowMs)) {
       void this.#lender.settle(bucket, give, nowMs);
     }
     this.#deps.watch(bucket, this, held !== 0 || bucket.spent > bucket.reported ? 2 : 16);

@@ -59,7 +59,7 @@ export function createLimits(options: LimitsOptions): Limits {
           run,
           assumedShare: 1 / Math.max(1, options.assumedGateways ?? 1),
           settle,
-          onLive: () => {
+          onAnswer: () => {
             health.isSilent = false;
           },
         });

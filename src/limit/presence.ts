@@ -5,7 +5,7 @@ import { PRESENCE_SCRIPT, type Roll, type View } from "./presence-script.ts";
 import { BEAT_LATE_MS, GUARD_MS, LIFE_MS, MICRO, VIEW_MS } from "./units.ts";
 
 const KEY = "limit:{gateways}";
-const BEAT_MS = 500;
+const BEAT_MS = 400;
 /** Between looks for a store that does not answer. */
 const LOOK_MS = 200;
 /** From the last heartbeat that may have counted until every gateway leaves this one's share alone. */
@@ -25,8 +25,8 @@ export interface PresenceOptions {
    * is fresh; nothing is spent of the share until this gateway is away again.
    */
   settle(): Promise<boolean>;
-  /** The store lends again. */
-  onLive(): void;
+  /** The store has answered. */
+  onAnswer(): void;
 }
 
 /** This gateway among the others, as the store knows it. */
@@ -96,6 +96,7 @@ export function createPresence(options: PresenceOptions): Presence {
     try {
       const call = { keys: [KEY], args: args(action, sentMs) };
       const told = await store.script(PRESENCE_SCRIPT, call, { timeoutMs: BEAT_LATE_MS });
+      options.onAnswer();
       if (told.status !== "done") lastMaybeMs = beforeMs;
       // What a look tells of shares is only for the time until it has joined: its own share stands.
       roll = { ...told, share: told.status === "done" ? told.share : (roll?.share ?? 0) };
@@ -109,14 +110,13 @@ export function createPresence(options: PresenceOptions): Presence {
   }
 
   async function comeBack(): Promise<void> {
+    await ask("look");
     const hasSpent = wasJoined && localSince(clock.nowMs()) !== null;
     isReturning = true;
     try {
-      await ask("look");
       if (hasSpent && !(await options.settle())) return;
       isJoined = (await ask("join")) === "done";
       wasJoined ||= isJoined;
-      if (isJoined) options.onLive();
     } finally {
       isReturning = false;
     }

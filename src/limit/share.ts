@@ -2,6 +2,9 @@ import type { Bucket } from "./bucket.ts";
 import type { Numbers } from "./numbers.ts";
 import { MICRO } from "./units.ts";
 
+/** Of the rate, as a gateway's clock may be faster than the store's. */
+const SLOWER = 0.999;
+
 /** A gateway's own part of a limit, which it may spend since an instant. */
 export interface Share {
   /** Millionths of the limit and of the burst. */
@@ -21,7 +24,7 @@ export function refillShare(bucket: Bucket, numbers: Numbers, { part, sinceMs, i
   const most = shareBurst(numbers, part);
   const level = bucket.level ?? (isFull ? most : 0);
   const sinceAt = bucket.level === null ? sinceMs : bucket.levelAt;
-  bucket.level = Math.min(most, level + (Math.max(0, nowMs - sinceAt) * numbers.rate * part) / MICRO);
+  bucket.level = Math.min(most, level + (Math.max(0, nowMs - sinceAt) * numbers.rate * SLOWER * part) / MICRO);
   bucket.levelAt = nowMs;
   return bucket.level;
 }
@@ -29,5 +32,5 @@ export function refillShare(bucket: Bucket, numbers: Numbers, { part, sinceMs, i
 /** Milliseconds until a share holds so much; Infinity: it never will. */
 export function shareWaitMs(bucket: Bucket, numbers: Numbers, part: number, micro: number): number {
   if (micro > shareBurst(numbers, part)) return Number.POSITIVE_INFINITY;
-  return Math.ceil((micro - (bucket.level ?? 0)) / ((numbers.rate * part) / MICRO));
+  return Math.ceil((micro - (bucket.level ?? 0)) / ((numbers.rate * SLOWER * part) / MICRO));
 }

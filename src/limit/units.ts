@@ -5,16 +5,19 @@ export const MICRO = 1_000_000;
 export const LEASE_MS = 5000;
 
 /** A gateway that was not heard of for so long has vanished. */
-export const LIFE_MS = 2000;
+export const LIFE_MS = 1500;
 
 /** What a gateway knows of the others may be so old at most, or the store lends it nothing. */
-export const VIEW_MS = 1500;
+export const VIEW_MS = 1200;
 
 /** The share of a gateway that vanished is withheld for so long after that was noticed. */
 export const WITHHELD_MS = 60_000;
 
+/** Refused keys ask again after so long while shares are withheld: they may come back at any time. */
+export const SHARES_POLL_MS = 250;
+
 /** A heartbeat that reaches the store later than this does not count. */
-export const BEAT_LATE_MS = 400;
+export const BEAT_LATE_MS = 300;
 
 /** What clocks that measure the same few seconds may differ by. */
 export const GUARD_MS = 100;

@@ -1,0 +1,187 @@
+import { describe, expect, test } from "bun:test";
+import type { LimitSpec } from "../../src/limit/limit.ts";
+import { chance, Meter, SimGateway, SimRedis, Timeline } from "./world.ts";
+
+const SPEC: LimitSpec = {
+  name: "api",
+  algorithm: "token_bucket",
+  limit: 100,
+  perMs: 1000,
+  burst: 100,
+  onStoreError: "local",
+};
+
+interface World {
+  readonly timeline: Timeline;
+  readonly redis: SimRedis;
+  readonly gateways: readonly [SimGateway, SimGateway, SimGateway, SimGateway];
+  readonly meter: Meter;
+  /** Asks every gateway so many times a second from now until then. */
+  load(perSecond: number, untilMs: number, by?: readonly SimGateway[], spec?: LimitSpec): void;
+  /** What is admitted within so many milliseconds from now. */
+  admitted(ms: number): Promise<number>;
+}
+
+/** Four gateways that know of each other: three seconds have passed. */
+async function world(): Promise<World> {
+  const timeline = new Timeline();
+  const redis = new SimRedis(timeline);
+  const options = { redis, network: { latencyMs: () => 0.2, lossRate: 0 }, random: chance(1) };
+  const make = (id: string) => new SimGateway(id, options);
+  const gateways = [make("a"), make("b"), make("c"), make("d")] as const;
+  const meter = new Meter(SPEC.limit / SPEC.perMs);
+  await timeline.run(3000);
+  const load: World["load"] = (perSecond, untilMs, by = gateways, spec = SPEC) => {
+    for (const gateway of by) {
+      const next = (): void => {
+        gateway.ask(spec, "key", (cost) => meter.add(timeline.nowMs, cost));
+        if (timeline.nowMs < untilMs) timeline.at(timeline.nowMs + 1000 / perSecond, next);
+      };
+      timeline.at(timeline.nowMs, next);
+    }
+  };
+  const admitted = async (ms: number): Promise<number> => {
+    const before = meter.total;
+    await timeline.run(timeline.nowMs + ms);
+    return meter.total - before;
+  };
+  return { timeline, redis, gateways, meter, load, admitted };
+}
+
+function cut(gateways: readonly SimGateway[], isCut: boolean): void {
+  for (const gateway of gateways) gateway.isCut = isCut;
+}
+
+describe("while the store is away", () => {
+  test("for all gateways their shares together are the limit, and nothing is over it when it comes back", async () => {
+    const { gateways, meter, load, admitted } = await world();
+    load(60, 40_000);
+    await admitted(3000);
+    cut(gateways, true);
+    await admitted(6000);
+    expect(gateways[0].limits.state()).toMatchObject({ mode: "local", gateways: 4, share: 0.25 });
+    const local = await admitted(10_000);
+    expect(local).toBeGreaterThan(960);
+    expect(local).toBeLessThanOrEqual(1000);
+    cut(gateways, false);
+    await admitted(5000);
+    expect(gateways[0].limits.state()).toMatchObject({ mode: "leased", gateways: 4, vanished: 0 });
+    const after = await admitted(10_000);
+    expect(after).toBeGreaterThan(980);
+    expect(meter.most).toBeLessThanOrEqual(SPEC.burst + 1e-6);
+  });
+
+  test("for one gateway it has its share, and the others have the rest", async () => {
+    const { gateways, meter, load, admitted } = await world();
+    load(60, 40_000);
+    await admitted(3000);
+    cut([gateways[0]], true);
+    await admitted(8000);
+    expect(gateways[0].limits.state().mode).toBe("local");
+    expect(gateways[1].limits.state()).toMatchObject({ mode: "leased", vanished: 1 });
+    const both = await admitted(10_000);
+    expect(both).toBeGreaterThan(960);
+    cut([gateways[0]], false);
+    await admitted(10_000);
+    expect(gateways[1].limits.state()).toMatchObject({ mode: "leased", vanished: 0 });
+    expect(meter.most).toBeLessThanOrEqual(SPEC.burst + 1e-6);
+  });
+
+  test("what is leased lasts until the shares take over, below the limit", async () => {
+    const { gateways, load, admitted } = await world();
+    load(3, 40_000);
+    await admitted(3000);
+    cut(gateways, true);
+    const during = await admitted(10_000);
+    expect(during).toBeGreaterThan(100);
+  });
+
+  test("a key that is not known is refused until shares may be spent, and then has its part of the burst", async () => {
+    const { gateways, timeline, meter, load, admitted } = await world();
+    cut(gateways, true);
+    await admitted(100);
+    load(20, timeline.nowMs + 500);
+    expect(await admitted(600)).toBe(0);
+    await admitted(5000);
+    load(1000, timeline.nowMs + 5);
+    expect(await admitted(5)).toBe(24);
+    expect(meter.most).toBeLessThanOrEqual(SPEC.burst);
+  });
+
+  test("allow lets everything through, deny nothing, and neither waits once the store was silent", async () => {
+    const { gateways, admitted } = await world();
+    cut(gateways, true);
+    await admitted(3000);
+    const [gateway] = gateways;
+    const allow = gateway.limits.limiter({ ...SPEC, onStoreError: "allow" }).take("key");
+    const deny = gateway.limits.limiter({ ...SPEC, onStoreError: "deny" }).take("key");
+    expect(allow).toMatchObject({ isAdmitted: true, mode: "allowed" });
+    expect(deny).toMatchObject({ isAdmitted: false, mode: "denied" });
+  });
+
+  test("a request waits no longer than the deadline, and the answer is taken when it comes", async () => {
+    const { timeline, gateways, redis, admitted } = await world();
+    const [gateway] = gateways;
+    const calls = redis.calls;
+    gateway.isCut = true;
+    const verdict = gateway.limits.limiter(SPEC).take("key");
+    gateway.isCut = false;
+    const startedMs = timeline.nowMs;
+    let decidedMs = 0;
+    void Promise.resolve(verdict).then(() => {
+      decidedMs = timeline.nowMs;
+    });
+    await admitted(100);
+    expect(decidedMs - startedMs).toBeGreaterThan(24);
+    expect(decidedMs - startedMs).toBeLessThan(26);
+    await admitted(1000);
+    expect(redis.calls).toBeGreaterThan(calls);
+    let last: unknown = null;
+    void Promise.resolve(gateway.limits.limiter(SPEC).take("key")).then((told) => {
+      last = told;
+    });
+    await admitted(5);
+    expect(last).toMatchObject({ isAdmitted: true, mode: "leased" });
+  });
+});
+
+describe("a gateway that is gone", () => {
+  test("by a crash has its share withheld for a minute, and then the others have it all", async () => {
+    const { gateways, load, admitted } = await world();
+    load(60, 100_000);
+    await admitted(3000);
+    gateways[0].crash();
+    await admitted(6000);
+    const withheld = await admitted(10_000);
+    expect(withheld).toBeGreaterThan(730);
+    expect(withheld).toBeLessThanOrEqual(755);
+    await admitted(55_000);
+    expect(await admitted(10_000)).toBeGreaterThan(980);
+  });
+
+  test("and comes back under the same id has its share again", async () => {
+    const { gateways, load, admitted } = await world();
+    load(60, 100_000);
+    await admitted(3000);
+    gateways[0].crash();
+    await admitted(6000);
+    gateways[0].restart();
+    await admitted(4000);
+    expect(await admitted(10_000)).toBeGreaterThan(980);
+    expect(gateways[1].limits.state()).toMatchObject({ gateways: 4, vanished: 0 });
+  });
+
+  test("with a goodbye leaves everything to the others at once", async () => {
+    const { gateways, redis, timeline, load, admitted } = await world();
+    load(60, timeline.nowMs + 3000);
+    await admitted(4000);
+    const closing = gateways[0].limits.close();
+    await admitted(100);
+    await closing;
+    load(200, timeline.nowMs + 20_000, gateways.slice(1));
+    await admitted(1000);
+    expect(await admitted(10_000)).toBeGreaterThan(980);
+    expect(gateways[1].limits.state()).toMatchObject({ gateways: 3, vanished: 0 });
+    expect(redis.calls).toBeGreaterThan(0);
+  });
+});

@@ -1,5 +1,6 @@
 import type { Plugin } from "../src/plugin.ts";
 import cors from "./cors.ts";
+import rateLimit from "./rate-limit.ts";
 import redirect from "./redirect.ts";
 import requestHeaders from "./request-headers.ts";
 import respond from "./respond.ts";
@@ -7,4 +8,12 @@ import responseHeaders from "./response-headers.ts";
 import rewrite from "./rewrite.ts";
 
 /** The built-in plugins. */
-export const builtIns: readonly Plugin[] = [cors, redirect, requestHeaders, respond, responseHeaders, rewrite];
+export const builtIns: readonly Plugin[] = [
+  cors,
+  rateLimit,
+  redirect,
+  requestHeaders,
+  respond,
+  responseHeaders,
+  rewrite,
+];

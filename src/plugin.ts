@@ -60,8 +60,18 @@ export interface PluginEnv {
   whenDone(listener: (end: ExchangeEnd) => void): void;
 }
 
+/** What plugins hand on to those after them, by `c.set` and `c.get`; the names that built-in ones read are told here. */
+export interface PluginVariables {
+  /** Claims of a token that was verified: Hono's `jwt` and `jwk` set it. Never set it from one that was not. */
+  jwtPayload?: unknown;
+  /** Who an API key that was verified belongs to, as a text; never the key itself. */
+  apiKey?: unknown;
+  [name: string]: unknown;
+}
+
 export interface PluginHonoEnv extends Env {
   Bindings: PluginEnv;
+  Variables: PluginVariables;
 }
 
 export type PluginContext = Context<PluginHonoEnv>;

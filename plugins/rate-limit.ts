@@ -1,0 +1,189 @@
+import { GatewayError } from "../src/errors.ts";
+import {
+  addressMatcher,
+  type CountDecision,
+  definePlugin,
+  type Limiter,
+  type PluginContext,
+  type PluginDeps,
+  type Verdict,
+} from "../src/plugin.ts";
+import { type Cost, costReader } from "./support/limit-cost.ts";
+import { fieldsWriter, secondsOf, type WriteFields } from "./support/limit-fields.ts";
+import { type KeySource, keyPart, keyReader, keySource } from "./support/limit-key.ts";
+import { burstOf, type RateLimitOptions, rateLimitOptions, type Tier } from "./support/limit-options.ts";
+
+/** A limit with its numbers: the base, or a tier. */
+interface Level {
+  /** For metrics and the log. */
+  readonly name: string;
+  /** For clients: which tier they are in is not theirs to know. */
+  readonly shown: string;
+  readonly limiter: Limiter;
+  readonly count: CountDecision;
+  readonly write: WriteFields | null;
+}
+
+/** All that a use of the plugin decides by. */
+interface Plan {
+  readonly isShadow: boolean;
+  readonly key: (context: PluginContext) => string;
+  readonly cost: Cost;
+  readonly base: Level;
+  readonly tierOf: ((context: PluginContext) => Level | undefined) | null;
+  readonly isExempt: ((context: PluginContext, key: string) => boolean) | null;
+}
+
+/** What was taken for a request. */
+interface Taken {
+  readonly level: Level;
+  readonly key: string;
+  readonly cost: number;
+  isRefunded: boolean;
+}
+
+type Next = () => Promise<void>;
+
+function levelOf(options: RateLimitOptions, deps: PluginDeps, tier: { name: string; numbers: Tier } | null): Level {
+  const name = options.name ?? deps.route;
+  const full = tier === null ? name : `${name}:${tier.name}`;
+  const { limit, per = options.per, burst } = tier?.numbers ?? options;
+  const { algorithm, onStoreError, by, cost, headers: form } = options;
+  const spec = { name: full, algorithm, limit, perMs: per, burst: burstOf({ limit, burst }), onStoreError };
+  const countsBytes = typeof cost === "object" && "bytes" in cost && cost.unit === 1;
+  return {
+    name: full,
+    shown: name,
+    limiter: deps.limits.limiter(spec, typeof by === "string" ? by : "a function"),
+    count: deps.limits.counter(full),
+    write: deps.isShadow ? null : fieldsWriter({ name, limit, perMs: per, countsBytes, form }),
+  };
+}
+
+function tiersOf(options: RateLimitOptions, deps: PluginDeps): Plan["tierOf"] {
+  if (options.tiers === undefined) return null;
+  const { by, ...named } = options.tiers;
+  const source: KeySource = typeof by === "string" ? keySource(by) : by;
+  const levels = new Map<string, Level>();
+  for (const [name, numbers] of Object.entries(named)) levels.set(name, levelOf(options, deps, { name, numbers }));
+  return (context) => {
+    const tier = source(context);
+    return typeof tier === "string" ? levels.get(tier) : undefined;
+  };
+}
+
+function exemptions({ allow, allowKeys }: RateLimitOptions): Plan["isExempt"] {
+  if (allow.length === 0 && allowKeys.length === 0) return null;
+  const isAllowed = addressMatcher(allow);
+  const known = new Set(allowKeys.map(keyPart));
+  return ({ env }, key) => known.has(key) || isAllowed(env.client.address);
+}
+
+function planOf(options: RateLimitOptions, deps: PluginDeps): Plan {
+  return {
+    isShadow: deps.isShadow,
+    key: keyReader(options.by),
+    cost: costReader(options.cost),
+    base: levelOf(options, deps, null),
+    tierOf: tiersOf(options, deps),
+    isExempt: exemptions(options),
+  };
+}
+
+/** Lets a request pass, or throws what refuses it. Waits for nothing that the request has no need of. */
+function decide(plan: Plan, taken: Taken, { verdict, context, next }: Asked): Promise<void> {
+  const { count, name } = taken.level;
+  if (!verdict.isAdmitted) {
+    if (!plan.isShadow) throw refusal(taken, verdict, context);
+    count("shadow_refused", verdict.mode);
+    context.env.decided("rate_limit", "shadow_refused", name);
+  } else {
+    count("admitted", verdict.mode);
+    if (verdict.mode === "allowed") context.env.decided("rate_limit", "unchecked", name);
+  }
+  if (plan.cost.afterEnd !== null && isCounted(verdict)) settleAtEnd(plan.cost.afterEnd, taken, context);
+  return next().then(() => after(plan, taken, { verdict, context }));
+}
+
+interface Asked {
+  readonly verdict: Verdict;
+  readonly context: PluginContext;
+  readonly next: Next;
+}
+
+function refusal({ level }: Taken, verdict: Verdict, context: PluginContext): GatewayError {
+  level.count("refused", verdict.mode);
+  context.env.decided("rate_limit", "refused", level.name);
+  if (level.write !== null) {
+    const fields = {
+      append: (name: string, value: string) => context.header(name, value, { append: true }),
+      set: (name: string, value: string) => context.header(name, value),
+    };
+    level.write(fields, verdict, context);
+  }
+  const isHopeless = !Number.isFinite(verdict.retryAfterMs);
+  const detail = isHopeless
+    ? `The request costs more than the limit ${level.shown} ever allows at once.`
+    : `The limit ${level.shown} is reached.`;
+  const wait = isHopeless ? {} : { retryAfter: Math.max(1, secondsOf(verdict.retryAfterMs)) };
+  return new GatewayError("rate_limited", detail, { ...wait, violatedPolicies: [level.shown] });
+}
+
+/** False for who was let pass although nothing was taken. */
+function isCounted({ isAdmitted, mode }: Verdict): boolean {
+  return isAdmitted && mode !== "allowed";
+}
+
+/** Whether another limit, further in, refused what this one had let pass. */
+function isRefusedFurtherIn({ error }: PluginContext): boolean {
+  return error instanceof GatewayError && error.violatedPolicies !== null;
+}
+
+function after(plan: Plan, taken: Taken, { verdict, context }: Omit<Asked, "next">): void {
+  const { level } = taken;
+  if (context.error !== undefined && isRefusedFurtherIn(context)) {
+    taken.isRefunded = true;
+    if (verdict.isAdmitted) level.limiter.refund(taken.key, taken.cost);
+  } else if (plan.cost.afterHead !== null) {
+    const cost = plan.cost.afterHead(context);
+    if (cost !== null && isCounted(verdict)) settle(taken, cost);
+  }
+  // Who was not counted is told nothing.
+  if (level.write !== null && verdict.mode !== "allowed") level.write(context.res.headers, verdict, context);
+}
+
+function settleAtEnd(read: NonNullable<Cost["afterEnd"]>, taken: Taken, context: PluginContext): void {
+  context.env.whenDone((end) => {
+    if (!taken.isRefunded) settle(taken, read(end));
+  });
+}
+
+/** Takes what a request cost beyond what was taken before, or gives the rest back. */
+function settle({ level, key, cost: before }: Taken, cost: number): void {
+  if (cost > before) level.limiter.charge(key, cost - before);
+  else if (cost < before) level.limiter.refund(key, before - cost);
+}
+
+/** Limits how much may come for each key: requests, or whatever they cost, over all gateways together. */
+export default definePlugin({
+  name: "rate-limit",
+  options: rateLimitOptions,
+  knowsShadow: true,
+  create: (options, deps) => {
+    const plan = planOf(options, deps);
+    return (context, next) => {
+      const key = plan.key(context);
+      if (plan.isExempt?.(context, key)) {
+        plan.base.count("exempt", "leased");
+        return next();
+      }
+      const level = plan.tierOf?.(context) ?? plan.base;
+      const cost = plan.cost.before(context);
+      if (cost === 0) return next();
+      const taken: Taken = { level, key, cost, isRefunded: false };
+      const verdict = level.limiter.take(key, cost);
+      if (!(verdict instanceof Promise)) return decide(plan, taken, { verdict, context, next });
+      return verdict.then((told) => decide(plan, taken, { verdict: told, context, next }));
+    };
+  },
+});

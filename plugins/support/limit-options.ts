@@ -1,0 +1,146 @@
+import * as z from "zod";
+import { isAddressRange } from "../../src/plugin.ts";
+import { costSchema, quantity } from "./limit-cost.ts";
+import { type KeySource, keyReader, keySource } from "./limit-key.ts";
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const LONGEST_MS = 366 * 86_400_000;
+const MOST_PER_SECOND = 1_000_000_000;
+
+const PERIOD = "is no period; write for example 1s, 1m or 24h";
+
+function millisecondsOf(text: string): number {
+  let total = 0;
+  for (const [, count, unit] of text.matchAll(/(\d+)(ms|s|m|h|d)/g))
+    total += Number(count) * (UNIT_MS[unit ?? ""] ?? 0);
+  return total;
+}
+
+const period = z
+  .string({ error: PERIOD })
+  .regex(/^(?:\d{1,12}(?:ms|s|m|h|d)){1,4}$/, { error: PERIOD })
+  .transform(millisecondsOf)
+  .refine((ms) => ms >= 1, { error: "is no time at all; write for example 1s or 1m" })
+  .refine((ms) => ms <= LONGEST_MS, { error: "is longer than 366 days; write a shorter period" });
+
+function refused(parse: () => unknown): string | null {
+  try {
+    parse();
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function accepted<Value>(parse: (value: Value) => unknown) {
+  return ({ value, issues }: z.core.ParsePayload<Value>): void => {
+    const message = refused(() => parse(value));
+    if (message !== null) issues.push({ code: "custom", input: value, message });
+  };
+}
+
+const BY = "says not what to count by; write ip, header.x-tenant, jwt.sub or the like, joined by +";
+
+const by = z
+  .custom<string | KeySource>((given) => typeof given === "string" || typeof given === "function", { error: BY })
+  .check(accepted(keyReader));
+
+const tierBy = z
+  .custom<string | KeySource>((given) => typeof given === "string" || typeof given === "function", { error: BY })
+  .check(accepted((given) => (typeof given === "string" ? keySource(given) : given)));
+
+const numbers = {
+  limit: quantity("a limit"),
+  per: period,
+  burst: quantity("a burst").optional(),
+};
+
+const tier = z.strictObject({ ...numbers, per: period.optional() });
+
+const tiers = z.object({ by: tierBy }).catchall(tier);
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$/;
+const nameHint = { error: 'is no name of a limit; write letters, digits, ".", "_", "-" and "/", for example per-user' };
+
+const algorithm = z.enum(["token_bucket"], {
+  error: ({ input }) =>
+    input === "sliding_window" || input === "fixed_window"
+      ? `"${input}" is not built yet; write token_bucket`
+      : "is no algorithm; write token_bucket",
+});
+
+const fields = {
+  name: z.string().regex(NAME, nameHint).optional(),
+  ...numbers,
+  by,
+  cost: costSchema.optional(),
+  algorithm: algorithm.default("token_bucket"),
+  onStoreError: z.enum(["local", "allow", "deny"]).default("local"),
+  headers: z.enum(["draft", "legacy", "both", "off"]).default("draft"),
+  tiers: tiers.optional(),
+  allow: z
+    .array(z.string().refine(isAddressRange, { error: "is no address or block; write for example 10.0.0.0/8" }))
+    .default([]),
+  allowKeys: z.array(z.string().min(1)).default([]),
+};
+
+interface Written {
+  readonly limit: number;
+  readonly per: number;
+  readonly burst?: number | undefined;
+}
+
+interface Fault {
+  readonly path: readonly string[];
+  readonly message: string;
+}
+
+/** Units that may come at once: as many as the limit is, or one request where that is less than one. */
+export function burstOf({ limit, burst }: Pick<Written, "limit" | "burst">): number {
+  return burst ?? Math.max(1, limit);
+}
+
+function faultsOf(written: Written, least: number | null, path: readonly string[]): Fault[] {
+  const burst = burstOf(written);
+  const isTooFast = (written.limit * 1000) / written.per > MOST_PER_SECOND;
+  const fast = `is more than ${MOST_PER_SECOND} a second; write less, or a longer per`;
+  const small = `is less than one request costs, which is ${least}, so that none would ever pass; write a burst of at least that`;
+  return [
+    ...(isTooFast ? [{ path: [...path, "limit"], message: fast }] : []),
+    ...(least !== null && burst < least
+      ? [{ path: [...path, written.burst === undefined ? "limit" : "burst"], message: small }]
+      : []),
+  ];
+}
+
+type Options = z.output<z.ZodObject<typeof fields>>;
+
+/** The least that is taken before a request goes on; null where a function says it. */
+function leastCost({ cost }: Pick<Options, "cost">): number | null {
+  if (cost === undefined) return 1;
+  if (typeof cost === "number") return cost;
+  return typeof cost === "function" ? null : cost.reserve;
+}
+
+function checkTogether({ value, issues }: z.core.ParsePayload<Options>): void {
+  const least = leastCost(value);
+  const faults = faultsOf(value, least, []);
+  for (const [name, one] of Object.entries(value.tiers ?? {})) {
+    if (name === "by" || typeof one !== "object") continue;
+    if (!/^[\w .-]{1,64}$/.test(name)) {
+      faults.push({ path: ["tiers", name], message: "is no name of a tier; write letters, digits, dots and dashes" });
+    }
+    faults.push(...faultsOf({ ...one, per: one.per ?? value.per }, least, ["tiers", name]));
+  }
+  if (value.allowKeys.length > 0 && typeof value.by === "string" && value.by.includes("+")) {
+    const message = "lists values of by, which has several parts here; count by one part, or leave this out";
+    faults.push({ path: ["allowKeys"], message });
+  }
+  for (const { path, message } of faults) issues.push({ code: "custom", input: value, path: [...path], message });
+}
+
+/** The options of `rate-limit`. */
+export const rateLimitOptions = z.strictObject(fields).check(checkTogether);
+
+export type RateLimitOptions = z.output<typeof rateLimitOptions>;
+export type Tier = z.output<typeof tier>;

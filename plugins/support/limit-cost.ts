@@ -1,23 +1,25 @@
 import * as z from "zod";
 import type { PluginContext } from "../../src/plugin.ts";
 
-const MOST = 1_000_000_000;
-
-const units = (what: string) =>
-  z
-    .number({ error: ({ input }) => `${shown(input)} is not ${what}; write a number above 0, such as 100 or 0.5` })
-    .min(0.000001, {
-      error: ({ input }) => `${shown(input)} is not ${what}; write a number above 0, such as 100 or 0.5`,
-    })
-    .max(MOST, { error: `is more than ${MOST}, the greatest number that is counted exactly; write less` });
+/** More is not counted exactly. */
+export const MOST_UNITS = 1_000_000_000;
 
 function shown(input: unknown): string {
-  if (input === undefined) return "nothing";
-  return typeof input === "object" && input !== null ? "this" : JSON.stringify(input);
+  if (input === null) return "nothing";
+  return typeof input === "object" ? "this" : typeof input === "string" ? JSON.stringify(input) : String(input);
 }
 
-/** A number of what is counted: above 0, at most a thousand million, to the millionth part. */
-export const quantity = (what: string) => units(what);
+/** A number of what is counted: above 0, at most a thousand million, to the millionth part. `what` with its article. */
+export function quantity(what: string): z.ZodNumber {
+  const error = ({ input }: { readonly input?: unknown }): string =>
+    input === undefined
+      ? "is missing; write a number above 0, such as 100"
+      : `${shown(input)} is not ${what}; write a number above 0, such as 100 or 0.5`;
+  return z
+    .number({ error })
+    .min(0.000001, { error })
+    .max(MOST_UNITS, { error: `is more than ${MOST_UNITS}, the greatest number that is counted exactly; write less` });
+}
 
 /** A function that only a TypeScript file can give. */
 function functionOf<Type extends (context: PluginContext) => unknown>(what: string) {
@@ -25,7 +27,7 @@ function functionOf<Type extends (context: PluginContext) => unknown>(what: stri
 }
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const reserve = units("a number to reserve").default(1);
+const reserve = quantity("a number to reserve").default(1);
 
 const byHeader = z.strictObject({
   header: z.string().regex(NAME, { error: "is no header name; write for example x-tokens" }),
@@ -39,7 +41,7 @@ const byBytes = z.strictObject({
   unit: z
     .int({ error: "is no number of bytes; write a whole number from 1, such as 1024" })
     .min(1)
-    .max(MOST)
+    .max(MOST_UNITS)
     .default(1),
   reserve,
 });
@@ -48,11 +50,17 @@ const byResponse = z.strictObject({
   reserve,
 });
 
-/** What a request costs: a number; or what its response tells, with `reserve` taken before; or a function. */
-export const costSchema = z.union(
-  [units("a cost"), byHeader, byBytes, byResponse, functionOf<(context: PluginContext) => number>("function")],
-  { error: "is no cost; write a number, { header: x-tokens }, { bytes: response } or, in TypeScript, a function" },
-);
+const byRequest = z.strictObject({ before: functionOf<(context: PluginContext) => number>("function of the context") });
+
+const forms = z.union([quantity("a cost"), byHeader, byBytes, byResponse, byRequest], {
+  error: "is no cost; write a number, { header: x-tokens }, { bytes: response } or, in TypeScript, a function",
+});
+
+/**
+ * What a request costs: a number; or what its response tells, with `reserve` taken before; or a function, which is
+ * the same as `{ before: FUNCTION }`.
+ */
+export const costSchema = z.preprocess((given) => (typeof given === "function" ? { before: given } : given), forms);
 
 export type CostOptions = z.output<typeof costSchema>;
 
@@ -79,7 +87,7 @@ const ONLY_BEFORE = { afterHead: null, afterEnd: null };
 export function costReader(options: CostOptions | undefined): Cost {
   if (options === undefined) return { ...ONLY_BEFORE, before: () => 1, least: 1 };
   if (typeof options === "number") return { ...ONLY_BEFORE, before: () => options, least: options };
-  if (typeof options === "function") return { ...ONLY_BEFORE, before: (c) => costOf(options(c)), least: null };
+  if ("before" in options) return { ...ONLY_BEFORE, before: (c) => costOf(options.before(c)), least: null };
   const reserved = { ...ONLY_BEFORE, before: () => options.reserve, least: options.reserve };
   if ("header" in options) return { ...reserved, afterHead: headerCost(options) };
   if ("bytes" in options) return { ...reserved, afterEnd: bytesCost(options) };
@@ -90,7 +98,7 @@ function headerCost({ header, remove }: z.output<typeof byHeader>): (context: Pl
   return ({ res }) => {
     const text = res.headers.get(header);
     if (remove && text !== null) res.headers.delete(header);
-    return text !== null && /^\d{1,15}(?:\.\d{1,15})?$/.test(text) ? Math.min(MOST, Number(text)) : null;
+    return text !== null && /^\d{1,15}(?:\.\d{1,15})?$/.test(text) ? Math.min(MOST_UNITS, Number(text)) : null;
   };
 }
 

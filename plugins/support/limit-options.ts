@@ -1,13 +1,15 @@
 import * as z from "zod";
 import { isAddressRange } from "../../src/plugin.ts";
-import { costSchema, quantity } from "./limit-cost.ts";
+import { costReader, costSchema, MOST_UNITS, quantity } from "./limit-cost.ts";
 import { type KeySource, keyReader, keySource } from "./limit-key.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const LONGEST_MS = 366 * 86_400_000;
 const MOST_PER_SECOND = 1_000_000_000;
 
-const PERIOD = "is no period; write for example 1s, 1m or 24h";
+function periodError({ input }: { readonly input?: unknown }): string {
+  return input === undefined ? "is missing; write for example 1m" : "is no period; write for example 1s, 1m or 24h";
+}
 
 function millisecondsOf(text: string): number {
   let total = 0;
@@ -17,8 +19,8 @@ function millisecondsOf(text: string): number {
 }
 
 const period = z
-  .string({ error: PERIOD })
-  .regex(/^(?:\d{1,12}(?:ms|s|m|h|d)){1,4}$/, { error: PERIOD })
+  .string({ error: periodError })
+  .regex(/^(?:\d{1,12}(?:ms|s|m|h|d)){1,4}$/, { error: periodError })
   .transform(millisecondsOf)
   .refine((ms) => ms >= 1, { error: "is no time at all; write for example 1s or 1m" })
   .refine((ms) => ms <= LONGEST_MS, { error: "is longer than 366 days; write a shorter period" });
@@ -39,14 +41,17 @@ function accepted<Value>(parse: (value: Value) => unknown) {
   };
 }
 
-const BY = "says not what to count by; write ip, header.x-tenant, jwt.sub or the like, joined by +";
+function byError({ input }: { readonly input?: unknown }): string {
+  const verb = input === undefined ? "is missing" : "says not what to count by";
+  return `${verb}; write ip, header.x-tenant, jwt.sub or the like, joined by +`;
+}
 
 const by = z
-  .custom<string | KeySource>((given) => typeof given === "string" || typeof given === "function", { error: BY })
+  .custom<string | KeySource>((given) => typeof given === "string" || typeof given === "function", { error: byError })
   .check(accepted(keyReader));
 
 const tierBy = z
-  .custom<string | KeySource>((given) => typeof given === "string" || typeof given === "function", { error: BY })
+  .custom<string | KeySource>((given) => typeof given === "string" || typeof given === "function", { error: byError })
   .check(accepted((given) => (typeof given === "string" ? keySource(given) : given)));
 
 const numbers = {
@@ -102,7 +107,9 @@ export function burstOf({ limit, burst }: Pick<Written, "limit" | "burst">): num
 
 function faultsOf(written: Written, least: number | null, path: readonly string[]): Fault[] {
   const burst = burstOf(written);
-  const isTooFast = (written.limit * 1000) / written.per > MOST_PER_SECOND;
+  // What is no number or no period has its fault already.
+  const isRead = written.limit <= MOST_UNITS && written.per >= 1;
+  const isTooFast = isRead && (written.limit * 1000) / written.per > MOST_PER_SECOND;
   const fast = `is more than ${MOST_PER_SECOND} a second; write less, or a longer per`;
   const small = `is less than one request costs, which is ${least}, so that none would ever pass; write a burst of at least that`;
   return [
@@ -115,15 +122,8 @@ function faultsOf(written: Written, least: number | null, path: readonly string[
 
 type Options = z.output<z.ZodObject<typeof fields>>;
 
-/** The least that is taken before a request goes on; null where a function says it. */
-function leastCost({ cost }: Pick<Options, "cost">): number | null {
-  if (cost === undefined) return 1;
-  if (typeof cost === "number") return cost;
-  return typeof cost === "function" ? null : cost.reserve;
-}
-
 function checkTogether({ value, issues }: z.core.ParsePayload<Options>): void {
-  const least = leastCost(value);
+  const { least } = costReader(value.cost);
   const faults = faultsOf(value, least, []);
   for (const [name, one] of Object.entries(value.tiers ?? {})) {
     if (name === "by" || typeof one !== "object") continue;

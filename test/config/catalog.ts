@@ -1,4 +1,5 @@
 import { z } from "zod";
+import rateLimit from "../../plugins/rate-limit.ts";
 import type { Catalog } from "../../src/config/catalog.ts";
 import { definePlugin } from "../../src/plugin.ts";
 
@@ -42,7 +43,9 @@ const slow = definePlugin({
   create: () => async (_context, next) => next(),
 });
 
-const PLUGINS = new Map([...passing, addHeader, respond, throwing, slow].map((plugin) => [plugin.name, plugin]));
+const PLUGINS = new Map(
+  [...passing, addHeader, respond, throwing, slow, rateLimit].map((plugin) => [plugin.name, plugin]),
+);
 
 /** A catalog with a plugin of strict options, one that answers, and the names that HTTPRoute filters become. */
 export const catalog: Catalog = { get: (name) => PLUGINS.get(name), names: () => [...PLUGINS.keys()] };

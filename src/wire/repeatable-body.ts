@@ -1,6 +1,7 @@
 import type { GatewayError } from "../errors.ts";
 import type { BodySink, BodySource } from "./body.ts";
 import type { HeaderList } from "./header-list.ts";
+import { keep } from "./keep.ts";
 
 /** So much of a body is kept for the case that its request has to be sent again. */
 const KEPT_BYTES = 64 * 1024;
@@ -134,7 +135,7 @@ export class RepeatableBody implements BodySource, BodySink {
     if (this.#kept === null) return;
     this.#keptBytes += bytes.length;
     // Without a sink what comes is not to be lost, however much that is; the source was asked to pause.
-    if (this.#keptBytes <= KEPT_BYTES || this.#sink === null) this.#kept.push(bytes.slice());
+    if (this.#keptBytes <= KEPT_BYTES || this.#sink === null) keep(this.#kept, bytes);
     else this.#kept = null;
   }
 }

@@ -124,3 +124,21 @@ test("what breaks off before anybody takes it fails with its reason", async () =
   body.pipe(sink);
   expect([sink.text, sink.endings, body.isWhole, body.canRepeat]).toEqual(["", ["bad_request"], false, false]);
 });
+
+test("a body that comes byte by byte is kept in few pieces", async () => {
+  const { body, feed } = await setup();
+  for (let at = 0; at < 20_000; at++) feed.write(bytes("x"));
+  body.cancel();
+  let pieces = 0;
+  let length = 0;
+  body.pipe({
+    write: (piece) => {
+      pieces++;
+      length += piece.length;
+      return true;
+    },
+    end() {},
+    fail() {},
+  });
+  expect([pieces, length]).toEqual([5, 20_000]);
+});

@@ -1,5 +1,5 @@
+import { keep } from "../keep.ts";
 import { TUNNEL_LINGER_MS, type Tunnel, type TunnelEnd, type TunnelOutlet } from "../tunnel.ts";
-import { copyFrom } from "../view.ts";
 import { H2_CODE } from "./frame.ts";
 import type { H2Stream } from "./stream.ts";
 
@@ -43,7 +43,7 @@ export class StreamTunnelEnd implements TunnelEnd, TunnelOutlet {
       return;
     }
     if (this.tunnel === null || this.#isPaused) {
-      this.#held.push(copyFrom(bytes));
+      keep(this.#held, bytes);
       return;
     }
     this.tunnel.data(this, bytes);

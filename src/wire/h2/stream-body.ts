@@ -1,8 +1,8 @@
 import type { GatewayError } from "../../errors.ts";
 import type { BodySink } from "../body.ts";
 import type { HeaderList } from "../header-list.ts";
+import { keep } from "../keep.ts";
 import { ReceivedBody } from "../received-body.ts";
-import { copyFrom } from "../view.ts";
 import type { H2Stream } from "./stream.ts";
 
 /** What the one whose stream a body comes by wants to know. */
@@ -49,7 +49,7 @@ export class StreamBody extends ReceivedBody {
   /** Takes bytes of the stream's. */
   feed(bytes: Uint8Array): void {
     if (this.#isDiscarded) this.#stream.carrier.credit(this.#stream, bytes.length);
-    else if (this.#sink === null || this.#isPaused || this.#stash.length > 0) this.#stash.push(copyFrom(bytes));
+    else if (this.#sink === null || this.#isPaused || this.#stash.length > 0) keep(this.#stash, bytes);
     else this.#give(this.#sink, bytes);
   }
 
@@ -108,12 +108,11 @@ export class StreamBody extends ReceivedBody {
 
   /** Gives what was kept, until the reader takes no more. */
   #deliver(sink: BodySink): void {
-    let given = 0;
-    while (given < this.#stash.length && !this.#isPaused && this.#sink === sink) {
-      const piece = this.#stash[given++];
-      if (piece !== undefined) this.#give(sink, piece);
+    while (!this.#isPaused && this.#sink === sink) {
+      const piece = this.#stash.shift();
+      if (piece === undefined) return;
+      this.#give(sink, piece);
     }
-    this.#stash.splice(0, given);
   }
 
   #give(sink: BodySink, bytes: Uint8Array): void {

@@ -3,6 +3,7 @@ import type { Asker, Attempt, AttemptTimeouts, Receiver, UpstreamResponse } from
 import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
 import type { Ticket } from "./concurrency-ticket.ts";
+import { isClientsTimeOver } from "./deadline.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ForwardPolicy, ServiceOptions } from "./options.ts";
 import type { Trial } from "./trial.ts";
@@ -36,6 +37,7 @@ export class Forward implements Attempt, Receiver {
   readonly asker: Asker;
   readonly receiver: Receiver = this;
   timeouts: AttemptTimeouts;
+  readonly authority: string;
   readonly #context: ForwardContext;
   #isRepeated = false;
   #startedAt = 0;
@@ -43,6 +45,7 @@ export class Forward implements Attempt, Receiver {
   constructor(exchange: Exchange, context: ForwardContext) {
     this.exchange = exchange;
     this.asker = context.asker ?? exchange;
+    this.authority = context.endpoint.authority;
     this.#context = context;
     this.timeouts = { responseMs: this.#responseMs(), idleMs: context.options.timeouts.idleMs };
   }
@@ -54,8 +57,6 @@ export class Forward implements Attempt, Receiver {
     exchange.attempts++;
     const { observe, ticket, trial } = this.#context;
     if (observe !== null || trial !== null || ticket !== null) this.#startedAt = now();
-    // An HTTP/1.0 client may name no host; the endpoint still needs one (RFC 9112 3.2).
-    if (exchange.upstreamAuthority === "") exchange.upstreamAuthority = endpoint.authority;
     endpoint.pool.send(this, this.#isRepeated);
   }
 
@@ -73,7 +74,8 @@ export class Forward implements Attempt, Receiver {
       this.start();
       return;
     }
-    if (this.#context.observe !== null && error.source === "upstream") this.#observe(FAILURE_MS);
+    if (this.#context.observe !== null && error.source === "upstream" && !isClientsTimeOver(exchange))
+      this.#observe(FAILURE_MS);
     this.#context.trial?.failed(this.#context.endpoint, error, this.#startedAt);
     this.#context.ticket?.attemptFailed(error);
     this.#context.onRefused(this.#context.endpoint.id, error);

@@ -21,6 +21,7 @@ export class HttpProbe extends TimedProbe implements Attempt, Receiver {
   readonly receiver: Receiver = this;
   // The probe's own timer bounds it all.
   readonly timeouts: AttemptTimeouts = { responseMs: 0, idleMs: 0 };
+  readonly authority: string;
   readonly #pool: Pool;
   readonly #health: HealthCheckOptions;
 
@@ -28,6 +29,7 @@ export class HttpProbe extends TimedProbe implements Attempt, Receiver {
     super(parts);
     this.#pool = parts.pool;
     this.#health = parts.health;
+    this.authority = parts.authority;
     this.exchange = healthExchange(parts.authority, parts.health);
     this.asker = this.exchange;
   }

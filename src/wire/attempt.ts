@@ -44,4 +44,9 @@ export interface Attempt {
   readonly asker: Asker;
   readonly receiver: Receiver;
   readonly timeouts: AttemptTimeouts;
+  /** The endpoint's host and port: what it is asked for by a request that names no host of its own. */
+  readonly authority: string;
 }
+
+/** What of an attempt the head says that goes upstream. */
+export type AttemptHead = Pick<Attempt, "exchange" | "timeouts" | "authority">;

@@ -1,4 +1,5 @@
 import { addressBytes } from "./address.ts";
+import type { AttemptHead } from "./attempt.ts";
 import { CLIENT_CERT_FIELD, clientCertField } from "./client-cert-field.ts";
 import { now } from "./event.ts";
 import type { ClientInfo, Exchange } from "./exchange.ts";
@@ -50,17 +51,24 @@ export interface RequestFraming {
  * The head that goes upstream: the client's fields in order and case, without those of the connection, with the
  * gateway's own behind them. The client's address is told in `X-Forwarded-*` and `Forwarded` (RFC 7239).
  */
-export function requestText(exchange: Exchange, framing: RequestFraming): string {
-  const line = `${exchange.upstreamMethod} ${exchange.upstreamTarget} HTTP/1.1\r\nHost: ${exchange.upstreamAuthority}\r\n`;
-  return `${line}${upstreamFields(exchange)}${connectionText(exchange, framing)}\r\n`;
+export function requestText(attempt: AttemptHead, framing: RequestFraming): string {
+  const { exchange } = attempt;
+  const line = `${exchange.upstreamMethod} ${exchange.upstreamTarget} HTTP/1.1\r\nHost: ${authorityOf(attempt)}\r\n`;
+  return `${line}${upstreamFields(attempt)}${connectionText(exchange, framing)}\r\n`;
+}
+
+/** Whom the request is for: an HTTP/1.0 client may name no host, the endpoint still needs one (RFC 9112 3.2). */
+export function authorityOf({ exchange, authority }: AttemptHead): string {
+  return exchange.upstreamAuthority === "" ? authority : exchange.upstreamAuthority;
 }
 
 /**
  * The fields that go upstream whatever version is spoken there, each with its line end: the client's without those of
  * the connection, then the gateway's own. Host, framing and `TE` are the caller's.
  */
-function upstreamFields(exchange: Exchange): string {
-  const timeouts = isTimeTold(exchange) ? timeoutText(exchange) : "";
+function upstreamFields(attempt: AttemptHead): string {
+  const { exchange } = attempt;
+  const timeouts = isTimeTold(exchange) ? timeoutText(attempt) : "";
   return `${clientFields(exchange)}${gatewayFields(exchange)}${timeouts}X-Request-Id: ${exchange.id}\r\n`;
 }
 
@@ -75,9 +83,9 @@ export function isTimeTold({ expiresAt, toldMs }: Exchange): boolean {
 }
 
 /** What is left of the time, in the fields that the client told it by, and in its kind's own where services are told. */
-export function timeoutFields(exchange: Exchange): readonly (readonly [string, string])[] {
-  const { headers, toldMs } = exchange;
-  const leftMs = timeLeftMs(exchange);
+export function timeoutFields(attempt: AttemptHead): readonly (readonly [string, string])[] {
+  const { headers, toldMs } = attempt.exchange;
+  const leftMs = timeLeftMs(attempt);
   const own = toldMs === 0 ? null : timeoutField(headers);
   return TIMEOUT_FIELDS.flatMap((name) => {
     const given = headers.first(name) ?? (name === own ? "" : null);
@@ -85,14 +93,16 @@ export function timeoutFields(exchange: Exchange): readonly (readonly [string, s
   });
 }
 
-function timeLeftMs({ expiresAt, requestEndedAt, toldMs }: Exchange): number {
+function timeLeftMs({ exchange, timeouts: { responseMs } }: AttemptHead): number {
+  const { expiresAt, requestEndedAt, toldMs } = exchange;
   const clientMs = expiresAt === 0 ? Number.POSITIVE_INFINITY : expiresAt - now();
   if (toldMs === 0) return clientMs;
-  return Math.min(clientMs, requestEndedAt === 0 ? toldMs : toldMs - (now() - requestEndedAt));
+  const attemptMs = responseMs === 0 ? Number.POSITIVE_INFINITY : responseMs;
+  return Math.min(clientMs, attemptMs, requestEndedAt === 0 ? toldMs : toldMs - (now() - requestEndedAt));
 }
 
-function timeoutText(exchange: Exchange): string {
-  return timeoutFields(exchange).reduce((text, [name, value]) => `${text}${name}: ${value}\r\n`, "");
+function timeoutText(attempt: AttemptHead): string {
+  return timeoutFields(attempt).reduce((text, [name, value]) => `${text}${name}: ${value}\r\n`, "");
 }
 
 /** Of `upstreamFields` the gateway's own, but for the request's id, which never repeats. */

@@ -75,7 +75,7 @@ export class Upstream extends Timer implements SocketOwner, BodySink, ResponseBo
     const expectsContinue = isOwn && exchange.expectsContinue && !body.isComplete;
     // A method that expects content says so even without any (RFC 9110 8.6).
     const length = body === null ? emptyLength(exchange) : body.length;
-    this.outlet.text(requestText(exchange, { length, isChunked, expectsContinue }));
+    this.outlet.text(requestText(attempt, { length, isChunked, expectsContinue }));
     if (body === null) {
       this.#armResponse(attempt);
       return;

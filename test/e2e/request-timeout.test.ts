@@ -157,6 +157,15 @@ export default definePlugin({ name: "hanging", options: z.strictObject({}), crea
     expect(told[2]).toMatch(/^(?:5|[34]\.\d+)$/);
   });
 
+  test("needs not there, and no attempt is told more than it has itself", async () => {
+    await using upstream = startAnswering(() => ok());
+    const retry = { attempts: 1, perTryTimeout: "700ms" };
+    await using gateway = await startProxy(upstream.url, { route: { timeout: "5s", propagateTimeout: true, retry } });
+    await gateway.exchange(get());
+    const [asked] = upstream.requests;
+    expect(asked && header(asked, "x-request-timeout")).toBe("0.7");
+  });
+
   test("changes nothing for those who say nothing", async () => {
     await using upstream = startAnswering(() => ok());
     await using gateway = await startProxy(upstream.url);

@@ -47,6 +47,16 @@ describe("a request is sent to another endpoint", () => {
     }
   });
 
+  test("which is named where the client named no host", async () => {
+    await using sad = answering(503);
+    await using well = startAnswering(() => ok("well"));
+    using setup = await serviceAt([sad.url, well.url]);
+    const { exchange } = await forward(setup.service, { line: "GET / HTTP/1.0", isNameless: true, policy: retrying() });
+    expect(exchange.attempts).toBe(2);
+    const hosts = [sad, well].map(({ requests }) => requests[0]?.headers.find(([name]) => name === "Host")?.[1]);
+    expect(hosts).toEqual([new URL(sad.url).host, new URL(well.url).host]);
+  });
+
   test("also where the balancer chooses the first again", async () => {
     await using sad = answering(503);
     await using well = startAnswering(() => ok("well"));

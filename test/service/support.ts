@@ -51,6 +51,8 @@ export function serviceDeps(registry: Registry, warnings: Warnings = []): Servic
 
 export interface Sending {
   readonly line?: string;
+  /** Without Host, as HTTP/1.0 may. */
+  readonly isNameless?: boolean;
   /** Field lines beside Host. */
   readonly fields?: readonly string[];
   readonly body?: BodySource | null;
@@ -75,7 +77,7 @@ export function forward(service: Pick<Service, "forward">, sending: Sending = {}
 export function startForward(service: Pick<Service, "forward">, sending: Sending = {}) {
   const line = sending.line ?? "GET / HTTP/1.1";
   const exchange = exchangeOf({
-    lines: [line, "Host: gw.test", ...(sending.fields ?? [])],
+    lines: [line, ...(sending.isNameless === true ? [] : ["Host: gw.test"]), ...(sending.fields ?? [])],
     body: sending.body ?? null,
     ...(sending.responder === undefined ? {} : { responder: sending.responder }),
   });

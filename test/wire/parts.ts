@@ -1,4 +1,5 @@
 import { type ErrorCode, GatewayError } from "../../src/errors.ts";
+import type { AttemptHead } from "../../src/wire/attempt.ts";
 import type { BodySink, BodySource } from "../../src/wire/body.ts";
 import { type ClientInfo, Exchange, type Responder } from "../../src/wire/exchange.ts";
 import type { HeaderList } from "../../src/wire/header-list.ts";
@@ -54,6 +55,11 @@ export function exchangeOf(parts: ExchangeParts = {}): Exchange {
     expectsContinue: head.expectsContinue,
     responder: { ...SILENT, ...parts.responder },
   });
+}
+
+/** What the head of an attempt of that exchange is made from; the attempt has so long, 0 for ever. */
+export function attemptOf(exchange: Exchange, responseMs = 0): AttemptHead {
+  return { exchange, timeouts: { responseMs, idleMs: 0 }, authority: "endpoint.test:8080" };
 }
 
 /** What a sink was given. */

@@ -41,7 +41,7 @@ export function start(
     onFailure: (_: unknown, error: GatewayError) => failure(error),
   };
   const exchange = exchangeOf({ lines: [line, "Host: gw.test", ...fields] });
-  const attempt = { exchange, asker: exchange, receiver, timeouts };
+  const attempt = { exchange, asker: exchange, receiver, timeouts, authority: "endpoint.test" };
   pool.send(attempt, isFresh);
   return { outcome: promise, attempt };
 }

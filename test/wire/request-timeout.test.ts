@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { requestText } from "../../src/wire/forwarding.ts";
 import { requestTimeoutMs, tellsTimeout, timeoutValue } from "../../src/wire/request-timeout.ts";
-import { codeOf, exchangeOf, parsed } from "./parts.ts";
+import { attemptOf, codeOf, exchangeOf, parsed } from "./parts.ts";
 
 const fieldsOf = (...lines: readonly string[]) => parsed("GET / HTTP/1.1", "Host: a", ...lines).headers;
 
@@ -85,15 +85,33 @@ describe("what is left of it", () => {
       lines: ["GET / HTTP/1.1", "Host: a", "X-Request-Timeout: 60", "Grpc-Timeout: 1M", "Accept: */*"],
     });
     exchange.expiresAt = performance.now() + 30_000;
-    const text = requestText(exchange, { length: null, isChunked: false, expectsContinue: false });
+    const text = requestText(attemptOf(exchange), { length: null, isChunked: false, expectsContinue: false });
     expect(text).toContain("Accept: */*\r\n");
     expect(text.match(/^x-request-timeout: .*$/gim)).toEqual([expect.stringMatching(/^x-request-timeout: 29\.\d+$/)]);
     expect(text.match(/^grpc-timeout: .*$/gim)).toEqual([expect.stringMatching(/^grpc-timeout: 29\d\d\dm$/)]);
   });
 
+  test.each([
+    ["the attempt's own where that is less", 700, "0.7"],
+    ["the route's where that is less", 9000, "5"],
+    ["the route's where the attempt has none", 0, "5"],
+  ])("is told by the route as %s", (_, attemptMs, value) => {
+    const exchange = exchangeOf({ lines: ["GET / HTTP/1.1", "Host: a"] });
+    exchange.toldMs = 5000;
+    const text = requestText(attemptOf(exchange, attemptMs), { length: 0, isChunked: false, expectsContinue: false });
+    expect(text).toContain(`x-request-timeout: ${value}\r\n`);
+  });
+
+  test("is not cut to an attempt's by a route that tells nothing of its own: calls may stream for longer", () => {
+    const exchange = exchangeOf({ lines: ["GET / HTTP/1.1", "Host: a", "X-Request-Timeout: 60"] });
+    exchange.expiresAt = performance.now() + 60_000;
+    const text = requestText(attemptOf(exchange, 700), { length: 0, isChunked: false, expectsContinue: false });
+    expect(text).toMatch(/x-request-timeout: (?:60|59\.\d+)\r\n/);
+  });
+
   test("is what came, byte for byte, where nobody read it", () => {
     const exchange = exchangeOf({ lines: ["GET / HTTP/1.1", "Host: a", "X-Request-Timeout: 60"] });
-    const text = requestText(exchange, { length: null, isChunked: false, expectsContinue: false });
+    const text = requestText(attemptOf(exchange), { length: null, isChunked: false, expectsContinue: false });
     expect(text).toContain("X-Request-Timeout: 60\r\n");
   });
 });

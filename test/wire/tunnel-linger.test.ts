@@ -26,7 +26,7 @@ function gatewayTo(pool: Pool): TestListener {
     onRequest(exchange) {
       const onResponse = (_: unknown, { head, body }: UpstreamResponse) => exchange.respond(head, body);
       const receiver = { onResponse, onFailure: () => expect.unreachable() };
-      pool.send({ exchange, asker: exchange, receiver, timeouts: { responseMs: 5000, idleMs: 0 } });
+      pool.send({ exchange, asker: exchange, receiver, timeouts: { responseMs: 5000, idleMs: 0 }, authority: "" });
     },
   });
 }

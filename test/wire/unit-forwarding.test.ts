@@ -8,13 +8,13 @@ import {
   requestText,
 } from "../../src/wire/forwarding.ts";
 import { headerList } from "../../src/wire/header-list.ts";
-import { type ExchangeParts, exchangeOf } from "./parts.ts";
+import { attemptOf, type ExchangeParts, exchangeOf } from "./parts.ts";
 
 const PLAIN: RequestFraming = { length: null, isChunked: false, expectsContinue: false };
 const HOST = "Host: gw.test";
 
 function text(parts: ExchangeParts, framing = PLAIN): string {
-  return requestText(exchangeOf(parts), framing);
+  return requestText(attemptOf(exchangeOf(parts)), framing);
 }
 
 function get(...fields: readonly string[]): ExchangeParts {
@@ -47,9 +47,14 @@ describe("the head that goes upstream", () => {
   test("names method, target and authority as plugins left them", () => {
     const exchange = exchangeOf(get());
     Object.assign(exchange, { upstreamMethod: "PUT", upstreamTarget: "/b?c", upstreamAuthority: "other:81" });
-    const request = requestText(exchange, PLAIN);
+    const request = requestText(attemptOf(exchange), PLAIN);
     expect(request).toStartWith("PUT /b?c HTTP/1.1\r\nHost: other:81\r\n");
     expect(linesOf(request, "x-forwarded-host")).toEqual(["X-Forwarded-Host: gw.test"]);
+  });
+
+  test("names the endpoint where the client named no host", () => {
+    const request = requestText(attemptOf(exchangeOf({ lines: ["GET /a HTTP/1.0"] })), PLAIN);
+    expect(request).toStartWith("GET /a HTTP/1.1\r\nHost: endpoint.test:8080\r\n");
   });
 
   test.each([

@@ -1,6 +1,7 @@
+import type { AttemptHead } from "../attempt.ts";
 import type { Exchange } from "../exchange.ts";
 import { listElements } from "../fields.ts";
-import { clientFields, gatewayFields, isTimeTold, timeoutFields } from "../forwarding.ts";
+import { authorityOf, clientFields, gatewayFields, isTimeTold, timeoutFields } from "../forwarding.ts";
 import type { HpackEncoder } from "./hpack-encoder.ts";
 
 /** What a request's head says beside the exchange's own fields. */
@@ -32,13 +33,14 @@ export class RequestHeads {
   }
 
   /** The block: the pseudo-header fields, the client's, then the gateway's own. Valid until the encoder's next one. */
-  block(exchange: Exchange, facts: RequestHeadFacts): Uint8Array {
+  block(attempt: AttemptHead, facts: RequestHeadFacts): Uint8Array {
+    const { exchange } = attempt;
     const encoder = this.#encoder;
     encoder.begin();
     encoder.field(":method", facts.protocol === null ? exchange.upstreamMethod : "CONNECT");
     if (facts.protocol !== null) encoder.field(":protocol", facts.protocol);
     encoder.field(":scheme", this.#scheme);
-    encoder.field(":authority", exchange.upstreamAuthority);
+    encoder.field(":authority", authorityOf(attempt));
     encoder.field(":path", exchange.upstreamTarget);
     const fields = this.#fields(clientFields(exchange));
     if (facts.protocol === null) this.#add(fields);
@@ -47,7 +49,7 @@ export class RequestHeads {
     if (facts.length !== null) encoder.field("content-length", String(facts.length));
     if (facts.expectsContinue) encoder.field("expect", "100-continue");
     if (wantsTrailers(exchange)) encoder.field("te", "trailers");
-    if (isTimeTold(exchange)) for (const [name, value] of timeoutFields(exchange)) encoder.field(name, value);
+    if (isTimeTold(exchange)) for (const [name, value] of timeoutFields(attempt)) encoder.field(name, value);
     encoder.field("x-request-id", exchange.id);
     return encoder.end();
   }

@@ -61,13 +61,13 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
   begin(): void {
     const { exchange, asker } = this.#attempt;
     asker.onGone = (reason) => this.#abort(reason);
-    if (exchange.upgrade === "websocket") this.#beginTunnel(exchange);
+    if (exchange.upgrade === "websocket") this.#beginTunnel();
     else this.#beginRequest(exchange);
   }
 
-  #beginTunnel(exchange: Exchange): void {
+  #beginTunnel(): void {
     const facts = { length: null, expectsContinue: false, protocol: "websocket" };
-    this.carrier.sendBlock(this, this.#owner.heads.block(exchange, facts), false);
+    this.carrier.sendBlock(this, this.#owner.heads.block(this.#attempt, facts), false);
     this.carrier.wheel.arm(this, this.#attempt.timeouts.responseMs);
   }
 
@@ -77,7 +77,7 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
     const isOwn = body instanceof ReceivedBody;
     const expectsContinue = isOwn && exchange.expectsContinue && !body.isComplete;
     const length = body === null ? emptyLength(exchange) : body.length;
-    const block = this.#owner.heads.block(exchange, { length, expectsContinue, protocol: null });
+    const block = this.#owner.heads.block(this.#attempt, { length, expectsContinue, protocol: null });
     this.carrier.sendBlock(this, block, body === null);
     if (body === null) return;
     if (isOwn) body.awaitsUpstreamContinue = expectsContinue;

@@ -56,7 +56,7 @@ export function start(pool: H2Pool, asking: Asking = {}): Asked {
   };
   const exchange = exchangeOf({ lines: [line, "Host: gw.test", ...fields], body, responder });
   asking.prepare?.(exchange);
-  const attempt = { exchange, asker: exchange, receiver, timeouts };
+  const attempt = { exchange, asker: exchange, receiver, timeouts, authority: "endpoint.test" };
   pool.send(attempt);
   return { outcome, response, attempt, interim };
 }

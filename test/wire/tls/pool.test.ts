@@ -38,7 +38,7 @@ function failureOf(pool: ReturnType<typeof openPool>["pool"]): Promise<GatewayEr
     onFailure: (_: unknown, error: GatewayError) => resolve(error),
   };
   const exchange = exchangeOf({ lines: ["GET / HTTP/1.1", "Host: gw.test"] });
-  pool.send({ exchange, asker: exchange, receiver, timeouts: TIMEOUTS });
+  pool.send({ exchange, asker: exchange, receiver, timeouts: TIMEOUTS, authority: "endpoint.test" });
   return promise;
 }
 

@@ -57,6 +57,17 @@ export function readDeadline(exchange: Exchange): GatewayError | null {
   }
 }
 
+/** An endpoint is told whole milliseconds, rounded down, and its timers are its own. */
+const EARLY_MS = 5;
+
+/**
+ * Says whether the client's own time is over, or so nearly that an endpoint that was told it may think so. What an
+ * endpoint does then, such as to reset the call, is no fault of its.
+ */
+export function isClientsTimeOver(exchange: Exchange): boolean {
+  return clientLeftMs(exchange) <= EARLY_MS;
+}
+
 /** How long the client still waits; infinity where it did not say. */
 export function clientLeftMs({ expiresAt }: Exchange): number {
   return expiresAt === 0 ? Number.POSITIVE_INFINITY : expiresAt - now();

@@ -1,6 +1,7 @@
 import type { GatewayError } from "../errors.ts";
 import { now } from "../wire/event.ts";
 import type { Exchange, ExchangeObserver, ResponseHead } from "../wire/exchange.ts";
+import { isClientsTimeOver } from "./deadline.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { DEADLINE_EXCEEDED, headGrpcStatus, isGrpcFault } from "./grpc-status.ts";
 import { type VerdictParts, Verdicts } from "./verdicts.ts";
@@ -42,6 +43,7 @@ export class Trial implements ExchangeObserver {
     if (error.code === "overloaded") this.#verdicts.foundFull();
     if (error.source !== "upstream") return;
     this.#answering = null;
+    if (isClientsTimeOver(this.#exchange)) return;
     this.#verdicts.ofService(true, this.#tookMs(startedAt));
     this.#verdicts.ofEndpoint(endpoint, true);
   }
@@ -69,10 +71,10 @@ export class Trial implements ExchangeObserver {
 }
 
 /** An endpoint that was told how long the client waits may say that this is over: no client may make it look bad so. */
-function outcomeOf(head: ResponseHead, { expiresAt }: Exchange): Outcome {
+function outcomeOf(head: ResponseHead, exchange: Exchange): Outcome {
   const { status } = head;
-  if (status >= 500) return status === 504 && expiresAt > 0 ? "nothing" : "failure";
-  const grpc = headGrpcStatus(head);
-  if (grpc === null || !isGrpcFault(grpc)) return "success";
-  return grpc === DEADLINE_EXCEEDED && expiresAt > 0 ? "nothing" : "failure";
+  const grpc = status >= 500 ? null : headGrpcStatus(head);
+  if (status < 500 && (grpc === null || !isGrpcFault(grpc))) return "success";
+  const isOver = exchange.expiresAt > 0 && (status === 504 || grpc === DEADLINE_EXCEEDED);
+  return isOver || isClientsTimeOver(exchange) ? "nothing" : "failure";
 }

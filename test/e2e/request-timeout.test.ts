@@ -131,6 +131,40 @@ describe("a client that says how long it waits", () => {
     expect(metrics).toContain('torii_endpoint_ejected{service="shop"} 0');
   });
 
+  test.each(["resets", "says 500"])("blames none that %s when the time that it was told is over", async (how) => {
+    const start = () =>
+      startUpstream(async (connection) => {
+        for (;;) {
+          const asked = await connection.request(600_000);
+          // As servers of gRPC do; the gateway may look at its own clock a tenth of a second later.
+          await Bun.sleep(Number.parseFloat(header(asked, "x-request-timeout") ?? "0"));
+          if (how === "resets") return connection.peer.reset();
+          await connection.send("HTTP/1.1 500 Late\r\nContent-Length: 0\r\n\r\n");
+        }
+      });
+    await using upstream = start();
+    await using other = start();
+    await using gateway = await startGateway({
+      routes: {
+        services: {
+          shop: {
+            endpoints: [{ url: upstream.url }, { url: other.url }],
+            outlierDetection: { consecutiveFailures: 1, maxEjected: "100%" },
+            circuitBreaker: { minRequests: 1, failureRate: "1%" },
+          },
+        },
+        routes: [{ name: "all", backends: [{ service: "shop" }] }],
+      },
+    });
+    const statuses: number[] = [];
+    for (let i = 0; i < 4; i++)
+      statuses.push((await gateway.exchange(request("GET /", "X-Request-Timeout: 20ms"))).status);
+    expect(statuses).not.toContain(503);
+    const metrics = await (await fetch(`http://127.0.0.1:${gateway.gateway.statusPort}/metrics`)).text();
+    expect(metrics).toContain('torii_circuit_breaker_state{service="shop"} 0');
+    expect(metrics).toContain('torii_endpoint_ejected{service="shop"} 0');
+  });
+
   test("bounds plugins too", async () => {
     const hanging = `import { definePlugin, z } from "torii";
 export default definePlugin({ name: "hanging", options: z.strictObject({}), create: () => () => new Promise(() => {}) });

@@ -1,0 +1,352 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { bearer, VIEWER } from "../admin/support.ts";
+import { startReady, type Workers } from "../supervisor/support.ts";
+import { connect } from "../support/client.ts";
+import { eventually } from "../support/load.ts";
+import { header } from "../support/message.ts";
+import { type RedisProcess, startRedis } from "../support/redis.ts";
+import { closedPort } from "../support/unreachable.ts";
+import { startGateway } from "../support.ts";
+
+setDefaultTimeout(60_000);
+
+const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/** A route that answers itself, behind limits. */
+function routes(...uses: readonly Readonly<Record<string, unknown>>[]) {
+  const limits = uses.map(({ shadow, ...options }) => ({
+    use: "rate-limit",
+    with: { by: "route", ...options },
+    ...(shadow === undefined ? {} : { shadow }),
+  }));
+  return { routes: [{ name: "api", plugins: [...limits, { use: "respond", with: { status: 200, body: "ok" } }] }] };
+}
+
+interface Limited extends Workers {
+  readonly adminPort: number;
+  limits(): Promise<LimitsAnswer>;
+}
+
+interface LimitsAnswer {
+  readonly state: { readonly mode: string; readonly gateways: number; readonly kind: string } | null;
+  readonly workers: readonly { readonly worker: number }[];
+  readonly missing: readonly number[];
+}
+
+async function start(redis: RedisProcess, options: Readonly<Record<string, unknown>>, workers = 1): Promise<Limited> {
+  const adminPort = closedPort();
+  const running = await startReady({
+    workers,
+    torii: {
+      redis: redis.url,
+      admin: { port: adminPort, tokens: [{ name: "looks", token: VIEWER, role: "viewer" }] },
+      telemetry: { accessLog: { enabled: false } },
+    },
+    files: { "routes/main.ts": "export default {};", "routes/api.yaml": JSON.stringify(routes(options)) },
+  });
+  return {
+    ...running,
+    adminPort,
+    async limits() {
+      const response = await fetch(`http://127.0.0.1:${adminPort}/v1/limits`, { headers: bearer(VIEWER) });
+      // Its schema is the admin API's own matter, and tested there.
+      return (await response.json()) as LimitsAnswer;
+    },
+  };
+}
+
+interface Asked {
+  /** Answers by status, since the start. */
+  readonly statuses: Map<number, number>;
+  /** The longest that an answer took. */
+  slowestMs: number;
+  stop(): Promise<void>;
+}
+
+/** Asks all ports without a pause over so many connections each, until it is stopped. */
+function ask(ports: readonly number[], connections = 4): Asked {
+  let isStopped = false;
+  const asked: Asked = {
+    statuses: new Map(),
+    slowestMs: 0,
+    async stop() {
+      isStopped = true;
+      await Promise.all(all);
+    },
+  };
+  async function work(port: number): Promise<void> {
+    using client = await connect({ port });
+    while (!isStopped) {
+      const startedAt = performance.now();
+      await client.send(GET);
+      const { status } = await client.response();
+      asked.slowestMs = Math.max(asked.slowestMs, performance.now() - startedAt);
+      asked.statuses.set(status, (asked.statuses.get(status) ?? 0) + 1);
+      await Bun.sleep(2);
+    }
+  }
+  const all = ports.flatMap((port) => Array.from({ length: connections }, () => work(port)));
+  return asked;
+}
+
+function admitted({ statuses }: Asked): number {
+  return statuses.get(200) ?? 0;
+}
+
+/** What was refused is 429: anything else would be a fault of ours. */
+function faults({ statuses }: Asked): readonly number[] {
+  return [...statuses.keys()].filter((status) => status !== 200 && status !== 429);
+}
+
+describe("a limit that gateways share through Redis", () => {
+  test("holds over both of them, and is used", async () => {
+    await using redis = await startRedis();
+    const options = { limit: 100, per: "1s", burst: 50 };
+    await using one = await start(redis, options);
+    await using two = await start(redis, options);
+    await eventually(async () => (await one.limits()).state?.gateways === 2, "both to know of each other");
+    const startedAt = performance.now();
+    const load = ask([one.port, two.port]);
+    await Bun.sleep(3000);
+    await load.stop();
+    const seconds = (performance.now() - startedAt) / 1000;
+    expect(faults(load)).toEqual([]);
+    expect(admitted(load)).toBeLessThanOrEqual(50 + 100 * seconds);
+    expect(admitted(load)).toBeGreaterThan(0.9 * 100 * seconds);
+    expect(
+      await one.metric('torii_rate_limit_decisions_total{limit="api",outcome="admitted",mode="leased"}'),
+    ).toBeGreaterThan(0);
+    expect((await one.limits()).state).toMatchObject({ kind: "redis", mode: "leased", gateways: 2, vanished: 0 });
+  });
+
+  test("gets back what a gateway that drains has not spent", async () => {
+    await using redis = await startRedis();
+    const options = { limit: 1, per: "1h", burst: 1000 };
+    await using two = await start(redis, options);
+    const one = await start(redis, options);
+    const load = ask([one.port], 2);
+    await eventually(() => admitted(load) > 50, "the first to lease");
+    await load.stop();
+    const spent = admitted(load);
+    one.torii.signal("SIGTERM");
+    await one.torii.exited;
+    await one[Symbol.asyncDispose]();
+    const rest = ask([two.port], 8);
+    await eventually(() => (rest.statuses.get(429) ?? 0) > 20, "the second to spend the rest", 30_000);
+    await rest.stop();
+    expect(spent + admitted(rest)).toBe(1000);
+  });
+
+  test("is one limit for several workers, and the admin API tells of all", async () => {
+    await using redis = await startRedis();
+    await using workers = await start(redis, { limit: 100, per: "1s", burst: 20 }, 2);
+    await eventually(async () => (await workers.limits()).state?.gateways === 2, "both workers to be known");
+    const startedAt = performance.now();
+    const load = ask([workers.port], 16);
+    await Bun.sleep(2000);
+    await load.stop();
+    const seconds = (performance.now() - startedAt) / 1000;
+    expect(faults(load)).toEqual([]);
+    expect(admitted(load)).toBeLessThanOrEqual(20 + 100 * seconds);
+    expect(admitted(load)).toBeGreaterThan(0.8 * 100 * seconds);
+    const told = await workers.limits();
+    expect(told.workers.map(({ worker }) => worker)).toEqual([1, 2]);
+    expect(told.missing).toEqual([]);
+    expect(await workers.metric("torii_limits_gateways")).toBe(2);
+    const total = await workers.metric(
+      'torii_rate_limit_decisions_total{limit="api",outcome="admitted",mode="leased"}',
+    );
+    expect(total).toBe(admitted(load));
+  });
+
+  test("survives a worker that is killed, whose place another takes", async () => {
+    await using redis = await startRedis();
+    await using workers = await start(redis, { limit: 1000, per: "1s" }, 2);
+    await eventually(async () => (await workers.limits()).state?.gateways === 2, "both workers to be known");
+    const [victim = 0, ...others] = await workers.pids();
+    process.kill(victim, "SIGKILL");
+    await eventually(async () => {
+      const pids = await workers.pids();
+      return pids.length === others.length + 1 && !pids.includes(victim);
+    }, "another worker");
+    await eventually(workers.isReady, "readiness");
+    await eventually(async () => (await workers.limits()).workers.length === 2, "both to answer");
+    // It is the same gateway to the others: nothing is withheld for one that will not come back.
+    await eventually(async () => {
+      const { state } = await workers.limits();
+      return state?.gateways === 2 && (await workers.metric("torii_limits_gateways_vanished")) === 0;
+    }, "two gateways and none that vanished");
+  });
+});
+
+describe("Redis away in mid-load", () => {
+  const OPTIONS = { limit: 100, per: "1s", burst: 50 };
+
+  async function bothKnown(redis: RedisProcess): Promise<readonly [Limited, Limited]> {
+    const gateways = [await start(redis, OPTIONS), await start(redis, OPTIONS)] as const;
+    await eventually(async () => (await gateways[0].limits()).state?.gateways === 2, "both to know of each other");
+    return gateways;
+  }
+
+  const inMode = (gateway: Limited, mode: string) =>
+    eventually(async () => (await gateway.limits()).state?.mode === mode, `the mode ${mode}`, 20_000);
+
+  test("by kill -9: no 5xx, shares of the limit, and the mode is told everywhere", async () => {
+    await using redis = await startRedis();
+    const [one, two] = await bothKnown(redis);
+    await using _one = one;
+    await using _two = two;
+    const load = ask([one.port, two.port]);
+    await eventually(() => admitted(load) > 100, "some load");
+    const startedAt = performance.now();
+    const before = admitted(load);
+    await redis.kill();
+    await Promise.all([inMode(one, "local"), inMode(two, "local")]);
+    const localAt = admitted(load);
+    await eventually(() => admitted(load) > localAt + 100, "load in local mode", 20_000);
+    expect(await one.metric('torii_limits_mode{mode="local"}')).toBe(1);
+    expect(await one.metric("torii_limits_share")).toBeCloseTo(0.5, 5);
+    await redis.restart();
+    await Promise.all([inMode(one, "leased"), inMode(two, "leased")]);
+    const backAt = admitted(load);
+    await eventually(() => admitted(load) > backAt + 100, "load after the return", 20_000);
+    await load.stop();
+    const seconds = (performance.now() - startedAt) / 1000;
+    expect(faults(load)).toEqual([]);
+    // Redis came back empty, which may add one burst, once.
+    expect(admitted(load) - before).toBeLessThanOrEqual(2 * 50 + 100 * seconds);
+    const said = one.torii.output();
+    expect(said).toContain("limits are local");
+    expect(said).toContain("limits are exact again");
+  });
+
+  test("by a pause of five seconds: no 5xx, nobody waits long, and no burst when it is back", async () => {
+    await using redis = await startRedis();
+    const [one, two] = await bothKnown(redis);
+    await using _one = one;
+    await using _two = two;
+    const load = ask([one.port, two.port]);
+    await eventually(() => admitted(load) > 100, "some load");
+    const startedAt = performance.now();
+    const before = admitted(load);
+    load.slowestMs = 0;
+    process.kill(redis.pid, "SIGSTOP");
+    await Bun.sleep(5000);
+    process.kill(redis.pid, "SIGCONT");
+    await Promise.all([inMode(one, "leased"), inMode(two, "leased")]);
+    await Bun.sleep(1000);
+    await load.stop();
+    const seconds = (performance.now() - startedAt) / 1000;
+    expect(faults(load)).toEqual([]);
+    expect(admitted(load) - before).toBeLessThanOrEqual(50 + 100 * seconds);
+    expect(load.slowestMs).toBeLessThan(2000);
+  });
+
+  test.each([
+    ["allow", 200],
+    ["deny", 429],
+  ])("with onStoreError %s answers %p to whoever holds nothing", async (onStoreError, status) => {
+    await using redis = await startRedis();
+    await using gateway = await startGateway({
+      torii: { redis: redis.url },
+      routes: routes({ limit: 1, per: "1h", burst: 1, by: "header.x-a", onStoreError }),
+    });
+    expect((await gateway.exchange(GET)).status).toBe(200);
+    await redis.kill();
+    const fresh = (at: number) => `GET / HTTP/1.1\r\nHost: a\r\nx-a: ${at}\r\n\r\n`;
+    for (let at = 0; at < 3; at++) expect((await gateway.exchange(fresh(at))).status).toBe(status);
+    const line = await gateway.logged(({ status: logged }) => logged === status);
+    expect(line["status"]).toBe(status);
+  });
+});
+
+describe("a limit of one process", () => {
+  const HOUR = { limit: 2, per: "1h" };
+
+  test("refuses with a problem, and says so in log and metrics", async () => {
+    await using gateway = await startGateway({ routes: routes(HOUR) });
+    expect([(await gateway.exchange(GET)).status, (await gateway.exchange(GET)).status]).toEqual([200, 200]);
+    const refused = await gateway.exchange(GET);
+    expect(refused.status).toBe(429);
+    expect(header(refused, "retry-after")).toBe("1800");
+    expect(header(refused, "ratelimit")).toBe('"api";r=0;t=1800');
+    expect(header(refused, "content-type")).toBe("application/problem+json");
+    const line = await gateway.logged(({ status }) => status === 429);
+    expect(line).toMatchObject({
+      flags: ["rate_limited"],
+      decisions: [{ policy: "rate_limit", outcome: "refused", about: "api" }],
+    });
+    const text = await gateway.gateway.metrics.render();
+    expect(text).toContain('torii_rate_limit_decisions_total{limit="api",outcome="refused",mode="leased"} 1');
+    expect(text).toContain('torii_limits_mode{mode="leased"} 1');
+    expect(text).toContain('torii_limits_keys{limit="api"} 1');
+  });
+
+  test("keeps its counts over a reload, with and without a change of the route", async () => {
+    await using gateway = await startGateway({ routes: routes(HOUR) });
+    expect((await gateway.exchange(GET)).status).toBe(200);
+    await gateway.write("routes/main.yaml", JSON.stringify(routes(HOUR, { ...HOUR, name: "more", by: "ip" })));
+    await eventually(() => gateway.gateway.snapshot()?.version === "2", "the reload");
+    expect([(await gateway.exchange(GET)).status, (await gateway.exchange(GET)).status]).toEqual([200, 429]);
+  });
+
+  test("is refused at load where it clashes, and what ran before goes on", async () => {
+    await using gateway = await startGateway({ routes: routes(HOUR) });
+    await gateway.write("routes/main.yaml", JSON.stringify(routes(HOUR, { ...HOUR, limit: 5 }), null, 1));
+    await eventually(
+      () => gateway.log.some(({ msg }) => String(msg).startsWith("configuration refused")),
+      "the refusal",
+    );
+    const fault = gateway.log.find(({ msg }) => String(msg).startsWith("configuration refused"));
+    expect(String(fault?.["message"])).toContain("another limit is named api and differs from this");
+    expect(fault?.["line"]).toBeGreaterThan(1);
+    expect((await gateway.exchange(GET)).status).toBe(200);
+  });
+
+  test("in shadow lets all pass and reports what it would have refused", async () => {
+    await using gateway = await startGateway({ routes: routes({ ...HOUR, shadow: true }) });
+    for (let at = 0; at < 4; at++) expect((await gateway.exchange(GET)).status).toBe(200);
+    const line = await gateway.logged(({ decisions }) => Bun.deepEquals(decisions, []) === false);
+    expect(line["decisions"]).toEqual([{ policy: "rate_limit", outcome: "shadow_refused", about: "api" }]);
+    const text = await gateway.gateway.metrics.render();
+    expect(text).toContain('torii_rate_limit_decisions_total{limit="api",outcome="shadow_refused",mode="leased"} 2');
+  });
+
+  test("counts bytes that were sent, and by functions of a TypeScript route", async () => {
+    const module = `import { defineRoutes } from "torii";
+export default defineRoutes({ routes: [{ name: "bytes", plugins: [
+  { use: "rate-limit", with: { limit: 5000, per: "1h", by: (c) => c.req.header("x-user"), cost: { bytes: "response" } } },
+  { use: (c) => c.text("x".repeat(4000)) },
+] }] });`;
+    await using gateway = await startGateway({ routes: {}, files: { "routes/bytes.ts": module } });
+    const by = (user: string) => `GET / HTTP/1.1\r\nHost: a\r\nx-user: ${user}\r\n\r\n`;
+    const found: number[] = [];
+    for (let at = 0; at < 3; at++) found.push((await gateway.exchange(by("ann"))).status);
+    expect(found).toEqual([200, 200, 429]);
+    expect((await gateway.exchange(by("bob"))).status).toBe(200);
+  });
+
+  test("is there for plugins of one's own", async () => {
+    const plugin = `import { definePlugin, z } from "torii";
+export default definePlugin({
+  name: "once",
+  options: z.strictObject({}),
+  create: (_options, { limits, route }) => {
+    const spec = { name: route + "/once", algorithm: "token_bucket", limit: 1, perMs: 3600000, burst: 1, onStoreError: "local" };
+    const limiter = limits.limiter(spec, "users");
+    return async (c, next) => {
+      const { isAdmitted } = await limiter.take(c.req.header("x-user") ?? "");
+      if (!isAdmitted) return c.text("no", 429);
+      await next();
+    };
+  },
+});`;
+    const own = { routes: [{ name: "mine", plugins: [{ use: "once" }, { use: "respond", with: { status: 204 } }] }] };
+    await using gateway = await startGateway({
+      torii: { plugins: "mine" },
+      routes: own,
+      files: { "mine/once.ts": plugin },
+    });
+    expect([(await gateway.exchange(GET)).status, (await gateway.exchange(GET)).status]).toEqual([204, 429]);
+  });
+});

@@ -1,7 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import type { JoinOptions, Passage } from "../wire/l4/passage.ts";
 import type { PendingBound } from "../wire/waiting.ts";
-import { noteChoice } from "./choice-note.ts";
+import { noteChoice, noteZone } from "./choice-note.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Guards } from "./guards.ts";
 import { passageKey } from "./hash-key.ts";
@@ -57,6 +57,7 @@ export class Connect {
       return;
     }
     if (this.#tried.length === 0) noteChoice(this.#passage, endpoint, this.#context);
+    else noteZone(this.#passage, endpoint, this.#context.options.zone);
     this.#tried.push(endpoint);
     this.#dial(endpoint, pending);
   }

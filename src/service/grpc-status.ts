@@ -29,6 +29,20 @@ export function headGrpcStatus({ status, headers }: ResponseHead): number | null
   return told !== null && /^\d{1,2}$/.test(told) ? Number(told) : null;
 }
 
+/** At most a day or so: a runtime's timer holds no more than 24. */
+const PUSHBACK = /^\d{1,8}$/;
+
+/**
+ * How many milliseconds a server that refused a call wants to be left alone before it comes again (gRPC A6,
+ * `grpc-retry-pushback-ms`); infinity where it is not to come again, which all but a number says too; null where it
+ * says nothing.
+ */
+export function pushbackOf(head: ResponseHead): number | null {
+  const told = headGrpcStatus(head) === null ? null : head.headers.first("grpc-retry-pushback-ms");
+  if (told === null) return null;
+  return PUSHBACK.test(told) ? Number(told) : Number.POSITIVE_INFINITY;
+}
+
 /** Says whether a status of gRPC is the server's fault. */
 export function isGrpcFault(status: number): boolean {
   return FAULTS.has(status);

@@ -4,11 +4,13 @@ import type { BodySource } from "../wire/body.ts";
 import { now } from "../wire/event.ts";
 import type { Exchange, ResponseHead } from "../wire/exchange.ts";
 import { RepeatableBody } from "../wire/repeatable-body.ts";
+import { noteZone } from "./choice-note.ts";
 import { Contender, type ContenderKind, type ContenderOwner, notNeeded } from "./contender.ts";
 import { clientLeftMs } from "./deadline.ts";
 import type { Delay } from "./delay.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Forward, type ForwardContext, IDEMPOTENT } from "./forward.ts";
+import { pushbackOf } from "./grpc-status.ts";
 import type { HedgePolicy, RetryCondition, RetryPolicy } from "./options.ts";
 import { noEndpoint } from "./refusals.ts";
 import type { ResponsePace } from "./response-pace.ts";
@@ -31,10 +33,12 @@ export type RetryResult = "success" | "failure" | "budget_exhausted" | "deadline
 export type HedgeResult = "won" | "lost" | "failed" | "abandoned" | "budget_exhausted" | "full" | "no_endpoint";
 
 /** Why a request is not sent again that a condition of its route would be for. */
-type Refusal = "attempts_exhausted" | "not_repeatable" | "deadline" | "budget_exhausted";
+type Refusal = "attempts_exhausted" | "not_repeatable" | "pushback" | "deadline" | "budget_exhausted";
 
 /** What the retries of one service have in common. */
 export interface RetryDeps {
+  /** Of which endpoints they are, in words; "" for all of the service. */
+  readonly subset: string;
   readonly budget: RetryBudget;
   /** Of first attempts and retries, where a route's hedges depend on it. */
   readonly pace: ResponsePace;
@@ -55,6 +59,8 @@ export interface RetryOptions {
 interface Cause {
   readonly condition: RetryCondition;
   readonly endpoint: string;
+  /** What the endpoint itself says of when to come again; see `pushbackOf`. */
+  readonly pushbackMs: number | null;
 }
 
 /**
@@ -100,7 +106,9 @@ export class Retry implements ContenderOwner {
     const condition = faultOf(response.head, this.#policy.on);
     if (condition === null) this.#notePace(contender, true);
     this.#tell(contender, condition !== null);
-    const next = condition === null ? null : this.#afterFault({ condition, endpoint: contender.endpoint.id }, "fresh");
+    const endpoint = contender.endpoint.id;
+    const cause = condition === null ? null : { condition, endpoint, pushbackMs: pushbackOf(response.head) };
+    const next = cause === null ? null : this.#afterFault(cause, "fresh");
     if (next === null) {
       this.#accept(contender, response);
       return;
@@ -118,7 +126,7 @@ export class Retry implements ContenderOwner {
     if (error.source === "upstream" || contender.kind === "hedge") this.#tell(contender, true);
     const condition = causeOf(error, this.#policy.on, this.#exchange.headers);
     const sent = sentOf(error);
-    const cause = condition === null ? null : { condition, endpoint: contender.endpoint.id };
+    const cause = condition === null ? null : { condition, endpoint: contender.endpoint.id, pushbackMs: null };
     const next = cause === null || sent === null ? null : this.#afterFault(cause, sent);
     if (this.#running.length > 0) this.#forget();
     else if (next !== null) next();
@@ -139,6 +147,7 @@ export class Retry implements ContenderOwner {
     const exchange = this.#exchange;
     const body = kind !== "first" && this.#body?.isWhole === true ? this.#body.fork() : this.#body;
     const contender = new Contender({ exchange, kind, endpoint, body, owner: this });
+    if (kind !== "first") noteZone(exchange, endpoint, this.#context.options.zone);
     this.#tried.push(endpoint);
     this.#running.push(contender);
     new Forward(exchange, { ...this.#context, endpoint, receiver: contender, asker: contender }).start();
@@ -220,11 +229,11 @@ export class Retry implements ContenderOwner {
   }
 
   /** How long to wait before the next attempt; null when none may be made. */
-  #pauseMs({ endpoint }: Cause, sent: Sent): number | null {
+  #pauseMs({ endpoint, pushbackMs }: Cause, sent: Sent): number | null {
     if (this.#exchange.isDone) return null;
     const { backoffMs, leastPauseMs } = this.#policy;
     const longestMs = backoffMs * Math.min(2 ** (this.#tried.length - 1), LONGEST_BACKOFF);
-    const pauseMs = leastPauseMs + this.#deps.random() * longestMs;
+    const pauseMs = pushbackMs ?? leastPauseMs + this.#deps.random() * longestMs;
     const refusal = this.#refusal(sent, pauseMs);
     if (refusal === null) return pauseMs;
     this.#exchange.decided("retry", refusal, endpoint);
@@ -237,6 +246,7 @@ export class Retry implements ContenderOwner {
     const { attempts, budgetShare } = this.#policy;
     if (this.#tried.length > attempts) return "attempts_exhausted";
     if (this.#body?.canRepeat === false || !(sent === "nothing" || this.#isIdempotent)) return "not_repeatable";
+    if (pauseMs === Number.POSITIVE_INFINITY) return "pushback";
     if (pauseMs >= this.#leftMs()) return "deadline";
     return this.#deps.budget.take(budgetShare) ? null : "budget_exhausted";
   }
@@ -267,7 +277,7 @@ export class Retry implements ContenderOwner {
   #next({ condition, endpoint: failed }: Cause): void {
     const endpoint = this.#deps.pick(this.#tried);
     if (endpoint === null) {
-      this.#fail(noEndpoint());
+      this.#fail(noEndpoint(this.#deps.subset));
       return;
     }
     this.#exchange.decided("retry", String(condition), failed);

@@ -199,6 +199,6 @@ function retriesOf(
   };
   return (subset) => {
     const pick = createAnother({ balancer: subset.balancer, endpoints: () => subset.used, random });
-    return { budget, pace, random, delay, pick, onResult, onHedge: noteHedge };
+    return { subset: subset.name, budget, pace, random, delay, pick, onResult, onHedge: noteHedge };
   };
 }

@@ -216,6 +216,54 @@ describe("what was decided about retries is told, with the endpoint that failed"
   });
 });
 
+describe("an access log line tells of every attempt", () => {
+  test("that it went to another zone", async () => {
+    await using sad = answering(503);
+    await using well = startAnswering(() => ok("well"));
+    using setup = await serviceAt([sad.url, well.url], { zone: "eu-1" });
+    const { exchange } = await forward(setup.service, { policy: retrying() });
+    expect(exchange.decisions?.map(({ policy, outcome }) => `${policy} ${outcome}`)).toEqual([
+      "zone left",
+      "retry 503",
+      "zone left",
+    ]);
+  });
+});
+
+describe("a gRPC server that pushes back", () => {
+  const busy = (pushback: string) =>
+    startAnswering(() =>
+      ok("", "Content-Type: application/grpc", "grpc-status: 14", `grpc-retry-pushback-ms: ${pushback}`),
+    );
+  const policy = retrying({ on: ["unavailable"], backoffMs: 100 });
+
+  test("gets no more before the time that it says", async () => {
+    await using sad = busy("750");
+    await using well = startAnswering(() => ok("well"));
+    using setup = await serviceAt([sad.url, well.url]);
+    const outcome = forward(setup.service, { policy });
+    await eventually(() => setup.pauses.length > 0, "a pause");
+    setup.pauses[0]?.end();
+    expect((await outcome).outcome).toBe("well");
+    expect(setup.pauses.map(({ ms }) => ms)).toEqual([750]);
+  });
+
+  test("has its answer passed on where that is later than anybody waits", async () => {
+    await using sad = busy("9000");
+    using setup = await serviceAt([sad.url, sad.url]);
+    const { exchange } = await forward(setup.service, { policy: { ...policy, timeoutMs: 5000 } });
+    expect(exchange.decisions).toMatchObject([{ policy: "retry", outcome: "deadline" }]);
+  });
+
+  test.each(["-1", "never", "1.5", "999999999"])("and says %s has the last word", async (pushback) => {
+    await using sad = busy(pushback);
+    await using well = startAnswering(() => ok("well"));
+    using setup = await serviceAt([sad.url, well.url]);
+    const { exchange } = await forward(setup.service, { policy });
+    expect(exchange).toMatchObject({ attempts: 1, decisions: [{ policy: "retry", outcome: "pushback", about: "0" }] });
+  });
+});
+
 describe("the pause before a retry", () => {
   test("doubles, up to ten times the first, and chance shortens it", async () => {
     await using sad = answering(503);

@@ -133,6 +133,18 @@ describe("a subset of a service", () => {
     expect([one.requests.length > 0, two.requests.length > 0, other.requests.length]).toEqual([true, true, 0]);
   });
 
+  test("says its name too when it is empty by the time of a retry", async () => {
+    await using setup = open();
+    await using sad = startAnswering(() => {
+      setup.registry.deregister("shop", "a");
+      return "HTTP/1.1 503 Sad\r\nContent-Length: 0\r\n\r\n";
+    });
+    await setup.register("a", sad.url, { version: "2" });
+    const subset = setup.service.subset(V2);
+    const { error } = await forward(subset, { policy: retrying({ leastPauseMs: 100 }) });
+    expect([error?.code, error?.message]).toEqual(["no_endpoint", "The service has no endpoint of version 2."]);
+  });
+
   test("has outliers and breakers in common with the service", async () => {
     await using well = named("well");
     await using setup = open({

@@ -20,6 +20,12 @@ export interface Vetting extends Pick<Building, "issues"> {
   readonly keepSecret: (text: string) => void;
 }
 
+/** What a certificate and its key are judged by. */
+export interface PairVetting extends Vetting {
+  /** Who is shown a leaf alone holds its issuer: so do servers that ask clients for certificates of an authority. */
+  readonly isIssuerHeld?: boolean;
+}
+
 /** A certificate with its chain, and the key that belongs to it. */
 export interface CertificatePair {
   readonly leaf: X509Certificate;
@@ -125,19 +131,19 @@ function checkDates(chain: readonly X509Certificate[], { origin, spot }: PemAt, 
   }
 }
 
-function checkChain(chain: readonly X509Certificate[], { origin, spot }: PemAt, vetting: Vetting): void {
+function checkChain(chain: readonly X509Certificate[], { origin, spot }: PemAt, vetting: PairVetting): void {
   for (const [index, certificate] of chain.entries()) {
     const weakness = weaknessOf(certificate, index === 0);
     if (weakness !== null) addFault(vetting, spot, `${subjectOf(certificate)} in ${origin} has ${weakness}`);
   }
   const finding = chainFinding(chain);
-  if (finding === null) return;
+  if (finding === null || (!finding.isCertain && vetting.isIssuerHeld === true)) return;
   const issue = { ...placeOf(spot), message: `${origin} ${finding.message}` };
   (finding.isCertain ? vetting.issues : vetting.warnings).push(issue);
 }
 
 /** Reads a certificate and its key and judges them; null, with at least one fault, when they cannot serve at all. */
-export function readPair(cert: PemAt, key: PemAt, vetting: Vetting): CertificatePair | null {
+export function readPair(cert: PemAt, key: PemAt, vetting: PairVetting): CertificatePair | null {
   const read = certificatesOf(cert, vetting);
   const own = privateKeyOf(key, vetting);
   const leaf = read?.certificates[0];

@@ -27,7 +27,7 @@ function ownPair(written: Written, spot: Spot, { pem, vetting }: Reading): Certi
   }
   const cert = pem.read(written.cert, below(spot, "cert"));
   const key = pem.read(written.key, below(spot, "key"));
-  const pair = cert === null || key === null ? null : readPair(cert, key, vetting);
+  const pair = cert === null || key === null ? null : readPair(cert, key, { ...vetting, isIssuerHeld: true });
   if (cert !== null && pair !== null && !isForClients(pair)) {
     const message = "is not for clients: its extended key usage lacks clientAuth; have it issued with that";
     addFault(vetting, cert.spot, `${cert.origin} ${message}`);

@@ -24,7 +24,7 @@ export function within<T>(call: Promise<T>, { timeoutMs, signal, mayHaveRun }: B
     };
     const timer = setTimeout(() => {
       finish();
-      reject(new StoreError("timed_out", `no answer from the store within ${timeoutMs} ms`, { mayHaveRun }));
+      reject(new StoreError("timed_out", `no answer from the store within ${Math.ceil(timeoutMs)} ms`, { mayHaveRun }));
     }, timeoutMs);
     signal?.addEventListener("abort", abort);
     call.then(

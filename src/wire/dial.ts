@@ -32,6 +32,8 @@ export interface DialOwner {
 }
 
 const SENT_NOTHING = { sent: "nothing" } as const;
+/** The runtime's word for a socket that is gone. */
+const CLOSED = -1;
 const EVENTS = socketEvents<SocketOwner>();
 
 /** One try to open a connection for somebody, within a time. Begins when it is made. */
@@ -117,7 +119,10 @@ export class Dial extends Timer {
       return;
     }
     this.#end();
-    socket.data = this.#owner.opened(socket);
+    const owner = this.#owner.opened(socket);
+    socket.data = owner;
+    // Closing tells the handlers at once, and they knew of no owner yet: one whose first request was void already.
+    if (socket.readyState === CLOSED) owner.onClose(false);
     this.#settle();
   }
 

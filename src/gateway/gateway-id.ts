@@ -8,6 +8,14 @@ export interface Identity {
   readonly seat: number;
 }
 
+/** Of IPv6 only where there is no other: it has addresses that change by the day. */
+function steadyAddresses(): readonly string[] {
+  const outer = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).filter(({ internal }) => !internal));
+  const four = outer.filter(({ family }) => family === "IPv4");
+  const six = outer.filter(({ family, address }) => family === "IPv6" && !/^fe[89ab]/i.test(address));
+  return (four.length > 0 ? four : six).map(({ address }) => address).sort();
+}
+
 /**
  * Names this process among all that share a store: the same after a restart, of no other process. Made of the machine's
  * name and addresses, which containers have of their own, of the port, which no other process there listens on, and of
@@ -15,8 +23,7 @@ export interface Identity {
  */
 export function gatewayId({ listeners, seat }: Identity): string {
   const port = listeners[0]?.port ?? 0;
-  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  const outer = addresses.flatMap(({ internal, address }) => (internal ? [] : [address])).sort();
+  const outer = steadyAddresses();
   const own = port === 0 ? crypto.randomUUID() : JSON.stringify([hostname(), outer, port]);
   const digest = createHash("sha256").update(own).digest("hex").slice(0, 12);
   const name = hostname()

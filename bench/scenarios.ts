@@ -1,5 +1,6 @@
 import { FILE_BYTES, OK_BODY } from "./backend.ts";
 import { BROWSER_HEADERS } from "./browser-headers.ts";
+import { limitScenario } from "./limit-scenario.ts";
 import { get, type LoadSpec, upload } from "./load.ts";
 import { caddyProxy } from "./proxies/caddy.ts";
 import { envoyProxy } from "./proxies/envoy.ts";
@@ -65,6 +66,7 @@ function againstItself(): readonly Scenario[] {
     }),
     itself("plugins-3", "GET, three middleware set headers by c.res.headers", pluginContest("headers")),
     itself("plugins-3-context", "GET, three middleware set headers by c.header", pluginContest("context")),
+    limitScenario(),
   ];
 }
 

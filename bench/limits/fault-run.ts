@@ -38,7 +38,7 @@ function sumOf(counts: readonly Readonly<Record<string, number>>[]): Readonly<Re
 /** Loads a limit through a fault, with new servers and new processes. */
 export async function runFault({ make, lastsMs: own }: FaultSpec, run: FaultRun): Promise<FaultOutcome> {
   const { spec, demands, beforeMs, afterMs, lastsMs = own } = run;
-  await using fault = await make();
+  await using fault = await make(lastsMs);
   const members = demands.map((demand, number) => ({ demand, redis: fault.target(number) }));
   const seconds = (beforeMs + lastsMs + afterMs) / 1000;
   await using group = await startGroup({ kind: "lease", spec, keys: 1, seconds, members });

@@ -37,10 +37,10 @@ async function killed(args: readonly string[], losesWrites: boolean): Promise<Fa
   return faultOf(redis, { begin: () => redis.kill(), end: () => redis.restart(), losesWrites });
 }
 
-/** Holds all commands for as long, whatever `end` does. */
-async function paused(): Promise<Fault> {
+/** Holds all commands for as long. */
+async function paused(lastsMs: number): Promise<Fault> {
   const redis = await startRedis();
-  return faultOf(redis, { begin: async () => void (await redis.cli("client", "pause", "5000", "all")) });
+  return faultOf(redis, { begin: async () => void (await redis.cli("client", "pause", String(lastsMs), "all")) });
 }
 
 async function failedOver(): Promise<Fault> {
@@ -90,7 +90,7 @@ async function gatewayCut(): Promise<Fault> {
 export interface FaultSpec {
   readonly name: string;
   readonly lastsMs: number;
-  readonly make: () => Promise<Fault>;
+  readonly make: (lastsMs: number) => Promise<Fault>;
 }
 
 /** All faults. */

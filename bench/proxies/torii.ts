@@ -11,13 +11,18 @@ export interface ToriiOptions {
   readonly scheme?: "http" | "https";
   /** More keys of the one listener, YAML without braces; none unless given. */
   readonly listener?: (directory: string) => Promise<string>;
+  /** Folder of its plugins, within the repository; `bench/plugins/` unless given. */
+  readonly plugins?: string;
+  /** URL of its Redis; none unless given. */
+  readonly redis?: () => string;
 }
 
 const ROOT = resolve(import.meta.dir, "../..");
 const MAIN = `${ROOT}/src/main.ts`;
 
 /** Torii from this working tree, with one route file. */
-export function toriiProxy({ name, routes, scheme = "http", listener = noKeys }: ToriiOptions): ProxySpec {
+export function toriiProxy(options: ToriiOptions): ProxySpec {
+  const { name, routes, scheme = "http", listener = noKeys } = options;
   return {
     name,
     scheme,
@@ -26,7 +31,7 @@ export function toriiProxy({ name, routes, scheme = "http", listener = noKeys }:
     prepare: async (setup) => {
       await mkdir(`${setup.directory}/routes`);
       await writeConfig(setup, "routes/bench.yaml", routes(setup.backendPort));
-      const file = await writeConfig(setup, "torii.yaml", config(setup, await listener(setup.directory)));
+      const file = await writeConfig(setup, "torii.yaml", config(setup, options, await listener(setup.directory)));
       return { command: [process.execPath, MAIN, "run", "--config", file], env: { NODE_ENV: "production" } };
     },
   };
@@ -36,15 +41,15 @@ async function noKeys(): Promise<string> {
   return "protocol: http";
 }
 
-function config(setup: ProxySetup, listener: string): string {
+function config(setup: ProxySetup, { plugins = "bench/plugins/", redis }: ToriiOptions, listener: string): string {
   const [statusPort = 0] = takeFreePorts(1);
   const accessLog =
     setup.accessLogFile === null ? "{ enabled: false }" : `{ enabled: true, path: ${setup.accessLogFile} }`;
   return `listeners:
   - { name: edge, ${listener}, address: 127.0.0.1, port: ${setup.port} }
 routes: routes/
-plugins: ${ROOT}/bench/plugins/
-defaults: { timeout: 10m }
+plugins: ${ROOT}/${plugins}
+${redis === undefined ? "" : `redis: ${redis()}\n`}defaults: { timeout: 10m }
 limits: { connections: 20000, idleTimeout: 10m }
 status: { address: 127.0.0.1, port: ${statusPort} }
 telemetry: { accessLog: ${accessLog} }

@@ -1,4 +1,4 @@
-import { LEASE_MS, SHARES_POLL_MS, VIEW_MS } from "./units.ts";
+import { HALVED_FROM, LEASE_MS, LENT_POLL_MS, SHARES_POLL_MS, VIEW_MS } from "./units.ts";
 
 /**
  * KEYS: the bucket, a hash: `m` is `tokens:at:limit:per:burst:until`, each other field is a lease,
@@ -115,7 +115,7 @@ for i = 17, #ARGV, 3 do
     refill(when)
     at = when
     fraction = fraction + tonumber(ARGV[i + 1])
-    tokens = tokens + math.floor(cap * tonumber(ARGV[i + 2]) / ALL)
+    if cap >= ${HALVED_FROM} then tokens = tokens + math.floor(cap * tonumber(ARGV[i + 2]) / ALL / 2) end
   end
 end
 if main then
@@ -131,8 +131,11 @@ held = held - give
 local g, wait = 0, 0
 if want > 0 then
   wanted = now
-  if tokens >= need then
-    local most = math.min(tokens * 2 / (needy + 1), full() / 2 - others - held, full() / 2 / needy - held)
+  local room = cap - others - held
+  if cap >= ${HALVED_FROM} then room = cap / 2 - others - held end
+  if tokens >= need and (need <= room or others + held == 0) then
+    local soft = full() * 3 / 8
+    local most = math.min(tokens * 2 / (needy + 1), soft - others - held, soft / needy - held)
     g = math.min(want, math.max(need, math.floor(most / unit) * unit))
     tokens = tokens - g
     granted = granted + g
@@ -140,6 +143,7 @@ if want > 0 then
   else
     local part = math.max(1, math.min(ALL, fraction))
     wait = math.min(1e15, math.ceil((need - tokens) * nextPer / nextLimit * ALL / part))
+    if tokens >= need then wait = ${LENT_POLL_MS * 1000} end
     if part < ALL then wait = math.min(wait, ${SHARES_POLL_MS * 1000}) end
   end
 end

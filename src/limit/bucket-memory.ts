@@ -1,5 +1,5 @@
 import type { ScriptCall, ScriptReply, ScriptState } from "../store/store.ts";
-import { LEASE_MS, MICRO, SHARES_POLL_MS, VIEW_MS } from "./units.ts";
+import { HALVED_FROM, LEASE_MS, LENT_POLL_MS, MICRO, SHARES_POLL_MS, VIEW_MS } from "./units.ts";
 
 const LEASE = LEASE_MS * 1000;
 const VIEW = VIEW_MS * 1000;
@@ -179,7 +179,8 @@ class Pool {
     this.refill(when);
     this.at = when;
     this.fraction += rate;
-    this.tokens += Math.floor((this.#numbers.cap * level) / MICRO);
+    const { cap } = this.#numbers;
+    if (cap >= HALVED_FROM) this.tokens += Math.floor((cap * level) / MICRO / 2);
   }
 }
 
@@ -214,20 +215,23 @@ interface Lent {
 interface Lending {
   readonly held: number;
   readonly leases: Leases;
-  readonly next: Numbers["next"];
+  readonly numbers: Numbers;
 }
 
-function lend(pool: Pool, { want, need, unit }: Args, { held, leases, next }: Lending): Lent {
+function lend(pool: Pool, { want, need, unit }: Args, { held, leases, numbers }: Lending): Lent {
   if (want <= 0) return { grant: 0, wait: 0 };
-  if (pool.tokens >= need) {
-    const half = pool.full / 2;
-    const parts = [(pool.tokens * 2) / (leases.needy + 1), half - leases.others - held, half / leases.needy - held];
-    const most = Math.min(...parts);
-    return { grant: Math.min(want, Math.max(need, Math.floor(most / unit) * unit)), wait: 0 };
+  const { cap, next } = numbers;
+  const lent = leases.others + held;
+  const room = (cap >= HALVED_FROM ? cap / 2 : cap) - leases.others - held;
+  if (pool.tokens >= need && (need <= room || lent === 0)) {
+    const soft = (pool.full * 3) / 8;
+    const parts = [(pool.tokens * 2) / (leases.needy + 1), soft - leases.others - held, soft / leases.needy - held];
+    return { grant: Math.min(want, Math.max(need, Math.floor(Math.min(...parts) / unit) * unit)), wait: 0 };
   }
   const part = Math.max(1, Math.min(MICRO, pool.fraction));
-  const wait = Math.ceil(((((need - pool.tokens) * next[1]) / next[0]) * MICRO) / part);
-  return { grant: 0, wait: Math.min(part < MICRO ? SHARES_POLL_MS * 1000 : 1e15, wait) };
+  const refilled = Math.min(1e15, Math.ceil(((((need - pool.tokens) * next[1]) / next[0]) * MICRO) / part));
+  const wait = pool.tokens >= need ? LENT_POLL_MS * 1000 : refilled;
+  return { grant: 0, wait: part < MICRO ? Math.min(wait, SHARES_POLL_MS * 1000) : wait };
 }
 
 function poolOf(args: Args, leases: Leases, { numbers, held, now }: { numbers: Numbers; held: number; now: number }) {
@@ -262,7 +266,7 @@ export function bucketInMemory(state: ScriptState, call: ScriptCall): ScriptRepl
   else advance(pool, stored, args, now);
   pool.tokens += give - debt;
   const held = all - give - spent;
-  const { grant, wait } = lend(pool, args, { held, leases, next: numbers.next });
+  const { grant, wait } = lend(pool, args, { held, leases, numbers });
   pool.tokens -= grant;
   const granted = all - give + grant;
   const [limit, per, burst] = numbers.next;

@@ -10,7 +10,7 @@ import { GUARD_MS, KEPT_MS, LEASE_MS } from "./units.ts";
 /**
  * Demand that a lease is to last for while the store has plenty: half of it lasts about until shares may
  * be spent without it. */
-const RICH_MS = 6000;
+const RICH_MS = 4000;
 const SCARCE_MS = 60;
 /** Demand for which what is held may be kept while the store has little. */
 const KEEP_SCARCE_MS = 400;
@@ -56,7 +56,7 @@ interface Ask {
 }
 
 /** Requests that a question to the store should be asked for, where there is too little for all of them. */
-const REQUESTS_PER_POLL = 25;
+const REQUESTS_PER_POLL = 40;
 
 /** Time between two questions for a key that has too little: what comes meanwhile stays in the store, and fits there. */
 function pollMsOf({ demand, unit }: Bucket, { minPollMs, maxPollMs }: Numbers): number {

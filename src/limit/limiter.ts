@@ -6,7 +6,7 @@ import { createLender, type Lender } from "./lender.ts";
 import type { Limiter, LimiterState, LimitSpec, Verdict } from "./limit.ts";
 import { type Numbers, numbersOf } from "./numbers.ts";
 import type { Presence } from "./presence.ts";
-import { refillShare, type Share, shareBurst, shareWaitMs } from "./share.ts";
+import { refillShare, type Share, shareMost, shareWaitMs, startOf } from "./share.ts";
 import { MICRO, toMicro } from "./units.ts";
 
 /** A key that nobody asked for in so long is given back and dropped. */
@@ -14,7 +14,7 @@ const IDLE_MS = 2000;
 /** Nothing spent in so long: a key rests. */
 const QUIET_MS = 100;
 /** A lease that is still needed is renewed so long before its end. */
-const RENEW_MS = 1500;
+const RENEW_MS = 1000;
 /** When a refusal that the store had no part in is worth another try. */
 const AWAY_RETRY_MS = 200;
 /** Times that a request which waited may find that others took what came. */
@@ -212,7 +212,7 @@ class TokenBuckets implements TokenLimiter {
   #takeShare(bucket: Bucket, micro: number, { share, nowMs }: { share: Share; nowMs: number }): Verdict {
     const level = refillShare(bucket, this.#numbers, share, nowMs);
     if (level < micro) {
-      return this.#refuse(bucket, shareWaitMs(bucket, this.#numbers, share.part, micro), "local");
+      return this.#refuse(bucket, shareWaitMs(bucket, this.#numbers, share, micro), "local");
     }
     bucket.level = level - micro;
     this.#admitted++;
@@ -290,7 +290,7 @@ class TokenBuckets implements TokenLimiter {
     if (bucket.call !== null || bucket.held(nowMs) < 0) return false;
     const share = this.#share(nowMs);
     if (bucket.level === null) return true;
-    return share !== null && refillShare(bucket, this.#numbers, share, nowMs) >= shareBurst(this.#numbers, share.part);
+    return share !== null && refillShare(bucket, this.#numbers, share, nowMs) >= shareMost(this.#numbers, share, nowMs);
   }
 
   #giveAll(bucket: Bucket, nowMs: number): void {
@@ -311,7 +311,7 @@ class TokenBuckets implements TokenLimiter {
     const nowMs = clock.nowMs();
     const share: Share = { part: presence.share, sinceMs: nowMs, isFull: true };
     const level = refillShare(bucket, this.#numbers, share, nowMs);
-    const used = Math.ceil(shareBurst(this.#numbers, share.part) - level);
+    const used = Math.max(0, Math.ceil(startOf(this.#numbers, share) - level));
     bucket.held(nowMs);
     bucket.spent += used;
     const isPaid = await this.#lender.settle(bucket, 0, nowMs);

@@ -41,6 +41,6 @@ export function numbersOf({ limit, burst, perMs }: LimitSpec): Numbers {
     minChunk: Math.floor(toMicro(burst) / 50),
     maxChunk: Math.floor(toMicro(burst) / 4),
     minPollMs: Math.max(2, Math.min(20, fullMs / 50)),
-    maxPollMs: Math.max(5, Math.min(250, fullMs / 10)),
+    maxPollMs: Math.max(5, Math.min(400, fullMs / 5)),
   };
 }

@@ -2,7 +2,7 @@
 export const MICRO = 1_000_000;
 
 /** Longest that a lease lives, by the store's clock; a longer one can only be of a clock that went back. */
-export const LEASE_MS = 5000;
+export const LEASE_MS = 3000;
 
 /** A gateway that was not heard of for so long has vanished. */
 export const LIFE_MS = 1500;
@@ -18,6 +18,15 @@ export const SHARES_POLL_MS = 250;
 
 /** A heartbeat that reaches the store later than this does not count. */
 export const BEAT_LATE_MS = 300;
+
+/**
+ * From this burst on, in millionths, at most half of it is lent at any time, and shares start with their part of the
+ * other half. Smaller ones are lent whole; their shares start empty, when all that was lent has ended.
+ */
+export const HALVED_FROM = 20 * MICRO;
+
+/** A request that others' leases keep from tokens that are there asks again after so long. */
+export const LENT_POLL_MS = 20;
 
 /** What clocks that measure the same few seconds may differ by. */
 export const GUARD_MS = 100;

@@ -3,6 +3,7 @@ import { PRIORITIES } from "../service/concurrency-queue.ts";
 import type { Service } from "../service/service.ts";
 import type { Sample } from "../telemetry/family.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { newestSamples, oneSample } from "./newest-samples.ts";
 
 export interface ConcurrencyMetricsDeps {
   readonly metrics: Pick<Metrics, "collect" | "counter">;
@@ -45,14 +46,14 @@ function collectState({ metrics, services }: ConcurrencyMetricsDeps): void {
     help: "Requests that a service may have in flight.",
     labels: ["service"],
     type: "gauge",
-    read: () => newest(services(), ({ limit }) => limit),
+    read: () => newestSamples(services(), ({ concurrency }) => oneSample(concurrency?.limit ?? null)),
   });
   metrics.collect({
     name: "torii_concurrency_min_rtt_seconds",
     help: "Response time of a service in no hurry, which its limit is judged by.",
     labels: ["service"],
     type: "gauge",
-    read: () => newest(services(), ({ baseMs }) => (baseMs === 0 ? null : baseMs / 1000)),
+    read: () => newestSamples(services(), ({ concurrency }) => oneSample(baseSeconds(concurrency))),
   });
   metrics.collect({
     name: "torii_concurrency_in_flight",
@@ -74,12 +75,7 @@ function of(services: readonly Service[], read: (name: string, one: Limited) => 
   return services.flatMap(({ name, concurrency }) => (concurrency === null ? [] : read(name, concurrency)));
 }
 
-/** While a service is in use with old options and new ones, the newer one's. */
-function newest(services: readonly Service[], read: (one: Limited) => number | null): Iterable<Sample> {
-  const found = new Map<string, Sample>();
-  for (const { name, concurrency } of services) {
-    const value = concurrency === null ? null : read(concurrency);
-    if (value !== null) found.set(name, { labels: [name], value });
-  }
-  return found.values();
+/** Null: not known. */
+function baseSeconds(concurrency: Service["concurrency"]): number | null {
+  return concurrency === null || concurrency.baseMs === 0 ? null : concurrency.baseMs / 1000;
 }

@@ -1,8 +1,8 @@
 import type { BreakerState } from "../service/breaker.ts";
 import type { GuardHooks } from "../service/guards.ts";
 import type { Service } from "../service/service.ts";
-import type { Sample } from "../telemetry/family.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { newestSamples, oneSample } from "./newest-samples.ts";
 
 const STATES: Readonly<Record<BreakerState, number>> = { closed: 0, half_open: 1, open: 2 };
 
@@ -40,15 +40,14 @@ export function createGuardMetrics({ metrics, services, onNotice }: GuardMetrics
     help: "Endpoints of a service that are out now because they failed.",
     labels: ["service"],
     type: "gauge",
-    read: () =>
-      services().flatMap(({ name, guards }) => (guards === null ? [] : [{ labels: [name], value: guards.ejected }])),
+    read: () => newestSamples(services(), ({ guards }) => oneSample(guards?.ejected ?? null)),
   });
   metrics.collect({
     name: "torii_circuit_breaker_state",
     help: "Of a service's circuit breaker: 0 closed, 1 half open, 2 open.",
     labels: ["service"],
     type: "gauge",
-    read: () => states(services()),
+    read: () => newestSamples(services(), ({ guards }) => oneSample(stateOf(guards?.breakerState ?? null))),
   });
   return {
     onEjected: (service) => ejections.of(service).add(),
@@ -59,12 +58,6 @@ export function createGuardMetrics({ metrics, services, onNotice }: GuardMetrics
   };
 }
 
-/** While a service is in use with old options and new ones, the newer breaker's. */
-function states(services: readonly Service[]): Iterable<Sample> {
-  const found = new Map<string, Sample>();
-  for (const { name, guards } of services) {
-    const state = guards?.breakerState ?? null;
-    if (state !== null) found.set(name, { labels: [name], value: STATES[state] });
-  }
-  return found.values();
+function stateOf(state: BreakerState | null): number | null {
+  return state === null ? null : STATES[state];
 }

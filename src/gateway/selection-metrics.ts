@@ -1,8 +1,8 @@
 import type { Logger } from "pino";
 import type { LoadChange } from "../service/load-reports.ts";
 import type { Service } from "../service/service.ts";
-import type { Sample } from "../telemetry/family.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { newestSamples, oneSample } from "./newest-samples.ts";
 
 export interface SelectionMetricsDeps {
   readonly metrics: Pick<Metrics, "collect">;
@@ -18,32 +18,21 @@ export function createSelectionMetrics({ metrics, log, services }: SelectionMetr
     help: "Endpoints of a service that are out now, by reason; one may be out for several.",
     labels: ["service", "reason"],
     type: "gauge",
-    read: () => newest(services(), ({ absences }) => [...absences()]),
+    read: () =>
+      newestSamples(services(), ({ absences }) =>
+        [...absences()].map(([reason, value]) => ({ labels: [reason], value })),
+      ),
   });
   metrics.collect({
     name: "torii_zone_share",
     help: "Part of a service's requests that stays in the gateway's zone now, 0 to 1.",
     labels: ["service"],
     type: "gauge",
-    read: () => newest(services(), ({ zoneShare }) => (zoneShare === null ? [] : [["", zoneShare]])),
+    read: () => newestSamples(services(), ({ zoneShare }) => oneSample(zoneShare)),
   });
   return ({ service, endpoint, isOverloaded, load }) => {
     const facts = { service, endpoint, cpu: load?.cpu ?? null, memory: load?.memory ?? null };
     if (isOverloaded) log.warn(facts, "endpoint overloaded: it reports too much load");
     else log.info(facts, "endpoint recovered from its load");
   };
-}
-
-/** While a service is in use with old options and new ones, what the newer says. A label that is "" is left out. */
-function newest(
-  services: readonly Service[],
-  valuesOf: (service: Service) => readonly (readonly [label: string, value: number])[],
-): Iterable<Sample> {
-  const found = new Map<string, Sample>();
-  for (const service of services) {
-    const { name } = service;
-    for (const [label, value] of valuesOf(service))
-      found.set(`${name} ${label}`, { labels: label === "" ? [name] : [name, label], value });
-  }
-  return found.values();
 }

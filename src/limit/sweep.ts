@@ -1,24 +1,29 @@
-import type { Bucket } from "./bucket.ts";
 import type { Clock } from "./clock.ts";
 
 const TICK_MS = 125;
 const SLOTS = 64;
 
-/** Who looks at a bucket when its time has come. */
-export interface Visitor {
-  visit(bucket: Bucket, nowMs: number): void;
+/** What is looked at: a bucket, or whatever else is held of a key. */
+export interface Watched {
+  /** In a slot of the sweep. */
+  isWatched: boolean;
 }
 
-/** One timer for all buckets of all limiters. */
+/** Who looks at it when its time has come. */
+export interface Visitor<One extends Watched> {
+  visit(one: One, nowMs: number): void;
+}
+
+/** One timer for all keys of all limiters. */
 export interface Sweep {
-  /** Has a bucket looked at after 1 to 63 ticks of 125 ms; one that is waited for already stays where it is. */
-  watch(bucket: Bucket, visitor: Visitor, ticks: number): void;
+  /** Has it looked at after 1 to 63 ticks of 125 ms; what is waited for already stays where it is. */
+  watch<One extends Watched>(one: One, visitor: Visitor<One>, ticks: number): void;
   close(): void;
 }
 
 interface Due {
-  readonly bucket: Bucket;
-  readonly visitor: Visitor;
+  readonly one: Watched;
+  readonly visitor: Visitor<Watched>;
 }
 
 /** Makes a sweep; its timer runs only while it watches anything. */
@@ -35,9 +40,9 @@ export function createSweep(clock: Clock): Sweep {
     slots[tick] = [];
     watched -= due.length;
     const nowMs = clock.nowMs();
-    for (const { bucket, visitor } of due) {
-      bucket.isWatched = false;
-      visitor.visit(bucket, nowMs);
+    for (const { one, visitor } of due) {
+      one.isWatched = false;
+      visitor.visit(one, nowMs);
     }
     run();
   }
@@ -47,11 +52,11 @@ export function createSweep(clock: Clock): Sweep {
   }
 
   return {
-    watch: (bucket, visitor, ticks) => {
-      if (bucket.isWatched) return;
-      bucket.isWatched = true;
+    watch: (one, visitor, ticks) => {
+      if (one.isWatched) return;
+      one.isWatched = true;
       watched++;
-      slots[(tick + ticks) % SLOTS]?.push({ bucket, visitor });
+      slots[(tick + ticks) % SLOTS]?.push({ one, visitor });
       run();
     },
     close: () => {

@@ -1,0 +1,332 @@
+import { StoreError } from "../store/store-error.ts";
+import { limitKey } from "./key.ts";
+import type { LimiterDeps } from "./limiter.ts";
+import { SlotKey } from "./slot-key.ts";
+import type { Slots, SlotsMode, SlotsSpec, SlotsVerdict } from "./slots.ts";
+import { SLOT_LEASE_MS } from "./slots-lua.ts";
+import { SLOTS_SCRIPT, type SlotsLoan } from "./slots-script.ts";
+import { GUARD_MS, MICRO } from "./units.ts";
+
+/** A lease is renewed so long before its end. */
+const RENEW_MS = 5000;
+/** Time between two questions for a key that has no slot free. */
+const POLL_MS = 50;
+/** A gateway that holds slots of a key that is full asks whether others are in need. */
+const LOOK_MS = 250;
+const FAILED_MS = 50;
+const MOST_SLOTS = 1_000_000;
+const MOST_SPARE = 64;
+const TRIES = 3;
+/** Keys that are looked at to make room for another. */
+const LOOKED_AT = 16;
+
+export type SlotsDeps = Omit<LimiterDeps, "watch"> & {
+  /** Has the sweep look at a key after so many of its ticks. */
+  watch(key: SlotKey, limiter: SlotsLimiter, ticks: number): void;
+};
+
+/** What is held and was done by one limit of what is in flight. */
+export interface SlotsState {
+  readonly name: string;
+  readonly limit: number;
+  readonly keys: number;
+  readonly inFlight: number;
+  /** Slots that are held here. */
+  readonly held: number;
+  readonly admitted: number;
+  readonly refused: number;
+}
+
+/** What the limits of a gateway need of one. */
+export interface SlotsLimiter extends Slots {
+  visit(slot: SlotKey, nowMs: number): void;
+  /** Tells the store of all that is in flight: false where it was not told of some. */
+  settleShare(): Promise<boolean>;
+  /** Hands back what is free. */
+  release(): Promise<void>;
+  readonly size: number;
+  state(): SlotsState;
+}
+
+interface Ask {
+  readonly keep: number;
+  readonly need: number;
+  readonly want: number;
+}
+
+const NO_VIEW: readonly string[] = ["0", String(MICRO)];
+
+class SlotKeys implements SlotsLimiter {
+  readonly #spec: SlotsSpec;
+  readonly #deps: SlotsDeps;
+  readonly #keys = new Map<string, SlotKey>();
+  #admitted = 0;
+  #refused = 0;
+
+  constructor(spec: SlotsSpec, deps: SlotsDeps) {
+    this.#spec = spec;
+    this.#deps = deps;
+  }
+
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  enter(key: string): SlotsVerdict | Promise<SlotsVerdict> {
+    const nowMs = this.#deps.clock.nowMs();
+    const slot = this.#keys.get(key) ?? this.#add(key, nowMs);
+    return this.#decideNow(slot, nowMs) ?? this.#wait(slot, nowMs);
+  }
+
+  leave(key: string): void {
+    const slot = this.#keys.get(key);
+    if (slot === undefined || slot.used === 0) return;
+    slot.used--;
+    // Others are in need of what is too much here.
+    if (slot.held > slot.fair && slot.call === null) this.#handBack(slot, this.#deps.clock.nowMs());
+  }
+
+  #handBack(slot: SlotKey, nowMs: number): void {
+    if (this.#canCall(slot, nowMs)) void this.#settle(slot, Math.max(slot.used, slot.fair), nowMs);
+  }
+
+  /** Where there is no room it is added all the same: who is in flight is bounded, and others are dropped soon. */
+  #add(key: string, nowMs: number): SlotKey {
+    if (!this.#deps.hasRoom()) this.#makeRoom(nowMs);
+    const { name, limit } = this.#spec;
+    const slot = new SlotKey(key, limitKey("c", name, key), { field: this.#deps.nextField(), limit, nowMs });
+    this.#keys.set(key, slot);
+    return slot;
+  }
+
+  /** What is in flight stays. */
+  #makeRoom(nowMs: number): void {
+    let left = Math.min(LOOKED_AT, this.#keys.size);
+    for (const [key, slot] of this.#keys) {
+      if (left-- === 0) return;
+      if (slot.used === 0 && slot.call === null) {
+        this.#drop(slot);
+        if (slot.valid(nowMs) > 0 && this.#canCall(slot, nowMs)) void this.#settle(slot, 0, nowMs);
+        return;
+      }
+      this.#keys.delete(key);
+      this.#keys.set(key, slot);
+    }
+  }
+
+  #drop(slot: SlotKey): void {
+    slot.isDropped = true;
+    this.#keys.delete(slot.key);
+  }
+
+  #verdict(isAdmitted: boolean, remaining: number, mode: SlotsMode): SlotsVerdict {
+    return { isAdmitted, limit: this.#spec.limit, remaining: Math.max(0, remaining), mode };
+  }
+
+  #admit(slot: SlotKey, left: number, mode: SlotsMode): SlotsVerdict {
+    slot.enter();
+    this.#admitted++;
+    this.#watch(slot);
+    return this.#verdict(true, left, mode);
+  }
+
+  #refuse(mode: SlotsMode): SlotsVerdict {
+    this.#refused++;
+    return this.#verdict(false, 0, mode);
+  }
+
+  #watch(slot: SlotKey): void {
+    if (!slot.isWatched) this.#deps.watch(slot, this, 2);
+  }
+
+  #decideNow(slot: SlotKey, nowMs: number): SlotsVerdict | null {
+    const cap = Math.min(slot.valid(nowMs), slot.fair);
+    if (slot.used < cap) return this.#admit(slot, slot.held - slot.used - 1 + slot.free, "leased");
+    slot.wantedAt = nowMs;
+    const share = this.#share(nowMs);
+    if (share !== null) {
+      const most = Math.max(share, cap);
+      return slot.used < most ? this.#admit(slot, most - slot.used - 1, "local") : this.#refuse("local");
+    }
+    if (nowMs < slot.deniedUntil) return this.#refuse("leased");
+    if (slot.call === null) {
+      if (this.#deps.presence?.isOpening === true) return null;
+      if (!this.#canCall(slot, nowMs)) return this.#away(slot, nowMs);
+      void this.#borrow(slot, nowMs);
+    }
+    return this.#deps.health.isSilent ? this.#away(slot, nowMs) : null;
+  }
+
+  #share(nowMs: number): number | null {
+    const { presence } = this.#deps;
+    if (presence === null || this.#spec.onStoreError !== "local" || presence.localSince(nowMs) === null) return null;
+    return Math.floor((this.#spec.limit * presence.share) / MICRO);
+  }
+
+  #away(slot: SlotKey, nowMs: number): SlotsVerdict {
+    const { onStoreError } = this.#spec;
+    if (onStoreError !== "allow") return this.#refuse(onStoreError === "deny" ? "denied" : "local");
+    return this.#admit(slot, slot.valid(nowMs) - slot.used - 1, "allowed");
+  }
+
+  async #wait(slot: SlotKey, startedMs: number): Promise<SlotsVerdict> {
+    const { clock, deadlineMs, presence, health } = this.#deps;
+    const late = Promise.withResolvers<"late">();
+    const callOff = clock.after(deadlineMs, () => late.resolve("late"));
+    try {
+      for (let left = TRIES; left > 0; left--) {
+        if ((await Promise.race([slot.call ?? presence?.first ?? null, late.promise])) === "late") {
+          health.isSilent = true;
+          break;
+        }
+        const verdict = this.#decideNow(slot, clock.nowMs());
+        if (verdict !== null) return verdict;
+      }
+    } finally {
+      callOff();
+    }
+    const nowMs = clock.nowMs();
+    return nowMs - startedMs >= deadlineMs ? this.#away(slot, nowMs) : this.#refuse("leased");
+  }
+
+  #canCall(slot: SlotKey, nowMs: number): boolean {
+    const { presence, store } = this.#deps;
+    const isReachable = (presence === null || presence.view(nowMs) !== null) && store.state !== "away";
+    return nowMs >= slot.failedUntil && isReachable;
+  }
+
+  /** Asks for one more than is in use, and for some to spare. */
+  #borrow(slot: SlotKey, nowMs: number): Promise<boolean> {
+    const need = slot.used + 1;
+    const { limit } = this.#spec;
+    const isRich = slot.free * 4 > limit;
+    const spare = Math.min(MOST_SPARE, Math.max(Math.ceil(need / 4), isRich ? Math.floor(limit / 50) : 0));
+    const want = Math.max(need, slot.peak(nowMs)) + spare;
+    return this.#call(slot, { keep: this.#kept(slot, nowMs), need, want }, nowMs);
+  }
+
+  /** What is in use and should not be is told as well: nobody else is to be given it. */
+  #kept(slot: SlotKey, nowMs: number): number {
+    return Math.max(slot.used, Math.min(slot.valid(nowMs), slot.fair));
+  }
+
+  /** Says what is kept, and gives back the rest. Resolves with whether the store knows. */
+  #settle(slot: SlotKey, keep: number, nowMs: number): Promise<boolean> {
+    const kept = Math.max(slot.used, Math.min(keep, slot.valid(nowMs)));
+    return this.#call(slot, { keep: kept, need: kept, want: kept }, nowMs);
+  }
+
+  #call(slot: SlotKey, ask: Ask, nowMs: number): Promise<boolean> {
+    const done = this.#exchange(slot, ask, nowMs);
+    const ended = done.then(() => {
+      if (slot.call === ended) slot.call = null;
+    });
+    slot.call = ended;
+    return done;
+  }
+
+  async #exchange(slot: SlotKey, { keep, need, want }: Ask, nowMs: number): Promise<boolean> {
+    const { store, clock, presence, health } = this.#deps;
+    const before = slot.valid(nowMs);
+    // What is given back is not used again, whether or not the store hears of it in time.
+    slot.held = Math.min(before, keep);
+    slot.sequence++;
+    const view = presence?.view(nowMs) ?? null;
+    const known = presence === null ? "-1" : String(view?.at ?? 0);
+    const numbers = [this.#spec.limit, slot.field, slot.sequence, keep, need, want].map(String);
+    health.calls++;
+    try {
+      const args = [...numbers, known, ...(view?.history ?? NO_VIEW)];
+      const loan = await store.script(SLOTS_SCRIPT, { keys: [slot.storeKey], args });
+      health.isSilent = false;
+      if (loan.status === "done") {
+        this.#taken(slot, loan, { need, sentMs: nowMs });
+        return true;
+      }
+      if (loan.status === "unsure") presence?.renew();
+    } catch (error) {
+      if (error instanceof StoreError && !error.mayHaveRun) slot.held = before;
+    }
+    slot.failedUntil = clock.nowMs() + FAILED_MS;
+    return false;
+  }
+
+  #taken(slot: SlotKey, loan: SlotsLoan, { need, sentMs }: { need: number; sentMs: number }): void {
+    const nowMs = this.#deps.clock.nowMs();
+    slot.held = loan.held;
+    slot.endsAt = sentMs + SLOT_LEASE_MS - GUARD_MS;
+    slot.free = loan.free;
+    slot.fair = loan.fair < this.#spec.limit ? loan.fair : Number.POSITIVE_INFINITY;
+    slot.deniedUntil = loan.held < need ? nowMs + POLL_MS : 0;
+    this.#watch(slot);
+  }
+
+  visit(slot: SlotKey, nowMs: number): void {
+    if (slot.isDropped) return;
+    const peak = slot.peak(nowMs);
+    const held = slot.valid(nowMs);
+    if (slot.used === 0 && held === 0 && slot.call === null && nowMs >= slot.deniedUntil) {
+      this.#drop(slot);
+      return;
+    }
+    if (slot.call === null && this.#canCall(slot, nowMs)) {
+      const keep = Math.min(this.#keep(slot, peak), slot.fair);
+      if (this.#isDue(slot, { keep, held, nowMs })) void this.#settle(slot, keep, nowMs);
+    }
+    this.#watch(slot);
+  }
+
+  /** While a key is full, nothing is kept that was not in use just now. */
+  #keep(slot: SlotKey, peak: number): number {
+    if (peak === 0 || slot.free === 0) return peak;
+    return peak + Math.min(MOST_SPARE, Math.ceil(peak / 4));
+  }
+
+  #isDue(slot: SlotKey, { keep, held, nowMs }: { keep: number; held: number; nowMs: number }): boolean {
+    if (Math.max(keep, slot.used) < held || slot.used > held) return true;
+    const isFull = slot.free === 0 && held < this.#spec.limit;
+    const sinceMs = nowMs - (slot.endsAt - (SLOT_LEASE_MS - GUARD_MS));
+    return slot.endsAt - nowMs < RENEW_MS || (isFull && sinceMs >= LOOK_MS);
+  }
+
+  async settleShare(): Promise<boolean> {
+    const all = [...this.#keys.values()].filter(({ used }) => used > 0).map((slot) => this.#tell(slot));
+    return (await Promise.all(all)).every(Boolean);
+  }
+
+  async #tell(slot: SlotKey): Promise<boolean> {
+    while (slot.call !== null) await slot.call;
+    const nowMs = this.#deps.clock.nowMs();
+    return this.#settle(slot, this.#kept(slot, nowMs), nowMs);
+  }
+
+  async release(): Promise<void> {
+    const all = [...this.#keys.values()].map(async (slot) => {
+      while (slot.call !== null) await slot.call;
+      const nowMs = this.#deps.clock.nowMs();
+      if (slot.held > slot.used && this.#canCall(slot, nowMs)) await this.#settle(slot, slot.used, nowMs);
+    });
+    await Promise.all(all);
+  }
+
+  state(): SlotsState {
+    const nowMs = this.#deps.clock.nowMs();
+    let inFlight = 0;
+    let held = 0;
+    for (const slot of this.#keys.values()) {
+      inFlight += slot.used;
+      held += slot.valid(nowMs);
+    }
+    const { name, limit } = this.#spec;
+    return { name, limit, keys: this.size, inFlight, held, admitted: this.#admitted, refused: this.#refused };
+  }
+}
+
+/** Makes a limit of what is in flight. Throws a RangeError for numbers that are none of a spec. */
+export function createSlotsLimiter(spec: SlotsSpec, deps: SlotsDeps): SlotsLimiter {
+  const { limit } = spec;
+  if (!Number.isInteger(limit) || limit < 1 || limit > MOST_SLOTS) {
+    throw new RangeError(`limit must be a whole number from 1 to ${MOST_SLOTS}, not ${limit}`);
+  }
+  return new SlotKeys(spec, deps);
+}

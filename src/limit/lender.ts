@@ -119,6 +119,9 @@ export function createLender(deps: LenderDeps): Lender {
     if (loan.waitMicros > 0) {
       bucket.deniedUntil = nowMs + Math.max(loan.waitMicros / 1000, pollMs);
       bucket.deniedNeed = sent.need;
+    } else if (loan.tokens < bucket.unit && bucket.unit * 4 <= numbers.burst) {
+      bucket.deniedUntil = nowMs + Math.max((bucket.unit - loan.tokens) / numbers.rate, pollMs);
+      bucket.deniedNeed = Math.max(0, loan.tokens) + 1;
     } else if (isPoor && held < sent.held + sent.want) {
       bucket.deniedUntil = nowMs + pollMs;
       bucket.deniedNeed = 0;

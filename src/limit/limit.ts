@@ -86,6 +86,8 @@ export interface Limits {
    * numbers that are none of a spec.
    */
   limiter(spec: LimitSpec): Limiter;
+  /** Resolves when the store was reached for the first time, or could not be: until then requests wait in vain. */
+  readonly opened: Promise<void>;
   /** What decides now; costs next to nothing, where `state` looks at every key. */
   readonly mode: LimitsState["mode"];
   state(): LimitsState;

@@ -113,6 +113,7 @@ export function createLimits(options: LimitsOptions): Limits {
 
   return {
     limiter,
+    opened: presence?.first ?? Promise.resolve(),
     get mode() {
       return mode();
     },

@@ -114,13 +114,7 @@ interface Asked {
 function refusal({ level }: Taken, verdict: Verdict, context: PluginContext): GatewayError {
   level.count("refused", verdict.mode);
   context.env.decided("rate_limit", "refused", level.name);
-  if (level.write !== null) {
-    const fields = {
-      append: (name: string, value: string) => context.header(name, value, { append: true }),
-      set: (name: string, value: string) => context.header(name, value),
-    };
-    level.write(fields, verdict, context);
-  }
+  level.write?.(context, verdict);
   const isHopeless = !Number.isFinite(verdict.retryAfterMs);
   const detail = isHopeless
     ? `The request costs more than the limit ${level.shown} ever allows at once.`
@@ -149,7 +143,7 @@ function after(plan: Plan, taken: Taken, { verdict, context }: Omit<Asked, "next
     if (cost !== null && isCounted(verdict)) settle(taken, cost);
   }
   // Who was not counted is told nothing.
-  if (level.write !== null && verdict.mode !== "allowed") level.write(context.res.headers, verdict, context);
+  if (verdict.mode !== "allowed") level.write?.(context, verdict);
 }
 
 function settleAtEnd(read: NonNullable<Cost["afterEnd"]>, taken: Taken, context: PluginContext): void {

@@ -10,11 +10,10 @@ export interface FieldsOptions {
   readonly form: "draft" | "legacy" | "both" | "off";
 }
 
-/** Writes what a limit tells clients into a response. */
-export type WriteFields = (fields: Fields, verdict: Verdict, context: PluginContext) => void;
+/** Writes what a limit tells clients into the response, or into the one that will be. */
+export type WriteFields = (context: PluginContext, verdict: Verdict) => void;
 
-/** Where fields go: a response's headers, or what will be. */
-export type Fields = Pick<Headers, "append" | "set">;
+const APPENDED = { append: true } as const;
 
 /** Least that a limit of this request left, as the legacy fields have it. */
 const LEAST = "torii.rateLimitRemaining";
@@ -36,16 +35,16 @@ function wholePolicy(limit: number, perMs: number): { readonly quota: number; re
 export function fieldsWriter({ name, limit, perMs, countsBytes, form }: FieldsOptions): WriteFields | null {
   const { quota, seconds } = wholePolicy(limit, perMs);
   const policy = `"${name}";q=${quota};w=${seconds}${countsBytes ? ';qu="content-bytes"' : ""}`;
-  const draft = (headers: Fields, verdict: Verdict): void => {
-    headers.append("RateLimit-Policy", policy);
-    headers.append("RateLimit", `"${name}";r=${verdict.remaining};t=${secondsOf(waitOf(verdict))}`);
+  const draft: WriteFields = (context, verdict) => {
+    context.header("RateLimit-Policy", policy, APPENDED);
+    context.header("RateLimit", `"${name}";r=${verdict.remaining};t=${secondsOf(waitOf(verdict))}`, APPENDED);
   };
   if (form === "off") return null;
   if (form === "draft") return draft;
   if (form === "legacy") return legacy;
-  return (headers, verdict, context) => {
-    draft(headers, verdict);
-    legacy(headers, verdict, context);
+  return (context, verdict) => {
+    draft(context, verdict);
+    legacy(context, verdict);
   };
 }
 
@@ -55,11 +54,11 @@ function waitOf({ isAdmitted, retryAfterMs, resetMs }: Verdict): number {
 }
 
 /** There is one of each: the limit that leaves the least speaks. */
-function legacy(headers: Fields, verdict: Verdict, context: PluginContext): void {
+function legacy(context: PluginContext, verdict: Verdict): void {
   const before: unknown = context.get(LEAST);
   if (typeof before === "number" && before <= verdict.remaining) return;
   context.set(LEAST, verdict.remaining);
-  headers.set("X-RateLimit-Limit", String(Math.floor(verdict.limit)));
-  headers.set("X-RateLimit-Remaining", String(verdict.remaining));
-  headers.set("X-RateLimit-Reset", String(secondsOf(waitOf(verdict))));
+  context.header("X-RateLimit-Limit", String(Math.floor(verdict.limit)));
+  context.header("X-RateLimit-Remaining", String(verdict.remaining));
+  context.header("X-RateLimit-Reset", String(secondsOf(waitOf(verdict))));
 }

@@ -107,7 +107,8 @@ function addressSource(part: string, bits: string | null): KeySource {
     if (before !== undefined) return before;
     const network = networkOf(address, prefix);
     if (known.size >= NETWORKS) known.clear();
-    known.set(address, network);
+    // A part of the head as it came would keep all of that.
+    known.set(Buffer.from(address, "latin1").toString("latin1"), network);
     return network;
   };
 }

@@ -34,6 +34,8 @@ export interface CompileDeps {
 /** Limits that one configuration holds, from its compilation to its last request. */
 export interface LimitsLoan {
   readonly limits: PluginLimits;
+  /** Resolves when what it opened was reached, or could not be, in bounded time. */
+  ready(): Promise<void>;
   /** Called once, when the configuration is no longer in use, or was refused. */
   release(): void;
 }
@@ -63,7 +65,7 @@ export async function compile(config: Config, version: string, deps: CompileDeps
     config.listeners,
     passed.map((route) => [route, compilePassthrough(route, context)] as const),
   );
-  await Promise.all([...services.values()].map((service) => service.ready));
+  await Promise.all([deps.limits.ready(), ...[...services.values()].map((service) => service.ready)]);
   const index = createIndex(rules);
   return Object.freeze({ version, config, rules, index, passthrough, serves: servedHosts(config), use });
 }

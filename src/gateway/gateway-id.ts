@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import type { ListenerConfig } from "../config/types.ts";
 
@@ -16,15 +17,23 @@ function steadyAddresses(): readonly string[] {
   return (four.length > 0 ? four : six).map(({ address }) => address).sort();
 }
 
+/** Machines may have the same names and addresses, as containers of several hosts do; this none has twice. */
+function bootId(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    return "";
+  }
+}
+
 /**
  * Names this process among all that share a store: the same after a restart, of no other process. Made of the machine's
- * name and addresses, which containers have of their own, of the port, which no other process there listens on, and of
- * the seat. With a port that the system chooses it is another one at each start.
+ * name, boot and addresses, of which containers have some of their own, of the port, which no other process there
+ * listens on, and of the seat. With a port that the system chooses it is another one at each start.
  */
 export function gatewayId({ listeners, seat }: Identity): string {
   const port = listeners[0]?.port ?? 0;
-  const outer = steadyAddresses();
-  const own = port === 0 ? crypto.randomUUID() : JSON.stringify([hostname(), outer, port]);
+  const own = port === 0 ? crypto.randomUUID() : JSON.stringify([hostname(), bootId(), steadyAddresses(), port]);
   const digest = createHash("sha256").update(own).digest("hex").slice(0, 12);
   const name = hostname()
     .replace(/[^\w-]/g, "-")

@@ -11,12 +11,16 @@ export interface LimitsMetricsDeps {
   readonly calls: () => number;
 }
 
+/** All families of a scrape are read within this, and a look at every key is made once for them. */
+const FRESH_MS = 100;
+
 const MODES: readonly LimitsState["mode"][] = ["leased", "waiting", "local"];
 
 /** Registers the families of limits, and gives what counts decisions in them. */
 export function createLimitsMetrics({ metrics, state, calls }: LimitsMetricsDeps): (limit: string) => CountDecision {
-  collectState(metrics, state);
-  collectLimits(metrics, state);
+  const recent = keptFor(FRESH_MS, state);
+  collectState(metrics, recent);
+  collectLimits(metrics, recent);
   metrics.collect({
     name: "torii_limits_store_calls_total",
     help: "Calls to the store for limits.",
@@ -37,6 +41,15 @@ export function createLimitsMetrics({ metrics, state, calls }: LimitsMetricsDeps
       series.set(outcome, (series.get(outcome) ?? new Map<LimitMode, Counter>()).set(mode, made));
       made.add();
     };
+  };
+}
+
+function keptFor<Value>(ms: number, read: () => Value | null): () => Value | null {
+  let kept: { readonly value: Value | null; readonly until: number } | null = null;
+  return () => {
+    const nowMs = performance.now();
+    if (kept === null || kept.value === null || nowMs >= kept.until) kept = { value: read(), until: nowMs + ms };
+    return kept.value;
   };
 }
 

@@ -21,7 +21,7 @@ const GOODBYE_MS = 2000;
 /** The limits of this process: opened for the first configuration that has any, and kept as long as one uses them. */
 export interface LimitsPart {
   /** For a configuration that is being compiled. With the same Redis it is the same limits, with all their counts. */
-  lend(config: Pick<Config, "redis" | "listeners">): LimitsLoan;
+  lend(config: Pick<Config, "redis" | "listeners" | "workers">): LimitsLoan;
   /** Null while no configuration has a limit. */
   view(): LimitsView | null;
   /** Hands leases back and closes the stores. */
@@ -50,10 +50,14 @@ const MODES: Readonly<Record<LimitsState["mode"], string>> = {
   local: "limits are local: this gateway enforces its share, as the store is away",
 };
 
-function open(redis: Config["redis"], id: string): Opened {
+type LimitsConfig = Pick<Config, "redis" | "listeners" | "workers">;
+
+function open({ redis, listeners, workers }: LimitsConfig, seat: number): Opened {
   const store = redis === null ? createMemoryStore() : createStore(redis);
   const kind = redis === null ? "embedded" : "redis";
-  const limits = createLimits({ store, gateway: redis === null ? null : id });
+  const gateway = redis === null ? null : gatewayId({ listeners, seat });
+  // Before the store has told of others, there are at least these.
+  const limits = createLimits({ store, gateway, assumedGateways: workers });
   return { kind, limits, store, users: 0, mode: "leased" };
 }
 
@@ -83,11 +87,11 @@ export function createLimitsPart({ metrics, log, seat }: LimitsPartOptions): Lim
     }
   }
 
-  function obtain({ redis, listeners }: Pick<Config, "redis" | "listeners">): Opened {
-    const key = JSON.stringify(redis);
+  function obtain(config: LimitsConfig): Opened {
+    const key = JSON.stringify(config.redis);
     const known = opened.get(key);
     if (known !== undefined) return known;
-    const made = open(redis, gatewayId({ listeners, seat }));
+    const made = open(config, seat);
     opened.set(key, made);
     if (timer === null) {
       timer = setInterval(look, LOOK_MS);
@@ -118,6 +122,7 @@ export function createLimitsPart({ metrics, log, seat }: LimitsPartOptions): Lim
       };
       return {
         limits: createPluginLimits({ limits, counter }),
+        ready: () => held?.limits.opened ?? Promise.resolve(),
         release: () => {
           if (held !== null) leave(held);
         },

@@ -63,7 +63,7 @@ async function compiled(routes: object, torii: object = {}, given?: Services): P
     metrics: createMetrics({ version: "test" }),
     random: Math.random,
     wheel: new TimerWheel(),
-    limits: { limits: createMemoryLimits(), release() {} },
+    limits: { limits: createMemoryLimits(), ready: () => Promise.resolve(), release() {} },
   };
   return { snapshot: compile(config, "7", deps), services, made };
 }

@@ -179,6 +179,30 @@ describe("a limit that gateways share through Redis", () => {
   });
 });
 
+describe("workers that are replaced", () => {
+  test("share the limit with those that drain, and nobody's share is lost", async () => {
+    await using redis = await startRedis();
+    await using workers = await start(redis, { limit: 100, per: "1s", burst: 20 }, 2);
+    await eventually(async () => (await workers.limits()).state?.gateways === 2, "both workers to be known");
+    const before = await workers.pids();
+    const startedAt = performance.now();
+    const load = ask([workers.port], 1);
+    workers.torii.signal("SIGUSR2");
+    await eventually(
+      async () => {
+        const pids = await workers.pids();
+        return pids.length === 2 && pids.every((pid) => !before.includes(pid));
+      },
+      "two other workers",
+      30_000,
+    );
+    await load.stop().catch(() => {});
+    expect(admitted(load)).toBeLessThanOrEqual(20 + (100 * (performance.now() - startedAt)) / 1000);
+    await eventually(async () => (await workers.limits()).state?.gateways === 2, "two gateways");
+    expect(await workers.metric("torii_limits_gateways_vanished")).toBe(0);
+  });
+});
+
 describe("Redis away in mid-load", () => {
   const OPTIONS = { limit: 100, per: "1s", burst: 50 };
 

@@ -36,7 +36,7 @@ function make(): Made {
   return { part, metrics, said, [Symbol.asyncDispose]: () => part.close() };
 }
 
-const EMBEDDED = { redis: null, listeners: [] };
+const EMBEDDED = { redis: null, listeners: [], workers: 1 };
 
 /** The target of a Redis, as a configuration has it. */
 async function targetOf(url: string): Promise<RedisTarget> {
@@ -95,7 +95,7 @@ describe("the limits of a process", () => {
 
   test("tell in the log when Redis goes and comes back, and hand back what they leased at the end", async () => {
     await using redis = await startRedis();
-    const config = { redis: await targetOf(redis.url), listeners: [{ port: 0 }] as never };
+    const config = { redis: await targetOf(redis.url), listeners: [], workers: 1 };
     const made = make();
     const loan = made.part.lend(config);
     expect((await loan.limits.limiter(SPEC).take("a")).isAdmitted).toBe(true);
@@ -112,7 +112,7 @@ describe("the limits of a process", () => {
 
   test("end in bounded time although Redis is paused", async () => {
     await using redis = await startRedis();
-    const config = { redis: await targetOf(redis.url), listeners: [{ port: 0 }] as never };
+    const config = { redis: await targetOf(redis.url), listeners: [], workers: 1 };
     const made = make();
     await made.part
       .lend(config)

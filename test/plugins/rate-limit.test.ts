@@ -76,6 +76,13 @@ describe("a rate limit", () => {
     expect(answer.headers.get("ratelimit")).toBe('"left";r=9;t=360');
   });
 
+  test("tells it on responses too whose headers cannot be changed", async () => {
+    const elsewhere: MiddlewareHandler = async () => Response.redirect("https://example.com/");
+    const { answer } = await runChain([limited({ name: "moved", limit: 10 }), elsewhere]);
+    expect([answer.status, answer.headers.get("location")]).toEqual([302, "https://example.com/"]);
+    expect(answer.headers.get("ratelimit")).toBe('"moved";r=9;t=360');
+  });
+
   test("is answered to a gRPC call with RESOURCE_EXHAUSTED", async () => {
     const headers = [["content-type", "application/grpc"]] as const;
     const { answer } = await last([limited({ limit: 1 })], times(2, { headers }));

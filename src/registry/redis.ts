@@ -48,6 +48,8 @@ export interface RedisRegistry extends Registry {
 const PERIOD_MS = 5000;
 /** So many services are read at once. */
 const READINGS = 32;
+/** After a reading a service has a millisecond's rest for so many endpoints: to take many of them is work. */
+const RESTED_ENDPOINTS = 40;
 
 /** The services that are watched. */
 interface Entries {
@@ -67,7 +69,10 @@ function ownMemory(): LastGood {
 function createEntries(options: RedisRegistryOptions, trust: MeshTrust, now: () => number): Entries {
   const { link, periodMs = PERIOD_MS, lastGood = ownMemory(), onRecalled = () => {} } = options;
   const entries = new Map<string, MeshEntry>();
-  const queue = createQueue<MeshEntry>(READINGS, (entry) => entry.read());
+  const queue = createQueue<MeshEntry>(READINGS, async (entry) => {
+    await entry.read();
+    return entry.feed.value.length / RESTED_ENDPOINTS;
+  });
 
   function make(service: string): MeshEntry {
     const reports = createReports({ onManyIgnored() {}, ...options, service, now });

@@ -177,3 +177,13 @@ test("a set that endpoints leave and come back to is the same as one that was ne
     }
   }
 });
+
+test("a ring of a great many endpoints has no more points than one of a few thousand", () => {
+  const members = (count: number) => Array.from({ length: count }, (_, at) => ({ id: `e${at}`, weight: 1 + (at % 7) }));
+  expect(new Ring(members(4096)).size).toBeGreaterThan(4096 * 160);
+  for (const count of [4097, 8192, 20_000]) {
+    const { size } = new Ring(members(count));
+    expect(size).toBeLessThanOrEqual(4096 * 320);
+    expect(size).toBeGreaterThan(4096 * 80);
+  }
+});

@@ -68,7 +68,7 @@ function tiersOf(options: RateLimitOptions, deps: PluginDeps): Plan["tierOf"] {
   for (const [name, numbers] of Object.entries(named)) levels.set(name, levelOf(options, deps, { name, numbers }));
   return (context) => {
     const tier = source(context);
-    return typeof tier === "string" ? levels.get(tier) : undefined;
+    return levels.get(String(tier));
   };
 }
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { addressBytes, type PluginContext } from "../../src/plugin.ts";
 
 /** Reads a part of a key from a request; null or empty: the request has none. */
-export type KeySource = (context: PluginContext) => string | null | undefined;
+export type KeySource = (context: PluginContext) => string | number | boolean | null | undefined;
 
 /** IPv6 networks are given to customers as these: within one, an address costs nothing. */
 const IPV6_BITS = 64;
@@ -135,15 +135,15 @@ export function keyPart(value: string | null | undefined): string {
 
 /** The key of a request, from the parts of `by` or from a user's function. */
 export function keyReader(by: string | KeySource): (context: PluginContext) => string {
-  if (typeof by === "function") return (context) => keyPart(by(context));
+  if (typeof by === "function") return (context) => keyPart(textOf(by(context)));
   const [first, ...rest] = by.split("+").map((part) => keySource(part.trim()));
   if (first === undefined) throw new SyntaxError(`is empty; write ${FORMS}`);
-  if (rest.length === 0) return (context) => keyPart(first(context));
+  if (rest.length === 0) return (context) => keyPart(textOf(first(context)));
   const sources = [first, ...rest];
   return (context) => {
     let key = "";
     for (const source of sources) {
-      const part = keyPart(source(context));
+      const part = keyPart(textOf(source(context)));
       // With its length, so that no value can look like two.
       key += `${part.length}${part}`;
     }

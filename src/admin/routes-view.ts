@@ -34,7 +34,8 @@ function routeView(route: RouteConfig, mask: Mask): RouteView {
 
 /** A use of a plugin, by its name. */
 export function pluginText(use: PluginUse): string {
-  return use.middleware === null ? use.name : "(function)";
+  if (use.middleware !== null) return "(function)";
+  return use.isShadow ? `${use.name} (shadow)` : use.name;
 }
 
 function matchView({ path, methods, headers, query }: MatchConfig, mask: Mask): RouteView["matches"][number] {

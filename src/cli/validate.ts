@@ -1,9 +1,15 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import * as z from "zod";
+import { builtIns } from "../../plugins/index.ts";
+import type { Catalog } from "../config/catalog.ts";
+import { pluginFaults } from "../config/compile.ts";
 import { isGatewayFile } from "../config/file-kind.ts";
-import { type LoadOptions, loadConfig } from "../config/source.ts";
+import { type Loaded, type LoadOptions, loadConfig } from "../config/source.ts";
 import { ConfigError, formatIssue } from "../errors.ts";
 import { createCertificateReader } from "../gateway/certificate-reader.ts";
+import { createMemoryLimits } from "../limit/plugin-limits.ts";
+import { definePlugin } from "../plugin.ts";
 import { type Command, EXIT, UsageError } from "./command.ts";
 
 export const validate: Command = {
@@ -22,7 +28,9 @@ export const validate: Command = {
     const reader = createCertificateReader({ open: null, whenAway });
     try {
       const readCertificate = reader.read;
-      const { config, warnings } = await loadConfig({ ...files, env, cwd, openCatalog, readCertificate });
+      const loaded = await loadConfig({ ...files, env, cwd, openCatalog, readCertificate });
+      const { config, warnings } = loaded;
+      await checkBuiltIns(loaded);
       for (const issue of warnings) context.out(`warning: ${formatIssue(issue)}`);
       context.out(`valid: ${counted(config.routes, "route")}, ${counted(config.services, "service")}`);
       return EXIT.done;
@@ -36,6 +44,22 @@ export const validate: Command = {
     }
   },
 };
+
+// Nothing is known of what it would do, or open, when it is made.
+const OTHER = definePlugin({ name: "other", options: z.unknown(), create: () => (_, next) => next() });
+
+/** Makes the built-in plugins as a start would; rejects with what comes up then. */
+async function checkBuiltIns({ config, catalog }: Loaded): Promise<void> {
+  const own = new Set(builtIns);
+  const get: Catalog["get"] = (name) => {
+    const plugin = catalog?.get(name);
+    return plugin !== undefined && own.has(plugin) ? plugin : OTHER;
+  };
+  const limits = createMemoryLimits();
+  const issues = pluginFaults(config.routes, { get, names: () => [] }, limits);
+  await limits.close();
+  if (issues.length > 0) throw new ConfigError(issues);
+}
 
 function counted(things: readonly unknown[], what: string): string {
   return `${things.length} ${what}${things.length === 1 ? "" : "s"}`;

@@ -116,6 +116,21 @@ function linkRoutes(routes: readonly RouteConfig[], deps: LinkDeps): ReadonlyMap
   throw new ConfigError(issues);
 }
 
+/**
+ * The faults that come up when plugins are made, as at a start: what each refuses, and limits that clash. What is made
+ * is dropped, so it must be of plugins that hold nothing.
+ */
+export function pluginFaults(
+  routes: readonly RouteConfig[],
+  catalog: Catalog,
+  limits: PluginLimits,
+): readonly ConfigIssue[] {
+  const issues: ConfigIssue[] = [];
+  const deps = { catalog, limits: { limits, ready: () => Promise.resolve(), release() {} } };
+  for (const route of routes) linkRoute(route, deps, issues);
+  return issues;
+}
+
 function linkRoute(route: RouteConfig, deps: LinkDeps, issues: ConfigIssue[]): Linked {
   const linked = new Map<PluginUse, MiddlewareHandler>();
   for (const use of [...route.plugins, ...route.backends.flatMap((backend) => backend.plugins)]) {

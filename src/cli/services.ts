@@ -65,6 +65,7 @@ function detailText({ service, answered, missing }: ServiceDetail): string {
   return [
     `${service.name}: ${service.policy}, endpoints from ${registry.source}, which ${printable(registry.failure ?? told)}`,
     ...(service.isPanic ? ["panic: too few endpoints are available, so that all are used"] : []),
+    ...selectionLines(service),
     ...concurrencyLines(service),
     ...breakerLines(service, answered.length),
     `ejections ${totals.ejections}, breaker opened ${totals.breakerOpens} times, retries ${countsText(totals.retries)}, hedges ${countsText(totals.hedges)}`,
@@ -75,6 +76,19 @@ function detailText({ service, answered, missing }: ServiceDetail): string {
     ),
     ...missingLines(missing),
   ].join("\n");
+}
+
+function selectionLines({ zoneShare, subsets }: ServiceView): readonly string[] {
+  return [
+    ...zoneWords(zoneShare),
+    ...subsets.map(({ name, used, isPanic, zoneShare: share }) =>
+      [`subset ${printable(name)}: ${used} used${isPanic ? " (panic)" : ""}`, ...zoneWords(share)].join(", "),
+    ),
+  ];
+}
+
+function zoneWords(share: number | null): readonly string[] {
+  return share === null ? [] : [`${Math.round(share * 100)}% stay in the zone`];
 }
 
 function concurrencyLines({ concurrency }: ServiceView): readonly string[] {

@@ -13,6 +13,8 @@ export interface Selection {
   readonly availability: Availability;
   /** All endpoints of the service. */
   readonly whole: Subset;
+  /** The parts of them that are open. */
+  readonly subsets: readonly Subset[];
   /** Those of all that get requests. */
   readonly used: readonly Endpoint[];
   /** True while too few of all are available, so that all are used. */
@@ -70,6 +72,9 @@ export function createSelection(deps: SelectionDeps): Selection {
   return {
     availability,
     whole,
+    get subsets() {
+      return [...subsets].filter((subset) => subset !== whole);
+    },
     get used() {
       return whole.used;
     },

@@ -167,7 +167,6 @@ function follow(
   const first = Promise.withResolvers<void>();
   const read = async () => {
     for await (const specs of registry.watch(service, signal, judge)) {
-      told.specs = specs;
       told.changedAt = Date.now();
       update(specs);
       first.resolve();

@@ -5,6 +5,7 @@ import type {
   EndpointView,
   HealthView,
   ServiceView,
+  SubsetView,
 } from "./view-schema.ts";
 
 type Rest<View> = readonly [View, ...View[]];
@@ -22,6 +23,11 @@ export function mergeViews(views: Rest<ServiceView>): ServiceView {
     },
     policy: first.policy,
     isPanic: views.some(({ isPanic }) => isPanic),
+    zoneShare: least(views.map((view) => view.zoneShare)),
+    subsets: grouped(
+      views.flatMap(({ subsets }) => subsets),
+      ({ name }) => name,
+    ).map(mergeSubset),
     endpoints: grouped(
       views.flatMap(({ endpoints }) => endpoints),
       ({ id, url }) => `${id} ${url}`,
@@ -35,6 +41,21 @@ export function mergeViews(views: Rest<ServiceView>): ServiceView {
       hedges: summed(views.map(({ totals }) => totals.hedges)),
     },
   };
+}
+
+function mergeSubset(views: Rest<SubsetView>): SubsetView {
+  return {
+    name: views[0].name,
+    isPanic: views.some(({ isPanic }) => isPanic),
+    used: Math.min(...views.map(({ used }) => used)),
+    zoneShare: least(views.map((view) => view.zoneShare)),
+  };
+}
+
+/** Null where all are. */
+function least(shares: readonly (number | null)[]): number | null {
+  const known = shares.filter((share) => share !== null);
+  return known.length === 0 ? null : Math.min(...known);
 }
 
 function mergeEndpoint(views: Rest<EndpointView>): EndpointView {

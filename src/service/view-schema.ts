@@ -76,6 +76,18 @@ const registryView = z.strictObject({
   failure: z.string().nullable().describe("why it is followed no longer"),
 });
 
+/** A part of the requests. */
+const zoneShare = z.number().min(0).max(1).nullable();
+const ZONE_SHARE =
+  "of the requests, stays in the gateway's zone, in the worker where that is least; null: zones count for nothing";
+
+const subsetView = z.strictObject({
+  name: z.string().describe("what its endpoints have, such as version 2, tag canary"),
+  isPanic: z.boolean().describe("too few of its endpoints are available, so that all are used, in at least one worker"),
+  used: count.describe("endpoints that get its requests, in the worker with the fewest"),
+  zoneShare: zoneShare.describe(ZONE_SHARE),
+});
+
 const totalsView = z.strictObject({
   ejections: count,
   breakerOpens: count,
@@ -93,6 +105,8 @@ export const serviceView = z
     registry: registryView,
     policy: z.string().describe("of load balancing"),
     isPanic: z.boolean().describe("too few endpoints are available, so that all are used, in at least one worker"),
+    zoneShare: zoneShare.describe(ZONE_SHARE),
+    subsets: z.array(subsetView).describe("those that backends ask for"),
     endpoints: z.array(endpointView),
     breaker: breakerView.nullable().describe("null: the service has none"),
     concurrency: concurrencyView.nullable().describe("null: the service has no limit of its own"),
@@ -105,4 +119,5 @@ export type EndpointView = z.output<typeof endpointView>;
 export type AbsenceView = z.output<typeof absenceView>;
 export type BreakerView = z.output<typeof breakerView>;
 export type ConcurrencyView = z.output<typeof concurrencyView>;
+export type SubsetView = z.output<typeof subsetView>;
 export type HealthView = z.output<typeof healthView>;

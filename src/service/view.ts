@@ -1,4 +1,3 @@
-import type { EndpointSpec } from "../registry/registry.ts";
 import { now } from "../wire/event.ts";
 import type { Concurrency } from "./concurrency.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -7,6 +6,7 @@ import type { HealthState } from "./health-check.ts";
 import type { ServiceOptions } from "./options.ts";
 import type { HedgeResult, RetryResult } from "./retry.ts";
 import type { Selection } from "./selection.ts";
+import type { Subset } from "./subset.ts";
 import type {
   AbsenceView,
   BreakerView,
@@ -14,13 +14,12 @@ import type {
   EndpointView,
   HealthView,
   ServiceView,
+  SubsetView,
 } from "./view-schema.ts";
 
 /** What is kept of the past for views alone. */
 export interface Told {
-  /** The registry's present set. */
-  specs: readonly EndpointSpec[];
-  /** When it came, in epoch milliseconds; null: none has. */
+  /** When the registry's present set came, in epoch milliseconds; null: none has. */
   changedAt: number | null;
   /** Why the registry is followed no longer; null: it is. */
   failure: string | null;
@@ -30,7 +29,7 @@ export interface Told {
 
 /** Nothing yet. */
 export function newTold(): Told {
-  return { specs: [], changedAt: null, failure: null, retries: new Map(), hedges: new Map() };
+  return { changedAt: null, failure: null, retries: new Map(), hedges: new Map() };
 }
 
 /** What a service's view is made from. */
@@ -47,17 +46,17 @@ export interface ViewParts {
 /** What a service shows of itself at this moment: plain data that holds nothing of the service. */
 export function viewOf(parts: ViewParts): ServiceView {
   const { service, options, endpoints, selection, guards, told } = parts;
-  const specs = new Map(told.specs.map((spec) => [`${spec.id} ${spec.url}`, spec]));
   const used = new Set(selection.used.map(({ pool }) => pool));
   return {
     name: service,
     registry: { source: options.discover, changedAt: instantOf(told.changedAt), failure: told.failure },
     policy: options.balancer,
     isPanic: selection.isPanic,
-    endpoints: endpoints.map((endpoint) => {
-      const facts = { spec: specs.get(`${endpoint.id} ${endpoint.url}`), isUsed: used.has(endpoint.pool) };
-      return endpointView(endpoint, { ...facts, selection, guards });
-    }),
+    zoneShare: selection.whole.zoneShare,
+    subsets: selection.subsets.map(subsetView),
+    endpoints: endpoints.map((endpoint) =>
+      endpointView(endpoint, { isUsed: used.has(endpoint.pool), selection, guards }),
+    ),
     breaker: breakerView(options, guards),
     concurrency: concurrencyView(parts.concurrency),
     totals: {
@@ -70,22 +69,25 @@ export function viewOf(parts: ViewParts): ServiceView {
 }
 
 interface EndpointFacts extends Pick<ViewParts, "selection" | "guards"> {
-  readonly spec: EndpointSpec | undefined;
   readonly isUsed: boolean;
 }
 
-function endpointView(endpoint: Endpoint, { spec, isUsed, selection, guards }: EndpointFacts): EndpointView {
-  const { id, url, weight, pool, passages } = endpoint;
+function subsetView({ name, isPanic, used, zoneShare }: Subset): SubsetView {
+  return { name, isPanic, used: used.filter(({ weight }) => weight > 0).length, zoneShare };
+}
+
+function endpointView(endpoint: Endpoint, { isUsed, selection, guards }: EndpointFacts): EndpointView {
+  const { id, url, weight, zone, version, tags, load, pool, passages } = endpoint;
   const health = selection.healthOf === null ? null : healthView(selection.healthOf(endpoint));
   const reasons = selection.availability.reasonsOf(endpoint);
   return {
     id,
     url,
     weight,
-    zone: spec?.zone ?? null,
-    version: spec?.version ?? null,
-    tags: [...(spec?.tags ?? [])],
-    load: spec?.load ?? null,
+    zone,
+    version,
+    tags: [...tags],
+    load: load === null ? null : { ...load },
     isUsed: isUsed && weight > 0,
     health,
     absences: reasons.map((reason) => absenceView(reason, { endpoint, health, guards })),

@@ -29,6 +29,8 @@ export function serviceView(view: Partial<ServiceView> = {}): ServiceView {
     registry: { source: "static", changedAt: "2026-01-01T00:00:00.000Z", failure: null },
     policy: "round_robin",
     isPanic: false,
+    zoneShare: null,
+    subsets: [],
     endpoints: [endpointView()],
     breaker: null,
     concurrency: null,

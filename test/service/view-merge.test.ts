@@ -48,6 +48,16 @@ describe("the views of several workers as one", () => {
     });
   });
 
+  test("tell the least of what stays in the zone, and the worst of subsets", () => {
+    const canary = { name: "tag canary", isPanic: false, used: 2, zoneShare: 1 };
+    const one = serviceView({ zoneShare: 0.7, subsets: [canary] });
+    const other = serviceView({ zoneShare: 0.4, subsets: [{ ...canary, isPanic: true, used: 1, zoneShare: null }] });
+    expect(mergeViews([one, serviceView(), other])).toMatchObject({
+      zoneShare: 0.4,
+      subsets: [{ name: "tag canary", isPanic: true, used: 1, zoneShare: 1 }],
+    });
+  });
+
   test("sum what may be in flight and what waits", () => {
     const concurrency = { limit: 4, inFlight: 3, waiting: { high: 0, normal: 2, low: 1 } };
     const none = serviceView();

@@ -72,6 +72,20 @@ test("a service shows whom it ejected and until when, and why its breaker opened
   expect(totals).toMatchObject({ ejections: 1, breakerOpens: 1 });
 });
 
+test("a service shows the subsets that are asked for, and what stays in its zone", async () => {
+  using shop = await open({ zone: "z2" });
+  expect(shop.view()).toMatchObject({ zoneShare: 0, subsets: [] });
+  const subset = shop.service.subset({ version: "7", tags: ["x"] });
+  const empty = shop.service.subset({ version: "8", tags: [] });
+  expect(shop.view().subsets).toEqual([
+    { name: "version 7, tag x", isPanic: false, used: 1, zoneShare: 0 },
+    { name: "version 8", isPanic: false, used: 0, zoneShare: 0 },
+  ]);
+  subset.close();
+  empty.close();
+  expect(shop.view().subsets).toEqual([]);
+});
+
 test("an endpoint's health is not known before its first check", async () => {
   using shop = await open({
     health: {

@@ -110,6 +110,34 @@ describe("the limits of a process", () => {
     expect(await redis.cli("HKEYS", "torii:limit:{gateways}")).not.toContain(".0");
   });
 
+  test("move with a reload to another Redis, leave the old one when its last request is over, and refuse nobody", async () => {
+    await using first = await startRedis();
+    await using second = await startRedis();
+    const routes = {
+      routes: [
+        {
+          name: "api",
+          plugins: [
+            { use: "rate-limit", with: { limit: 1, per: "1h", by: "header.x-a" } },
+            { use: "respond", with: { status: 204 } },
+          ],
+        },
+      ],
+    };
+    const torii = { redis: first.url };
+    await using gateway = await startGateway({ torii, routes });
+    const ask = async (key: string) =>
+      (await gateway.exchange(`GET / HTTP/1.1\r\nHost: a\r\nx-a: ${key}\r\n\r\n`)).status;
+    expect([await ask("one"), await ask("one")]).toEqual([204, 429]);
+    const text = await Bun.file(`${gateway.folder}/torii.yaml`).text();
+    await gateway.write("torii.yaml", text.replace(first.url, second.url));
+    await eventually(() => gateway.gateway.snapshot()?.version === "2", "the reload");
+    expect([await ask("one"), await ask("one")]).toEqual([204, 429]);
+    expect(await second.cli("HLEN", "torii:limit:{gateways}")).toBe("2");
+    await eventually(async () => (await first.cli("HLEN", "torii:limit:{gateways}")) !== "2", "a goodbye to the first");
+    await eventually(async () => (await first.cli("CLIENT", "LIST")).split("\n").length === 1, "no connection to it");
+  });
+
   test("end in bounded time although Redis is paused", async () => {
     await using redis = await startRedis();
     const config = { redis: await targetOf(redis.url), listeners: [], workers: 1 };

@@ -216,6 +216,12 @@ describe("keys", () => {
 
   test("by a function of the context are its texts; nothing is one key as well", async () => {
     const by = (c: { req: { header(name: string): string | undefined } }) => c.req.header("x-a");
+    const numbered = [
+      limited({ by: (c: { req: { query(name: string): string } }) => Number(c.req.query("n")), limit: 1 }),
+    ];
+    expect(await statuses(numbered, [{ target: "/?n=1" }, { target: "/?n=2" }, { target: "/?n=2" }])).toEqual([
+      200, 200, 429,
+    ]);
     const chain = [limited({ by, limit: 1 })];
     expect(await statuses(chain, [{ headers: [["x-a", "1"]] }, { headers: [["x-a", "2"]] }, {}, {}])).toEqual([
       200, 200, 200, 429,

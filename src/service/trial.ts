@@ -6,6 +6,12 @@ import type { Endpoint } from "./endpoint.ts";
 import { DEADLINE_EXCEEDED, headGrpcStatus, isGrpcFault } from "./grpc-status.ts";
 import { type VerdictParts, Verdicts } from "./verdicts.ts";
 
+/**
+ * A request that is still coming after so long keeps its endpoint waiting. What gives it up, by a time-out of its own,
+ * does what it should.
+ */
+const SLOW_REQUEST_MS = 5000;
+
 /** What a response's head tells of its endpoint; `nothing` where it may be the client's own doing. */
 type Outcome = "success" | "failure" | "nothing";
 
@@ -31,7 +37,8 @@ export class Trial implements ExchangeObserver {
 
   /** A response's head came, whether the client gets it or not. `startedAt`: when its attempt began. */
   answered(endpoint: Endpoint, head: ResponseHead, startedAt: number): void {
-    const outcome = outcomeOf(head, this.#exchange);
+    const told = outcomeOf(head, this.#exchange);
+    const outcome = told === "failure" && this.#isClientSlow(startedAt) ? "nothing" : told;
     this.#answering = outcome === "success" ? endpoint : null;
     if (outcome === "nothing") return;
     this.#verdicts.ofService(outcome === "failure", this.#tookMs(startedAt));
@@ -44,6 +51,7 @@ export class Trial implements ExchangeObserver {
     if (error.source !== "upstream") return;
     this.#answering = null;
     if (isClientsTimeOver(this.#exchange)) return;
+    if (error.code === "upstream_reset" && this.#isClientSlow(startedAt)) return;
     this.#verdicts.ofService(true, this.#tookMs(startedAt));
     this.#verdicts.ofEndpoint(endpoint, true);
   }
@@ -64,9 +72,14 @@ export class Trial implements ExchangeObserver {
     this.#observer?.exchangeDone(exchange);
   }
 
-  /** Time that the request itself took to come is the client's. */
+  #isClientSlow(startedAt: number): boolean {
+    return this.#exchange.requestEndedAt === 0 && now() - startedAt >= SLOW_REQUEST_MS;
+  }
+
+  /** Time that the request itself takes to come is the client's, all of it where the response is there first. */
   #tookMs(startedAt: number): number {
-    return now() - Math.max(startedAt, this.#exchange.requestEndedAt);
+    const { requestEndedAt } = this.#exchange;
+    return requestEndedAt === 0 ? 0 : now() - Math.max(startedAt, requestEndedAt);
   }
 }
 

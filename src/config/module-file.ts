@@ -1,7 +1,7 @@
 import { plugin } from "bun";
 import { z } from "zod";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
-import { compileRegex, definePlugin } from "../plugin.ts";
+import { compileRegex, createMemoryLimits, definePlugin } from "../plugin.ts";
 import { defineRoutes } from "./define.ts";
 import type { ConfigDocument, ParsedFile } from "./document.ts";
 import { importWithin } from "./module-import.ts";
@@ -26,7 +26,7 @@ export function serveToriiModule(): void {
     name: "torii",
     setup: (build) =>
       void build.module("torii", () => ({
-        exports: { compileRegex, defineRoutes, definePlugin, z },
+        exports: { compileRegex, createMemoryLimits, defineRoutes, definePlugin, z },
         loader: "object",
       })),
   });

@@ -1,4 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { sign } from "hono/jwt";
 import { bearer, VIEWER } from "../admin/support.ts";
 import { startReady, type Workers } from "../supervisor/support.ts";
 import { connect, exchange } from "../support/client.ts";
@@ -351,6 +352,41 @@ export default defineRoutes({ routes: [{ name: "bytes", plugins: [
     for (let at = 0; at < 3; at++) found.push((await gateway.exchange(by("ann"))).status);
     expect(found).toEqual([200, 200, 429]);
     expect((await gateway.exchange(by("bob"))).status).toBe(200);
+  });
+
+  test("counts by who a token was issued for, once that is verified", async () => {
+    const secret = "a-secret-of-thirty-two-characters";
+    const plugins = [
+      { use: "hono/jwt", with: { secret, alg: "HS256" } },
+      {
+        use: "rate-limit",
+        with: { limit: 1, per: "1h", by: "jwt.sub", tiers: { by: "jwt.plan", gold: { limit: 2 } } },
+      },
+      { use: "respond", with: { status: 204 } },
+    ];
+    await using gateway = await startGateway({ routes: { routes: [{ name: "api", plugins }] } });
+    const ask = async (claims: Readonly<Record<string, string>>, key = secret) => {
+      const token = await sign(claims, key, "HS256");
+      const request = `GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n\r\n`;
+      return (await gateway.exchange(request)).status;
+    };
+    expect([await ask({ sub: "ann" }), await ask({ sub: "ann" }), await ask({ sub: "bob" })]).toEqual([204, 429, 204]);
+    const gold = { sub: "carl", plan: "gold" };
+    expect([await ask(gold), await ask(gold), await ask(gold)]).toEqual([204, 204, 429]);
+    expect(await ask({ sub: "ann" }, "another-secret-of-thirty-two-chars")).toBe(401);
+  });
+
+  test("counts by the address that trusted proxies tell, IPv6 by its network", async () => {
+    await using gateway = await startGateway({
+      torii: { trustedProxies: ["127.0.0.1"] },
+      routes: routes({ limit: 1, per: "1h", by: "ip" }),
+    });
+    const ask = async (address: string) =>
+      (await gateway.exchange(`GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: ${address}\r\n\r\n`)).status;
+    expect([await ask("192.0.2.1"), await ask("192.0.2.2"), await ask("::ffff:192.0.2.1")]).toEqual([200, 200, 429]);
+    expect([await ask("2001:db8::1"), await ask("2001:db8::ffff:2"), await ask("2001:db8:0:1::1")]).toEqual([
+      200, 429, 200,
+    ]);
   });
 
   test("is there for plugins of one's own", async () => {

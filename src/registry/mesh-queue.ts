@@ -1,6 +1,8 @@
 /** Work on items, so many at once; an item that is added again while it is worked on comes once more after that. */
 export interface WorkQueue<Item> {
   add(item: Item): void;
+  /** The same, in turn with the first of those that were only added. */
+  hurry(item: Item): void;
   /** An item that still waits does so no more. */
   drop(item: Item): void;
   /** Begins nothing more. */
@@ -13,9 +15,12 @@ export interface WorkQueue<Item> {
  */
 export function createQueue<Item>(limit: number, work: (item: Item) => Promise<number>): WorkQueue<Item> {
   const waiting = new Set<Item>();
+  const urgent = new Set<Item>();
   const busy = new Set<Item>();
   const resting = new Set<Item>();
   let isStopped = false;
+  /** Both have their turns: a flood of what is in a hurry must not keep the others waiting for ever. */
+  let isOthersTurn = false;
 
   async function begin(item: Item): Promise<void> {
     busy.add(item);
@@ -35,18 +40,34 @@ export function createQueue<Item>(limit: number, work: (item: Item) => Promise<n
   }
 
   function pump(): void {
-    for (const item of waiting) {
-      if (busy.size >= limit || isStopped) return;
-      if (!busy.has(item) && !resting.has(item) && waiting.delete(item)) void begin(item);
+    while (busy.size < limit && !isStopped) {
+      const item = isOthersTurn ? (take(waiting) ?? take(urgent)) : (take(urgent) ?? take(waiting));
+      if (item === null) return;
+      isOthersTurn = !isOthersTurn;
+      void begin(item);
     }
+  }
+
+  function take(items: Set<Item>): Item | null {
+    for (const item of items) if (!busy.has(item) && !resting.has(item) && items.delete(item)) return item;
+    return null;
   }
 
   return {
     add: (item) => {
+      if (urgent.has(item)) return;
       waiting.add(item);
       pump();
     },
-    drop: (item) => void waiting.delete(item),
+    hurry: (item) => {
+      waiting.delete(item);
+      urgent.add(item);
+      pump();
+    },
+    drop: (item) => {
+      waiting.delete(item);
+      urgent.delete(item);
+    },
     stop: () => {
       isStopped = true;
     },

@@ -100,7 +100,8 @@ function createEntries(options: RedisRegistryOptions, trust: MeshTrust, now: () 
     },
     read: (service) => {
       const entry = entries.get(service);
-      if (entry !== undefined) queue.add(entry);
+      // Of thousands that are read anyway at this moment, nobody waits for any.
+      if (entry !== undefined) queue.hurry(entry);
     },
     all: () => entries.values(),
     readAll: () => {

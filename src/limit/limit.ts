@@ -1,3 +1,6 @@
+import type { Quota, QuotaLedger, QuotaSpec, QuotaState } from "./quota.ts";
+import type { Slots, SlotsSpec, SlotsState } from "./slots.ts";
+
 /** What decides while the store cannot: a gateway's share of the limit, everything passes, or nothing does. */
 export type OnStoreError = "local" | "allow" | "deny";
 
@@ -62,6 +65,8 @@ export interface LimitsState {
   /** This gateway's part of every limit while the store is away: 0 to 1. */
   readonly share: number;
   readonly limiters: readonly LimiterState[];
+  readonly quotas: readonly QuotaState[];
+  readonly slots: readonly SlotsState[];
   /** Calls to the store since the start. */
   readonly storeCalls: number;
 }
@@ -86,6 +91,12 @@ export interface Limits {
    * numbers that are none of a spec.
    */
   limiter(spec: LimitSpec): Limiter;
+  /** The quota of a spec, in the same way. */
+  quota(spec: QuotaSpec): Quota;
+  /** What is counted by the quotas of that name and window. */
+  ledger(spec: Pick<QuotaSpec, "name" | "window" | "limit">): QuotaLedger;
+  /** The limit of what is in flight, in the same way. */
+  slots(spec: SlotsSpec): Slots;
   /** Resolves when the store was reached for the first time, or could not be: until then requests wait in vain. */
   readonly opened: Promise<void>;
   /** What decides now; costs next to nothing, where `state` looks at every key. */

@@ -1,10 +1,16 @@
 import type { Store } from "../store/store.ts";
 import { type Clock, MONOTONIC_CLOCK } from "./clock.ts";
 import { plainName } from "./key.ts";
-import type { Limiter, LimitSpec, Limits, LimitsState } from "./limit.ts";
+import type { LimitSpec, Limits, LimitsState } from "./limit.ts";
 import { createTokenLimiter, type LimiterDeps, type TokenLimiter } from "./limiter.ts";
 import { createPresence, type Presence } from "./presence.ts";
-import { createSweep } from "./sweep.ts";
+import type { QuotaSpec } from "./quota.ts";
+import { createQuotaLedger } from "./quota-ledger.ts";
+import { createQuotaLimiter, type QuotaLimiter } from "./quota-limiter.ts";
+import { windowText } from "./quota-period.ts";
+import type { SlotsSpec } from "./slots.ts";
+import { createSlotsLimiter, type SlotsLimiter } from "./slots-limiter.ts";
+import { createSweep, type Visitor, type Watched } from "./sweep.ts";
 import { MICRO } from "./units.ts";
 
 const DEADLINE_MS = 25;
@@ -24,6 +30,8 @@ export interface LimitsOptions {
   /** Keys that are held here at most, of all limiters together. */
   readonly maxKeys?: number;
   readonly clock?: Clock;
+  /** Milliseconds since 1970 as the machine believes: only until the store has told its own. */
+  readonly wallMs?: () => number;
   /** A text that was never given before, of letters and digits. */
   readonly nextRun?: () => string;
 }
@@ -32,12 +40,45 @@ function specKey({ name, algorithm, limit, perMs, burst, onStoreError }: LimitSp
   return JSON.stringify([algorithm, limit, perMs, burst, onStoreError, name]);
 }
 
+/** Limits of one kind, each made once for all equal specs. */
+interface Kind<Spec, One> {
+  readonly all: ReadonlyMap<string, One>;
+  obtain(spec: Spec): One;
+}
+
+function kindOf<Spec, One extends { readonly size: number }>(
+  keyOf: (spec: Spec) => string,
+  make: (spec: Spec) => One,
+): Kind<Spec, One> {
+  const all = new Map<string, One>();
+  return {
+    all,
+    obtain: (spec) => {
+      const key = keyOf(spec);
+      const known = all.get(key);
+      if (known !== undefined) return known;
+      const made = make(spec);
+      // Those that reloads have left behind.
+      for (const [old, { size }] of all) if (size === 0) all.delete(old);
+      all.set(key, made);
+      return made;
+    },
+  };
+}
+
+function quotaKey({ name, window, limit, onStoreError }: QuotaSpec): string {
+  return JSON.stringify([windowText(window), limit, onStoreError, name]);
+}
+
+function slotsKey({ name, limit, onStoreError }: SlotsSpec): string {
+  return JSON.stringify([limit, onStoreError, name]);
+}
+
 /** Makes the limits of a gateway over a store, which stays its owner's. `close` them. */
 export function createLimits(options: LimitsOptions): Limits {
   const { store, gateway } = options;
   const clock = options.clock ?? MONOTONIC_CLOCK;
   const run = (options.nextRun ?? randomRun)();
-  const limiters = new Map<string, TokenLimiter>();
   const sweep = createSweep(clock);
   const health = { isSilent: false, calls: 0 };
   const maxKeys = options.maxKeys ?? MOST_KEYS;
@@ -45,7 +86,8 @@ export function createLimits(options: LimitsOptions): Limits {
   let isClosed = false;
 
   async function settle(): Promise<boolean> {
-    const paid = await Promise.all([...limiters.values()].map((limiter) => limiter.settleShare()));
+    const all = [...limiters.all.values(), ...slots.all.values()];
+    const paid = await Promise.all(all.map((one) => one.settleShare()));
     return paid.every(Boolean);
   }
 
@@ -58,7 +100,6 @@ export function createLimits(options: LimitsOptions): Limits {
           id: plainName(gateway),
           run,
           assumedShare: 1 / Math.max(1, options.assumedGateways ?? 1),
-          settle,
           onAnswer: () => {
             health.isSilent = false;
           },
@@ -66,11 +107,11 @@ export function createLimits(options: LimitsOptions): Limits {
 
   function keys(): number {
     let sum = 0;
-    for (const { size } of limiters.values()) sum += size;
+    for (const { all } of [limiters, quotas, slots]) for (const { size } of all.values()) sum += size;
     return sum;
   }
 
-  const deps: LimiterDeps = {
+  const deps: Omit<LimiterDeps, "watch"> = {
     store,
     clock,
     presence,
@@ -78,21 +119,20 @@ export function createLimits(options: LimitsOptions): Limits {
     nextField: () => `${run}.${(fields++).toString(36)}`,
     hasRoom: () => keys() < maxKeys,
     health,
-    watch: (bucket, limiter, ticks) => {
-      if (!isClosed) sweep.watch(bucket, limiter, ticks);
-    },
   };
+  const wallMs = options.wallMs ?? Date.now;
 
-  function limiter(spec: LimitSpec): Limiter {
-    const key = specKey(spec);
-    const known = limiters.get(key);
-    if (known !== undefined) return known;
-    const made = createTokenLimiter(spec, deps);
-    // Those that reloads have left behind.
-    for (const [old, { size }] of limiters) if (size === 0) limiters.delete(old);
-    limiters.set(key, made);
-    return made;
+  function watch<One extends Watched>(one: One, visitor: Visitor<One>, ticks: number): void {
+    if (!isClosed) sweep.watch(one, visitor, ticks);
   }
+
+  const limiters: Kind<LimitSpec, TokenLimiter> = kindOf(specKey, (spec) =>
+    createTokenLimiter(spec, { ...deps, watch }),
+  );
+  const quotas: Kind<QuotaSpec, QuotaLimiter> = kindOf(quotaKey, (spec) =>
+    createQuotaLimiter(spec, { ...deps, wallMs, watch }),
+  );
+  const slots: Kind<SlotsSpec, SlotsLimiter> = kindOf(slotsKey, (spec) => createSlotsLimiter(spec, { ...deps, watch }));
 
   function mode(): LimitsState["mode"] {
     const nowMs = clock.nowMs();
@@ -106,13 +146,18 @@ export function createLimits(options: LimitsOptions): Limits {
       gateways: presence?.gateways ?? 1,
       vanished: presence?.vanished ?? 0,
       share: (presence?.share ?? MICRO) / MICRO,
-      limiters: [...limiters.values()].map((one) => one.state()),
+      limiters: [...limiters.all.values()].map((one) => one.state()),
+      quotas: [...quotas.all.values()].map((one) => one.state()),
+      slots: [...slots.all.values()].map((one) => one.state()),
       storeCalls: health.calls,
     };
   }
 
   return {
-    limiter,
+    limiter: limiters.obtain,
+    quota: quotas.obtain,
+    ledger: (spec) => createQuotaLedger({ store, spec, wallMs }),
+    slots: slots.obtain,
     opened: presence?.first ?? Promise.resolve(),
     get mode() {
       return mode();
@@ -122,7 +167,8 @@ export function createLimits(options: LimitsOptions): Limits {
       if (isClosed) return;
       isClosed = true;
       sweep.close();
-      await Promise.all([...limiters.values()].map((one) => one.release()));
+      const all = [...limiters.all.values(), ...quotas.all.values(), ...slots.all.values()];
+      await Promise.all(all.map((one) => one.release()));
       await presence?.close();
     },
   };

@@ -34,6 +34,8 @@ export interface QuotaVerdict {
   /** Milliseconds after which another try makes sense; 0 where it was admitted, Infinity where it never will be. */
   readonly retryAfterMs: number;
   readonly mode: QuotaMode;
+  /** What paid for it; to be given to `refund`. */
+  readonly lease: string;
 }
 
 /** One quota with its keys. */
@@ -43,10 +45,24 @@ export interface Quota {
    * deadline. Never throws and never rejects. A cost above the limit is never admitted; one of 0 always is.
    */
   take(key: string, cost?: number): QuotaVerdict | Promise<QuotaVerdict>;
-  /** Gives back what was taken and not used. */
-  refund(key: string, cost: number): void;
+  /** Gives back what was taken by a lease and not used; once that lease is over, nothing. */
+  refund(key: string, cost: number, lease: string): void;
   /** Takes what is known to be used only now: may leave the key above its limit, which refuses until the period ends. */
   charge(key: string, cost: number): void;
+}
+
+/** What a gateway holds of a quota, and what it did. */
+export interface QuotaState {
+  readonly name: string;
+  readonly limit: number;
+  /** In words; equal ones are equal windows. */
+  readonly window: string;
+  /** Keys that are held here. */
+  readonly keys: number;
+  /** Units that are held here by leases and not spent. */
+  readonly leased: number;
+  readonly admitted: number;
+  readonly refused: number;
 }
 
 /** What is counted of a key. */

@@ -2,7 +2,7 @@ import { StoreError } from "../store/store-error.ts";
 import { limitKey } from "./key.ts";
 import type { LimiterDeps } from "./limiter.ts";
 import { SlotKey } from "./slot-key.ts";
-import type { Slots, SlotsMode, SlotsSpec, SlotsVerdict } from "./slots.ts";
+import type { Slots, SlotsMode, SlotsSpec, SlotsState, SlotsVerdict } from "./slots.ts";
 import { SLOT_LEASE_MS } from "./slots-lua.ts";
 import { SLOTS_SCRIPT, type SlotsLoan } from "./slots-script.ts";
 import { GUARD_MS, MICRO } from "./units.ts";
@@ -24,18 +24,6 @@ export type SlotsDeps = Omit<LimiterDeps, "watch"> & {
   /** Has the sweep look at a key after so many of its ticks. */
   watch(key: SlotKey, limiter: SlotsLimiter, ticks: number): void;
 };
-
-/** What is held and was done by one limit of what is in flight. */
-export interface SlotsState {
-  readonly name: string;
-  readonly limit: number;
-  readonly keys: number;
-  readonly inFlight: number;
-  /** Slots that are held here. */
-  readonly held: number;
-  readonly admitted: number;
-  readonly refused: number;
-}
 
 /** What the limits of a gateway need of one. */
 export interface SlotsLimiter extends Slots {

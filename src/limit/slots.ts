@@ -1,4 +1,5 @@
-import type { OnStoreError } from "./limit.ts";
+/** What decides while the store is away: this gateway's share of the limit, everything passes, or nothing does. */
+export type SlotsStoreError = "local" | "allow" | "deny";
 
 /**
  * A limit of what is in flight: never more than `limit` for a key, over all gateways together; but what a gateway has in
@@ -11,7 +12,7 @@ export interface SlotsSpec {
   /** A whole number from 1 to a million. */
   readonly limit: number;
   /** `local`: while the store is away each gateway has its share of the limit, rounded down. */
-  readonly onStoreError: OnStoreError;
+  readonly onStoreError: SlotsStoreError;
 }
 
 /** How a verdict was come by: by slots that the store lent, by the own share, or by the policy for the store's absence. */
@@ -34,4 +35,17 @@ export interface Slots {
   enter(key: string): SlotsVerdict | Promise<SlotsVerdict>;
   /** Gives a slot back. */
   leave(key: string): void;
+}
+
+/** What a gateway holds of a limit of what is in flight, and what it did. */
+export interface SlotsState {
+  readonly name: string;
+  readonly limit: number;
+  /** Keys that are held here. */
+  readonly keys: number;
+  readonly inFlight: number;
+  /** Slots that are held here, in use or free. */
+  readonly held: number;
+  readonly admitted: number;
+  readonly refused: number;
 }

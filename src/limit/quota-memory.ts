@@ -1,0 +1,200 @@
+import type { ScriptCall, ScriptReply, ScriptState } from "../store/store.ts";
+import { PARTS, QUOTA_KEPT_MS, QUOTA_LEASE_MS, QUOTA_NEEDY_MS, SETTLED_MS } from "./quota-lua.ts";
+
+const LEASE = QUOTA_LEASE_MS * 1000;
+const SETTLED = SETTLED_MS * 1000;
+const NEEDY = QUOTA_NEEDY_MS * 1000;
+
+interface Frame {
+  readonly now: number;
+  readonly start: number;
+  readonly finish: number;
+  readonly length: number;
+}
+
+/** When what is spent at an instant counts no more. */
+function over({ finish, length }: Frame, at: number): number {
+  if (length === 0) return finish;
+  const width = Math.ceil(length / PARTS);
+  return (Math.floor(at / width) + 1) * width + length;
+}
+
+interface Mine {
+  readonly granted: number;
+  readonly spent: number;
+  readonly sequence: number;
+  readonly until: number;
+  readonly wanted: number;
+}
+
+/** What stands in the hash of a key, and is written back. */
+class Account {
+  readonly #hash: Map<string, string>;
+  readonly #frame: Frame;
+  readonly #used: [until: number, amount: number][] = [];
+  others = 0;
+  needy = 1;
+  latest = 0;
+  mine: Mine | null = null;
+
+  constructor(hash: Map<string, string>, frame: Frame, own: string) {
+    this.#hash = hash;
+    this.#frame = frame;
+    const { now, start, finish, length } = frame;
+    const farthest = length === 0 ? finish + 2 * (finish - start) : over(frame, now);
+    for (const [field, value] of hash) {
+      if (field === "u") this.#readUsed(value, farthest);
+      else this.#readLease(field, value, { own, farthest });
+    }
+  }
+
+  #readUsed(text: string, farthest: number): void {
+    for (const part of text.split(";")) {
+      const [until = 0, amount = 0] = part.split(":").map(Number);
+      if (until > this.#frame.now) this.add(Math.min(until, farthest), amount);
+    }
+  }
+
+  #readLease(field: string, value: string, { own, farthest }: { own: string; farthest: number }): void {
+    const { now } = this.#frame;
+    const [granted = 0, spent = 0, end = 0, sequence = 0, last = 0, wanted = 0] = value.split(":").map(Number);
+    const e = Math.min(end, now + LEASE);
+    const until = Math.min(last, Math.max(farthest, over(this.#frame, e)));
+    if (field === own) this.mine = { granted, spent, sequence, until, wanted };
+    else if (until <= now || e + SETTLED <= now) {
+      this.#hash.delete(field);
+      if (until > now) this.add(until, granted - spent);
+    } else {
+      this.others += granted - spent;
+      this.latest = Math.max(this.latest, until);
+      if (wanted <= now && wanted > now - NEEDY) this.needy++;
+    }
+  }
+
+  add(until: number, amount: number): void {
+    if (amount === 0) return;
+    let i = this.#used.length;
+    while (i > 0 && (this.#used[i - 1]?.[0] ?? 0) > until) i--;
+    const known = this.#used[i - 1];
+    if (known?.[0] === until) known[1] += amount;
+    else this.#used.splice(i, 0, [until, amount]);
+  }
+
+  /** First of what is over first: what is left counts longer. */
+  take(amount: number): void {
+    let left = amount;
+    for (const entry of this.#used) {
+      const part = Math.min(left, entry[1]);
+      entry[1] -= part;
+      left -= part;
+    }
+  }
+
+  change(before: number, after: number): void {
+    if (after > before) this.add(over(this.#frame, this.#frame.now), after - before);
+    else this.take(before - after);
+  }
+
+  get used(): number {
+    return this.#used.reduce((sum, [, amount]) => sum + amount, 0);
+  }
+
+  /** Microseconds until so much is no longer counted. */
+  waitFor(amount: number): number {
+    const { now, finish, length } = this.#frame;
+    if (length === 0) return finish - now;
+    let missing = amount;
+    for (const [until, part] of this.#used) {
+      missing -= part;
+      if (missing <= 0) return until - now;
+    }
+    return length;
+  }
+
+  get reset(): number {
+    const { now, finish, length } = this.#frame;
+    if (length === 0) return finish - now;
+    return (this.#used.findLast(([, amount]) => amount > 0)?.[0] ?? now) - now;
+  }
+
+  write(state: ScriptState, key: string): void {
+    let text = "";
+    for (const [until, amount] of this.#used) {
+      if (amount <= 0) continue;
+      text += `${until}:${amount};`;
+      this.latest = Math.max(this.latest, until);
+    }
+    if (text === "") this.#hash.delete("u");
+    else this.#hash.set("u", text);
+    const { now } = this.#frame;
+    if (this.latest > now) state.expire(key, Math.ceil((this.latest - now) / 1000) + QUOTA_KEPT_MS);
+  }
+}
+
+function frameOf(state: ScriptState, args: readonly string[]): Frame {
+  const [, start = 0, finish = 0, length = 0] = args.map(Number);
+  return { now: state.nowMicros, start, finish, length };
+}
+
+function isElsewhere({ now, start, finish, length }: Frame): boolean {
+  return length === 0 && (now < start || now >= finish);
+}
+
+function lend(account: Account, { frame, args, sums }: Lending): { wait: number; wanted: number | null } {
+  const [limit = 0, , , , , , , , need = 0, want = 0, unit = 1] = args.map(Number);
+  const left = limit - account.used - account.others - (sums.granted - sums.spent);
+  if (want <= 0) return { wait: 0, wanted: null };
+  if (left < need) return { wait: account.waitFor(need - left), wanted: frame.now };
+  const extra = Math.min(want - need, Math.floor((left - need) / 2 / account.needy / unit) * unit);
+  account.add(over(frame, frame.now), need);
+  sums.spent += need;
+  sums.granted += need + Math.max(0, extra);
+  return { wait: 0, wanted: frame.now };
+}
+
+interface Lending {
+  readonly frame: Frame;
+  readonly args: readonly string[];
+  readonly sums: { granted: number; spent: number };
+}
+
+/** The step of `QUOTA_LUA`, line for line, over a memory store. */
+export function quotaInMemory(state: ScriptState, { keys, args }: ScriptCall): ScriptReply {
+  const frame = frameOf(state, args);
+  const { now } = frame;
+  if (isElsewhere(frame)) return [3, 0, 0, 0, 0, 0, 0, 0, now];
+  const [, , , , , sequence = 0, spent = 0, known = 0, , , , give = 0] = args.map(Number);
+  const [key = "", own = ""] = [keys[0], args[4]];
+  const hash = state.hash(key);
+  const account = new Account(hash, frame, own);
+  const { mine, others, needy } = account;
+  if (mine !== null && sequence <= mine.sequence) return [0, mine.granted, mine.spent, 0, 0, 0, needy, 0, now];
+  const isKnown = mine !== null && mine.until > now;
+  const sums = { granted: isKnown ? Math.max(mine.granted, spent) : spent, spent };
+  account.change(isKnown ? mine.spent : known, spent);
+  sums.granted -= Math.min(give, sums.granted - spent);
+  const { wait, wanted } = lend(account, { frame, args, sums });
+  const until = over(frame, now + LEASE);
+  account.latest = Math.max(account.latest, until);
+  const lease = [sums.granted, sums.spent, now + LEASE, sequence, until, wanted ?? mine?.wanted ?? 0];
+  hash.set(own, lease.join(":"));
+  account.write(state, key);
+  return [1, sums.granted, sums.spent, account.used, others, wait, needy, account.reset, now];
+}
+
+/** The step of `LEDGER_LUA`, line for line, over a memory store. */
+export function ledgerInMemory(state: ScriptState, { keys, args }: ScriptCall): ScriptReply {
+  const frame = frameOf(state, args);
+  const { now } = frame;
+  if (isElsewhere(frame)) return [3, 0, 0, 0, 0, 0, 0, 0, now];
+  const [key = "", expected, add = "", set = ""] = [keys[0], Number(args[5]), args[6], args[7]];
+  const account = new Account(state.hash(key), frame, "");
+  const before = account.used;
+  const { others } = account;
+  if (expected >= 0 && expected !== before) return [2, before, before, others, account.reset, now];
+  if (add !== "" || set !== "") {
+    account.change(before, Math.max(0, set === "" ? before + Number(add) : Number(set)));
+    account.write(state, key);
+  }
+  return [1, before, account.used, others, account.reset, now];
+}

@@ -92,7 +92,9 @@ export function createLender(deps: LenderDeps): Lender {
     const rush = bucket.rush(nowMs);
     if (!isRich(bucket)) return rush * SCARCE_MS;
     if (isCrowded(bucket, rush)) return Math.max(rush * SCARCE_MS, numbers.burst / 16);
-    return Math.max(rush * RICH_MS - Math.max(0, bucket.held(nowMs)), numbers.minChunk);
+    const wanted = rush * RICH_MS - Math.max(0, bucket.held(nowMs));
+    // What is lent of a key that is asked for once in a while would be kept up, and then given back: two calls more.
+    return wanted < bucket.unit ? bucket.unit : Math.max(wanted, numbers.minChunk);
   }
 
   function args(bucket: Bucket, { want, need, give }: Ask, nowMs: number): string[] {

@@ -149,7 +149,7 @@ describe("a gateway that is gone", () => {
   test("by a crash strands no more than it had been lent, which counts as spent", async () => {
     const { gateways, timeline, meter, load, admitted } = await world();
     const slow: LimitSpec = { ...SPEC, perMs: 3_600_000 };
-    load(1000, timeline.nowMs, [gateways[0]], slow);
+    load(1000, timeline.nowMs + 4, [gateways[0]], slow);
     await admitted(10);
     const { leased } = gateways[0].limits.state().limiters[0] ?? { leased: 0 };
     expect(leased).toBeGreaterThan(0);

@@ -36,6 +36,7 @@ export const statusView = z
     version: z.string().describe("of Torii"),
     startedAt: instant,
     uptimeSeconds: count,
+    zone: z.string().nullable().describe("where it stands; null: its configuration does not say"),
     isReady: z.boolean().describe("as /readyz of the status server says"),
     reasons: z.array(reason).describe("why it is not ready"),
     config: z.strictObject({

@@ -29,6 +29,7 @@ export function statusOf(facts: StatusFacts): StatusView {
     version,
     startedAt: new Date(startedAt).toISOString(),
     uptimeSeconds: Math.max(0, Math.floor((Date.now() - startedAt) / 1000)),
+    zone: config.zone,
     isReady: ready.isStarted && ready.reasons.length === 0,
     reasons: ready.reasons.map(({ code, detail }) => ({ code, detail })),
     config: {

@@ -3,7 +3,7 @@ import { type StatusView, statusView } from "../admin/schemas.ts";
 import { askAdmin } from "./admin-client.ts";
 import { ADMIN_ARGUMENTS, ADMIN_USAGE, adminPlace } from "./admin-place.ts";
 import { type Command, EXIT } from "./command.ts";
-import { table } from "./table.ts";
+import { printable, table } from "./table.ts";
 
 export const status: Command = {
   name: "status",
@@ -21,7 +21,7 @@ function statusText(view: StatusView): string {
   const { config, listeners, workers } = view;
   return [
     readiness(view),
-    `version ${view.version}, up for ${durationText(view.uptimeSeconds)}`,
+    `version ${view.version}, up for ${durationText(view.uptimeSeconds)}${view.zone === null ? "" : `, in zone ${printable(view.zone)}`}`,
     `configuration ${config.version}, read at ${config.loadedAt}: ${config.routes} routes, ${config.services} services`,
     `store ${view.store.kind}: ${view.store.state}`,
     ...view.registries.map(registryText),

@@ -83,6 +83,7 @@ export async function gatewayConfig(
     limits: limitsConfig(written.limits),
     overload: overloadConfig(written.overload, below(spot, "overload"), building),
     redis,
+    zone: at.reading.zone,
     stateFolder: stateFolder(written.state, at),
     workers: workersOf(gateway, redis, building),
     admin: adminConfig(gateway, building),

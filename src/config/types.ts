@@ -230,6 +230,8 @@ export interface Config {
   readonly limits: LimitsConfig;
   readonly overload: OverloadConfig;
   readonly redis: RedisConfig | null;
+  /** Where the gateway stands; null: nobody says. */
+  readonly zone: string | null;
   /** Absolute folder of what is kept over restarts; null: nothing is. It need not be there. */
   readonly stateFolder: string | null;
   /** Processes that serve; 1 is this one alone. */

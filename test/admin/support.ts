@@ -46,6 +46,7 @@ export function sourceOf(services: readonly WorkerServices[]): AdminSource {
       version: "1.2.3",
       startedAt: "2026-01-01T00:00:00.000Z",
       uptimeSeconds: 7,
+      zone: null,
       isReady: true,
       reasons: [],
       config: { version: "1", loadedAt: "2026-01-01T00:00:00.000Z", routes: 0, services: 1 },

@@ -45,6 +45,7 @@ describe("without torii.yaml", () => {
       },
       overload: { memoryBytes: null, lagMs: null },
       redis: null,
+      zone: null,
       stateFolder: expect.stringMatching(/\/\.torii$/),
       workers: 1,
       admin: null,

@@ -55,6 +55,7 @@ async function start({ workers, services, redis }: Setup): Promise<Administered>
     workers,
     torii: {
       ...(redis === undefined ? {} : { redis }),
+      zone: "z1",
       admin: {
         port: adminPort,
         tokens: [
@@ -198,11 +199,12 @@ describe.each([1, 2])("a gateway of %i processes", (workers) => {
     await using running = await start({ workers, services: { shop: { discover: "static", endpoints: [] } } });
     const status = statusView.parse(JSON.parse(await torii(running, "status", "--json")));
     expect(status).toMatchObject({
-      ...{ isReady: true, reasons: [], config: { version: "1", routes: 1, services: 1 } },
+      ...{ zone: "z1", isReady: true, reasons: [], config: { version: "1", routes: 1, services: 1 } },
       listeners: [{ name: "http", port: running.port }],
       workers: all.map((worker) => ({ worker, state: "serving" })),
     });
     if (workers > 1) expect(status.workers.map(({ pid }) => pid).toSorted()).toEqual((await running.pids()).toSorted());
+    expect(await torii(running, "status")).toMatch(/^version .*, in zone z1$/m);
     expect(await torii(running, "routes")).toMatch(/^shop +\* +\* +\/shop\/\* +- +shop$/m);
     await running.configure({
       admin: { port: running.adminPort, tokens: [{ name: "x", token: EDITOR, role: "viewer" }] },

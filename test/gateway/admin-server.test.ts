@@ -42,7 +42,7 @@ describe("the admin API of a gateway", () => {
 
   test("tells its status", async () => {
     await using running = await startGateway({
-      torii: torii({ admin: { port: 0, tokens: [tokenOf(EDITOR)] } }),
+      torii: torii({ zone: "eu-1", admin: { port: 0, tokens: [tokenOf(EDITOR)] } }),
       routes: {
         services: { shop: { discover: "memory" } },
         routes: [{ name: "all", backends: [{ service: "shop" }] }],
@@ -51,7 +51,7 @@ describe("the admin API of a gateway", () => {
     const { gateway, port } = running;
     const status = statusView.parse(await (await ask(gateway.adminPort, "/v1/status", EDITOR)).json());
     expect(status).toMatchObject({
-      ...{ version: "test", isReady: true, reasons: [], registries: [] },
+      ...{ version: "test", zone: "eu-1", isReady: true, reasons: [], registries: [] },
       config: { version: "1", routes: 1, services: 1 },
       listeners: [{ name: "http", protocol: "http", address: "127.0.0.1", port }],
       workers: [{ worker: 1, pid: process.pid, state: "serving" }],

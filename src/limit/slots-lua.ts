@@ -2,6 +2,8 @@ import { VIEW_MS } from "./units.ts";
 
 /** How long slots stay a gateway's that is not heard of, by the store's clock. */
 export const SLOT_LEASE_MS = 10_000;
+/** How long a key outlives its last call. */
+export const SLOT_KEPT_MS = SLOT_LEASE_MS + 60_000;
 /** Who was refused a slot counts as in need for so long. */
 export const NEEDY_MS = 1000;
 
@@ -64,5 +66,5 @@ elseif want > keep then
 end
 if need > keep and need <= room then wanted = 0 end
 redis.call('HSET', KEYS[1], own, string.format('%.0f:%.0f:%.0f:%.0f', held, now + LEASE, sequence, wanted))
-redis.call('PEXPIRE', KEYS[1], ${SLOT_LEASE_MS + 1000})
+redis.call('PEXPIRE', KEYS[1], ${SLOT_KEPT_MS})
 return {1, held, math.max(0, most - others - held), fair}`;

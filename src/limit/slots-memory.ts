@@ -1,5 +1,5 @@
 import type { ScriptCall, ScriptReply, ScriptState } from "../store/store.ts";
-import { NEEDY_MS, SLOT_LEASE_MS } from "./slots-lua.ts";
+import { NEEDY_MS, SLOT_KEPT_MS, SLOT_LEASE_MS } from "./slots-lua.ts";
 import { MICRO, VIEW_MS } from "./units.ts";
 
 const LEASE = SLOT_LEASE_MS * 1000;
@@ -62,6 +62,6 @@ export function slotsInMemory(state: ScriptState, { keys, args }: ScriptCall): S
   const held = isRefkeep ? Math.max(keep, room) : want > keep ? Math.max(need, Math.min(want, room, half)) : keep;
   const wanted = isRefkeep ? now : need > keep ? 0 : found.wanted;
   hash.set(own, [held, now + LEASE, sequence, wanted].join(":"));
-  state.expire(key, SLOT_LEASE_MS + 1000);
+  state.expire(key, SLOT_KEPT_MS);
   return [1, held, Math.max(0, most - others - held), fair];
 }

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Redis } from "ioredis";
 import { BUCKET_SCRIPT } from "../../src/limit/bucket-script.ts";
 import { PRESENCE_SCRIPT } from "../../src/limit/presence-script.ts";
+import { LEDGER_SCRIPT, QUOTA_SCRIPT } from "../../src/limit/quota-script.ts";
+import { SLOTS_SCRIPT } from "../../src/limit/slots-script.ts";
 import { createMemoryState } from "../../src/store/memory-state.ts";
 import { scriptReply } from "../../src/store/script-reply.ts";
 import type { StoreScript } from "../../src/store/store.ts";
@@ -74,7 +76,7 @@ function bucketArgs(): (step: Step) => string[] {
     const view = random() < 0.3 ? -1 : micros - Math.floor(random() * 2_000_000);
     const numbers = [limit, 1_000_000, pick(random, [10_000_000, 20_000_000]), field, Math.max(0, sequence), s, known];
     const asked = [want, random() < 0.5 ? unit : Math.max(1, Math.min(want, unit)), unit, give];
-    const changes = random() < 0.5 ? [] : [micros - 2_000_000, -250_000, -250_000, micros + 500_000, 250_000, 250_000];
+    const changes = random() < 0.5 ? [] : [micros - 2_000_000, -250_000, micros + 500_000, 250_000];
     const base = random() < 0.1 ? [micros - 4_000_000, 750_000] : [0, 1_000_000];
     return [...numbers, ...asked, Math.floor(random() * 1e6), view, 65_000, ...base, ...changes].map(String);
   };
@@ -86,7 +88,53 @@ function presenceArgs({ random, micros }: Step): string[] {
   const latest = random() < 0.5 ? 0 : micros + Math.floor((random() - 0.2) * 1e6);
   const run = random() < 0.9 ? `${id}r1` : `${id}r2`;
   const peers = random() < 0.2 ? ["g7", "250000", "g1", "300000"] : [];
-  return [action, id, run, String(Math.floor(random() * 1e6)), String(latest), random() < 0.7 ? "1" : "0", ...peers];
+  return [action, id, run, String(Math.floor(random() * 1e6)), String(latest), ...peers];
+}
+
+/** Slots that gateways keep, need and want, in and out of order. */
+function slotsArgs({ random, micros, call }: Step): string[] {
+  const keep = Math.floor(random() ** 2 * 12);
+  const need = random() < 0.5 ? keep : keep + 1 + Math.floor(random() * 2);
+  const want = random() < 0.3 ? keep : need + Math.floor(random() * 6);
+  const view = random() < 0.3 ? -1 : micros - Math.floor(random() * 2_000_000);
+  const changes = random() < 0.5 ? [] : [micros - 2_000_000, -250_000, -250_000, micros + 500_000, 250_000, 250_000];
+  const sequence = random() < 0.1 ? Math.max(0, call - 5) : call + 1;
+  const limit = pick(random, [10, 10, 20, 1]);
+  return [limit, `n${Math.floor(random() * 4)}`, sequence, keep, need, want, view, 0, 1_000_000, ...changes].map(
+    String,
+  );
+}
+
+/** One key of a quota with three gateways, over a day of some minutes or a window that rolls. */
+function quotaArgs(isRolling: boolean): (step: Step) => string[] {
+  const spent = new Map<string, number>();
+  return ({ random, micros, call }) => {
+    const field = `n${Math.floor(random() * 3)}`;
+    const s = Math.max(0, (spent.get(field) ?? 0) + Math.floor((random() ** 2 - 0.1) * 8e6));
+    spent.set(field, s);
+    const known = Math.max(0, s - Math.floor(random() * 6e6));
+    const start = Math.floor(micros / 40e6) * 40e6 + (random() < 0.05 ? 40e6 : 0);
+    const frame = isRolling ? [0, 0, 60e6] : [start, start + 40e6, 0];
+    const unit = pick(random, [1_000_000, 1_000_000, 500_000, 1]);
+    const need = random() < 0.3 ? 0 : unit;
+    const want = random() < 0.3 ? 0 : need + Math.floor(random() * 20e6);
+    const sequence = random() < 0.1 ? Math.max(0, call - 5) : call + 1;
+    const give = random() < 0.2 ? Math.floor(random() * 5e6) : 0;
+    return [100e6, ...frame, field, sequence, s, known, want === 0 ? 0 : need, want, unit, give].map(String);
+  };
+}
+
+function ledgerArgs({ random, micros }: Step): string[] {
+  const start = Math.floor(micros / 40e6) * 40e6;
+  const expected = random() < 0.5 ? -1 : 5e6;
+  const change = pick(random, [
+    ["", ""],
+    ["5000000", ""],
+    ["-3000000", ""],
+    ["", "5000000"],
+    ["", "0"],
+  ]);
+  return [100e6, start, start + 40e6, 0, "", expected].map(String).concat(change);
 }
 
 describe("what Redis runs and what a memory store runs", () => {
@@ -96,5 +144,17 @@ describe("what Redis runs and what a memory store runs", () => {
 
   test("is the same step for the presence of gateways", async () => {
     for (let seed = 0; seed < 40; seed++) await compare(PRESENCE_SCRIPT, seed, presenceArgs);
+  });
+
+  test("is the same step for slots", async () => {
+    for (let seed = 0; seed < 40; seed++) await compare(SLOTS_SCRIPT, seed, slotsArgs);
+  });
+
+  test("is the same step for a quota, of a period or rolling", async () => {
+    for (let seed = 0; seed < 40; seed++) await compare(QUOTA_SCRIPT, seed, quotaArgs(seed % 2 === 0));
+  });
+
+  test("is the same step for the ledger", async () => {
+    for (let seed = 0; seed < 20; seed++) await compare(LEDGER_SCRIPT, seed, ledgerArgs);
   });
 });

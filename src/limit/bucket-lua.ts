@@ -5,8 +5,8 @@ import { HALVED_FROM, LEASE_MS, LENT_POLL_MS, SHARES_POLL_MS, VIEW_MS } from "./
  * `granted:outstanding:end:sequence:wanted`, the last of which is when more was wanted. Amounts are millionths, times
  * microseconds.
  * ARGV: limit, per, burst; field, sequence, spent, known; want, need, unit, give; for how long nothing was spent; view;
- * expiry's milliseconds beyond a full bucket; then the history of shares: base time, base fraction, and
- * (time, rate, level) for each change.
+ * expiry's milliseconds beyond a full bucket; then the history of shares: base time, base fraction, and (time, part) for
+ * each change.
  * What was lent may have been spent at any time up to the report of it. So tokens fill up no further than to what is
  * left of the burst besides all that was outstanding until then, or a lease spent at its end and tokens that came
  * meanwhile would be more than the burst in one moment.
@@ -107,7 +107,7 @@ if main then
     at = base
   end
 end
-for i = 17, #ARGV, 3 do
+for i = 17, #ARGV, 2 do
   local when = tonumber(ARGV[i])
   if not main or when <= at then
     if when <= now then fraction = fraction + tonumber(ARGV[i + 1]) end
@@ -115,7 +115,6 @@ for i = 17, #ARGV, 3 do
     refill(when)
     at = when
     fraction = fraction + tonumber(ARGV[i + 1])
-    if cap >= ${HALVED_FROM} then tokens = tokens + math.floor(cap * tonumber(ARGV[i + 2]) / ALL / 2) end
   end
 end
 if main then

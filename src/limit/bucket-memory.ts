@@ -21,7 +21,7 @@ interface Args {
   readonly kept: number;
   readonly base: number;
   readonly fraction: number;
-  /** (time, rate, level) for each change. */
+  /** (time, part) for each change. */
   readonly changes: readonly number[];
 }
 
@@ -175,18 +175,16 @@ class Pool {
   }
 
   /** Ends at `when`, where shares change. */
-  change(when: number, rate: number, level: number): void {
+  change(when: number, part: number): void {
     this.refill(when);
     this.at = when;
-    this.fraction += rate;
-    const { cap } = this.#numbers;
-    if (cap >= HALVED_FROM) this.tokens += Math.floor((cap * level) / MICRO / 2);
+    this.fraction += part;
   }
 }
 
 /** A key that the store does not know: full, but for what is withheld. */
 function freshen(pool: Pool, { changes }: Args, { others, before }: Leases, now: number): void {
-  for (let i = 0; i < changes.length; i += 3) if ((changes[i] ?? 0) <= now) pool.fraction += changes[i + 1] ?? 0;
+  for (let i = 0; i < changes.length; i += 2) if ((changes[i] ?? 0) <= now) pool.fraction += changes[i + 1] ?? 0;
   pool.tokens = pool.full - others - before;
   pool.at = now;
 }
@@ -198,11 +196,11 @@ function advance(pool: Pool, [tokens = 0, at = 0]: readonly number[], { base, ch
     pool.tokens = Math.min(pool.tokens, 0);
     pool.at = base;
   }
-  for (let i = 0; i < changes.length; i += 3) {
-    const [when = 0, rate = 0, level = 0] = changes.slice(i, i + 3);
+  for (let i = 0; i < changes.length; i += 2) {
+    const [when = 0, part = 0] = changes.slice(i, i + 2);
     if (when > now) continue;
-    if (when <= pool.at) pool.fraction += rate;
-    else pool.change(when, rate, level);
+    if (when <= pool.at) pool.fraction += part;
+    else pool.change(when, part);
   }
   pool.refill(now);
 }

@@ -35,9 +35,10 @@ export class Bucket {
   needy = 1;
   /** In which steps it is asked for. */
   unit = MICRO;
-  /** What is there of the own share; null: it was not touched. */
-  level: number | null = null;
+  /** What was there of the own share, at what time, and since when it is that share: another one starts anew. */
+  level = 0;
   levelAt = 0;
+  levelSince = Number.NaN;
   /** In a slot of the sweep. */
   isWatched = false;
   isDropped = false;

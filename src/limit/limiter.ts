@@ -6,7 +6,7 @@ import { createLender, type Lender } from "./lender.ts";
 import type { Limiter, LimiterState, LimitSpec, Verdict } from "./limit.ts";
 import { type Numbers, numbersOf } from "./numbers.ts";
 import type { Presence } from "./presence.ts";
-import { refillShare, type Share, shareMost, shareWaitMs, startOf } from "./share.ts";
+import { isShareFull, refillShare, type Share, shareWaitMs, takeShare } from "./share.ts";
 import { MICRO, toMicro } from "./units.ts";
 
 /** A key that nobody asked for in so long is given back and dropped. */
@@ -39,8 +39,6 @@ export interface LimiterDeps {
 export interface TokenLimiter extends Limiter {
   /** Gives back what is too much, settles, and drops what is idle. */
   visit(bucket: Bucket, nowMs: number): void;
-  /** Pays what was spent of the own share: false when some is not paid. */
-  settleShare(): Promise<boolean>;
   /** Hands everything back. */
   release(): Promise<void>;
   readonly size: number;
@@ -206,15 +204,14 @@ class TokenBuckets implements TokenLimiter {
     const { presence } = this.#deps;
     if (presence === null || this.#spec.onStoreError !== "local") return null;
     const sinceMs = presence.localSince(nowMs);
-    return sinceMs === null ? null : { part: presence.share, sinceMs, isFull: presence.isKnown };
+    return sinceMs === null ? null : { part: presence.share, sinceMs };
   }
 
   #takeShare(bucket: Bucket, micro: number, { share, nowMs }: { share: Share; nowMs: number }): Verdict {
-    const level = refillShare(bucket, this.#numbers, share, nowMs);
-    if (level < micro) {
+    if (refillShare(bucket, this.#numbers, share, nowMs) < micro) {
       return this.#refuse(bucket, shareWaitMs(bucket, this.#numbers, share, micro), "local");
     }
-    bucket.level = level - micro;
+    bucket.level -= micro;
     this.#admitted++;
     return this.#verdict(true, bucket.level, { retryAfterMs: 0, mode: "local" });
   }
@@ -247,13 +244,11 @@ class TokenBuckets implements TokenLimiter {
     if (bucket === null || micro === 0) return;
     const share = this.#share(nowMs);
     bucket.used += micro;
-    if (share !== null && bucket.held(nowMs) < micro) {
-      bucket.level = refillShare(bucket, this.#numbers, share, nowMs) - micro;
-    } else {
-      bucket.held(nowMs);
-      bucket.spent += micro;
-      bucket.spentAt = nowMs;
-    }
+    const held = bucket.held(nowMs);
+    // What the own share does not have is owed to the store.
+    const shared = share !== null && held < micro ? takeShare(bucket, this.#numbers, { share, nowMs, micro }) : 0;
+    bucket.spent += micro - shared;
+    bucket.spentAt = nowMs;
     this.#deps.watch(bucket, this, 1);
   }
 
@@ -283,40 +278,22 @@ class TokenBuckets implements TokenLimiter {
 
   /** Nothing is known of it that the store does not know as well. */
   #isForgettable(bucket: Bucket, nowMs: number): boolean {
-    return bucket.call === null && bucket.held(nowMs) === 0 && bucket.level === null && nowMs >= bucket.deniedUntil;
+    const isIdle = bucket.call === null && bucket.held(nowMs) === 0 && nowMs >= bucket.deniedUntil;
+    return isIdle && this.#isShareWhole(bucket, nowMs);
+  }
+
+  #isShareWhole(bucket: Bucket, nowMs: number): boolean {
+    const share = this.#share(nowMs);
+    return share === null || isShareFull(bucket, this.#numbers, share, nowMs);
   }
 
   #canDrop(bucket: Bucket, nowMs: number): boolean {
-    if (bucket.call !== null || bucket.held(nowMs) < 0) return false;
-    const share = this.#share(nowMs);
-    if (bucket.level === null) return true;
-    return share !== null && refillShare(bucket, this.#numbers, share, nowMs) >= shareMost(this.#numbers, share, nowMs);
+    return bucket.call === null && bucket.held(nowMs) >= 0 && this.#isShareWhole(bucket, nowMs);
   }
 
   #giveAll(bucket: Bucket, nowMs: number): void {
     const held = bucket.held(nowMs);
     if (held > 0 && this.#lender.canCall(bucket, nowMs)) void this.#lender.settle(bucket, held, nowMs);
-  }
-
-  async settleShare(): Promise<boolean> {
-    const owing = [...this.#buckets.map.values()].filter(({ level }) => level !== null);
-    const paid = await Promise.all(owing.map((bucket) => this.#payShare(bucket)));
-    return paid.every(Boolean);
-  }
-
-  async #payShare(bucket: Bucket): Promise<boolean> {
-    while (bucket.call !== null) await bucket.call;
-    const { clock, presence } = this.#deps;
-    if (presence === null) return true;
-    const nowMs = clock.nowMs();
-    const share: Share = { part: presence.share, sinceMs: nowMs, isFull: true };
-    const level = refillShare(bucket, this.#numbers, share, nowMs);
-    const used = Math.max(0, Math.ceil(startOf(this.#numbers, share) - level));
-    bucket.held(nowMs);
-    bucket.spent += used;
-    const isPaid = await this.#lender.settle(bucket, 0, nowMs);
-    if (isPaid) bucket.level = null;
-    return isPaid;
   }
 
   async release(): Promise<void> {

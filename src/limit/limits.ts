@@ -86,9 +86,8 @@ export function createLimits(options: LimitsOptions): Limits {
   let isClosed = false;
 
   async function settle(): Promise<boolean> {
-    const all = [...limiters.all.values(), ...slots.all.values()];
-    const paid = await Promise.all(all.map((one) => one.settleShare()));
-    return paid.every(Boolean);
+    const told = await Promise.all([...slots.all.values()].map((one) => one.settleShare()));
+    return told.every(Boolean);
   }
 
   const presence: Presence | null =
@@ -100,6 +99,7 @@ export function createLimits(options: LimitsOptions): Limits {
           id: plainName(gateway),
           run,
           assumedShare: 1 / Math.max(1, options.assumedGateways ?? 1),
+          settle,
           onAnswer: () => {
             health.isSilent = false;
           },

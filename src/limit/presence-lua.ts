@@ -6,10 +6,10 @@ export const CHANGES_KEPT = 24;
 export const PRESENCE_KEPT_MS = 86_400_000;
 
 /**
- * KEYS: the hash of gateways: `h` is `base:fraction` and `;time:rate:level` for each change; each other field is a
+ * KEYS: the hash of gateways: `h` is `base:fraction` and `;time:part` for each change; each other field is a
  * gateway, `seen:share:gone:run`. Shares are millionths of every limit, times microseconds.
- * ARGV: action, id, run, share that the caller believes to have, latest time, 1 if nothing local is unsettled; then
- * (id, share) of each gateway that the caller knew.
+ * ARGV: action, id, run, share that the caller believes to have, latest time; then (id, share) of each gateway
+ * that the caller knew.
  * Answers: the gateways as `id=share,`; 1 done, 0 not present, 2 too late; now, share, gateways, vanished; the history.
  */
 export const PRESENCE_LUA = `
@@ -17,7 +17,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local LIFE, VIEW, WITHHELD, ALL = ${LIFE_MS * 1000}, ${VIEW_MS * 1000}, ${WITHHELD_MS * 1000}, 1000000
 local action, id, run = ARGV[1], ARGV[2], ARGV[3]
-local believed, latest, settled = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
+local believed, latest = tonumber(ARGV[4]), tonumber(ARGV[5])
 local base, fraction, changes, gateways = 0, ALL, {}, {}
 local raw = redis.call('HGETALL', KEYS[1])
 for i = 1, #raw, 2 do
@@ -28,8 +28,8 @@ for i = 1, #raw, 2 do
         local b, f = string.match(part, '^(%d+):(-?%d+)$')
         base, fraction, first = tonumber(b), tonumber(f), false
       else
-        local c, r, l = string.match(part, '^(%d+):(-?%d+):(-?%d+)$')
-        changes[#changes + 1] = { tonumber(c), tonumber(r), tonumber(l) }
+        local c, p = string.match(part, '^(%d+):(-?%d+)$')
+        changes[#changes + 1] = { tonumber(c), tonumber(p) }
       end
     end
   else
@@ -37,10 +37,10 @@ for i = 1, #raw, 2 do
     gateways[raw[i]] = { seen = tonumber(seen), share = tonumber(share), gone = tonumber(gone), run = by }
   end
 end
-local function change(when, rate, level)
+local function change(when, part)
   local i = #changes
   while i > 0 and changes[i][1] > when do i = i - 1 end
-  table.insert(changes, i + 1, { when, rate, level })
+  table.insert(changes, i + 1, { when, part })
 end
 local names = {}
 for name in pairs(gateways) do names[#names + 1] = name end
@@ -51,10 +51,10 @@ for _, name in ipairs(names) do
   if g.seen > now + LIFE then g.seen = now end
   if g.gone == 0 and g.seen + LIFE <= now then
     g.gone = now
-    change(g.seen + LIFE + VIEW, 0 - g.share, 0 - g.share)
+    change(g.seen + LIFE + VIEW, 0 - g.share)
   elseif g.gone > 0 and now >= g.gone + WITHHELD then
     gateways[name] = nil
-    change(now + VIEW, g.share, 0)
+    change(now + VIEW, g.share)
   end
 end
 
@@ -64,21 +64,20 @@ if latest > 0 and now > latest then
   status = 2
 elseif action == 'bye' then
   if me and (run == '' or me.run == run) then
-    if me.gone > 0 then change(now + VIEW, me.share, 0) end
+    if me.gone > 0 then change(now + VIEW, me.share) end
     gateways[id] = nil
   end
   status = 1
 elseif action == 'join' then
-  for i = 7, #ARGV, 2 do
+  for i = 6, #ARGV, 2 do
     local share = tonumber(ARGV[i + 1])
     if ARGV[i] ~= id and not gateways[ARGV[i]] and share > 0 then
       gateways[ARGV[i]] = { seen = now, share = share, gone = now, run = '' }
-      change(now, 0 - share, 0 - share)
+      change(now, 0 - share)
     end
   end
   if me and me.gone > 0 then
-    local kept = now < me.seen + LIFE + VIEW or (settled and me.run == run)
-    change(now + VIEW, me.share, kept and me.share or 0)
+    change(now + VIEW, me.share)
     me = nil
   end
   me = me or { share = 0 }
@@ -122,8 +121,8 @@ end
 local history = string.format('%.0f:%.0f', base, fraction)
 local reply = { peers, status, now, told, count, vanished, base, fraction }
 for _, c in ipairs(changes) do
-  history = history .. string.format(';%.0f:%.0f:%.0f', c[1], c[2], c[3])
-  for i = 1, 3 do reply[#reply + 1] = c[i] end
+  history = history .. string.format(';%.0f:%.0f', c[1], c[2])
+  for i = 1, 2 do reply[#reply + 1] = c[i] end
 end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'h', history, unpack(fields))

@@ -6,7 +6,7 @@ const LIFE = LIFE_MS * 1000;
 const VIEW = VIEW_MS * 1000;
 const WITHHELD = WITHHELD_MS * 1000;
 
-type Change = readonly [when: number, rate: number, level: number];
+type Change = readonly [when: number, part: number];
 
 interface Gateway {
   seen: number;
@@ -28,7 +28,6 @@ interface Ask {
   readonly run: string;
   readonly believed: number;
   readonly latest: number;
-  readonly isSettled: boolean;
   readonly peers: readonly string[];
 }
 
@@ -36,8 +35,8 @@ function read(hash: ReadonlyMap<string, string>): Presence {
   const [first = `0:${MICRO}`, ...rest] = (hash.get("h") ?? `0:${MICRO}`).split(";");
   const [base = 0, fraction = 0] = first.split(":").map(Number);
   const changes = rest.map((part): Change => {
-    const [when = 0, rate = 0, level = 0] = part.split(":").map(Number);
-    return [when, rate, level];
+    const [when = 0, change = 0] = part.split(":").map(Number);
+    return [when, change];
   });
   const gateways = new Map<string, Gateway>();
   for (const [name, value] of hash) {
@@ -65,10 +64,10 @@ function notice(presence: Presence, now: number): void {
     if (gateway.seen > now + LIFE) gateway.seen = now;
     if (gateway.gone === 0 && gateway.seen + LIFE <= now) {
       gateway.gone = now;
-      change(presence, [gateway.seen + LIFE + VIEW, 0 - gateway.share, 0 - gateway.share]);
+      change(presence, [gateway.seen + LIFE + VIEW, 0 - gateway.share]);
     } else if (gateway.gone > 0 && now >= gateway.gone + WITHHELD) {
       presence.gateways.delete(name);
-      change(presence, [now + VIEW, gateway.share, 0]);
+      change(presence, [now + VIEW, gateway.share]);
     }
   }
 }
@@ -76,7 +75,7 @@ function notice(presence: Presence, now: number): void {
 function leave(presence: Presence, { id, run }: Ask, now: number): void {
   const me = presence.gateways.get(id);
   if (me === undefined || (run !== "" && me.run !== run)) return;
-  if (me.gone > 0) change(presence, [now + VIEW, me.share, 0]);
+  if (me.gone > 0) change(presence, [now + VIEW, me.share]);
   presence.gateways.delete(id);
 }
 
@@ -85,7 +84,7 @@ function rememberPeers(presence: Presence, { id, peers }: Ask, now: number): voi
     const [name = "", share = 0] = [peers[i], Number(peers[i + 1])];
     if (name === id || presence.gateways.has(name) || share <= 0) continue;
     presence.gateways.set(name, { seen: now, share, gone: now, run: "" });
-    change(presence, [now, 0 - share, 0 - share]);
+    change(presence, [now, 0 - share]);
   }
 }
 
@@ -94,8 +93,7 @@ function join(presence: Presence, ask: Ask, now: number): number {
   rememberPeers(presence, ask, now);
   let me = presence.gateways.get(ask.id);
   if (me !== undefined && me.gone > 0) {
-    const isKept = now < me.seen + LIFE + VIEW || (ask.isSettled && me.run === ask.run);
-    change(presence, [now + VIEW, me.share, isKept ? me.share : 0]);
+    change(presence, [now + VIEW, me.share]);
     me = undefined;
   }
   const believed = me?.run === ask.run ? ask.believed : 0;
@@ -132,9 +130,9 @@ function shareOut({ gateways }: Presence, id: string, believed: number): number 
 
 function fold(presence: Presence): void {
   while (presence.changes.length > CHANGES_KEPT) {
-    const [when, rate] = presence.changes.shift() ?? [0, 0];
+    const [when, part] = presence.changes.shift() ?? [0, 0];
     presence.base = when;
-    presence.fraction += rate;
+    presence.fraction += part;
   }
 }
 
@@ -148,14 +146,13 @@ function write(hash: Map<string, string>, presence: Presence): void {
 /** The step of `PRESENCE_LUA` over a memory store. */
 export function presenceInMemory(state: ScriptState, { keys, args }: ScriptCall): ScriptReply {
   const now = state.nowMicros;
-  const [action = "", id = "", run = "", believed, latest, settled, ...peers] = args;
+  const [action = "", id = "", run = "", believed, latest, ...peers] = args;
   const ask: Ask = {
     action,
     id,
     run,
     believed: Number(believed),
     latest: Number(latest),
-    isSettled: settled === "1",
     peers,
   };
   const hash = state.hash(keys[0] ?? "");

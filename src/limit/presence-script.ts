@@ -6,7 +6,7 @@ import { presenceInMemory } from "./presence-memory.ts";
 export interface View {
   /** The store's clock when it told so, in microseconds. */
   readonly at: number;
-  /** Base time, fraction, and (time, rate, level) for each change: as the bucket's script takes them. */
+  /** Base time, fraction, and (time, part) for each change: as the bucket's script takes them. */
   readonly history: readonly string[];
 }
 

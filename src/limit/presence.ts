@@ -21,8 +21,8 @@ export interface PresenceOptions {
   /** The share to enforce, 0 to 1, while the store was never reached. */
   readonly assumedShare: number;
   /**
-   * Pays what was spent of the own share, before that share goes back: true when all is paid. Called with a view that
-   * is fresh; nothing is spent of the share until this gateway is away again.
+   * Tells the store of what the own share was used for and still is, before that share goes back: true when it knows all
+   * of it. Called with a view that is fresh; nothing is spent of the share until this gateway is away again.
    */
   settle(): Promise<boolean>;
   /** The store has answered. */
@@ -43,8 +43,6 @@ export interface Presence {
   readonly localFromMs: number;
   /** The own part of each limit while the store is away, in millionths. */
   readonly share: number;
-  /** Whether the share was told by the store, so that it starts full; an assumed one starts empty. */
-  readonly isKnown: boolean;
   readonly gateways: number;
   readonly vanished: number;
   /** The view proved too old: asks for another at once. */
@@ -85,7 +83,7 @@ export function createPresence(options: PresenceOptions): Presence {
     const latest = action === "look" || action === "bye" ? 0 : storeMicros(sentMs) + BEAT_LATE_MS * 1000;
     const believed = wasJoined ? (roll?.share ?? 0) : 0;
     const peers = action === "join" && wasJoined ? (roll?.peers ?? []) : [];
-    return [action, id, run, String(believed), String(latest), "1", ...peers];
+    return [action, id, run, String(believed), String(latest), ...peers];
   }
 
   async function ask(action: Action): Promise<Roll["status"]> {
@@ -112,6 +110,7 @@ export function createPresence(options: PresenceOptions): Presence {
   async function comeBack(): Promise<void> {
     await ask("look");
     const hasSpent = wasJoined && localSince(clock.nowMs()) !== null;
+    // From here on nothing is spent of the own share: it goes back to the others.
     isReturning = true;
     try {
       if (hasSpent && !(await options.settle())) return;
@@ -169,9 +168,6 @@ export function createPresence(options: PresenceOptions): Presence {
     },
     get share() {
       return wasJoined ? (roll?.share ?? 0) : Math.floor(options.assumedShare * MICRO);
-    },
-    get isKnown() {
-      return wasJoined;
     },
     get gateways() {
       return roll?.gateways ?? 0;

@@ -11,7 +11,7 @@ export const NEEDY_MS = 1000;
  * KEYS: the key's gateways, a hash: each field is a gateway's lease, `held:end:sequence:wanted`, the last of which is
  * when it was refkeep. Times are microseconds.
  * ARGV: limit; field, sequence, slots that the caller keeps, those that it needs and those that it wants, all in all;
- * view; then the history of shares: base time, base fraction, and (time, rate, level) for each change.
+ * view; then the history of shares: base time, base fraction, and (time, part) for each change.
  * What is kept is held, even if it should not be: then nobody is given any until enough has ended.
  * Answers: 1 done, 0 out of date, 2 the view is too old; held, free, most that the caller should hold.
  */
@@ -24,7 +24,7 @@ local keep = tonumber(ARGV[4])
 local need, want = math.max(keep, tonumber(ARGV[5])), tonumber(ARGV[6])
 local view, fraction = tonumber(ARGV[7]), tonumber(ARGV[9])
 if view >= 0 and (now > view + VIEW or view > now + VIEW) then return {2, 0, 0, 0} end
-for i = 10, #ARGV, 3 do
+for i = 10, #ARGV, 2 do
   if tonumber(ARGV[i]) <= now then fraction = fraction + tonumber(ARGV[i + 1]) end
 end
 local most = math.floor(limit * math.max(0, math.min(ALL, fraction)) / ALL)

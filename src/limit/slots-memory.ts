@@ -37,7 +37,7 @@ function standing(hash: Map<string, string>, own: string, { now, sequence }: { n
 function fractionAt(now: number, history: readonly number[]): number {
   const [, base = MICRO, ...changes] = history;
   let fraction = base;
-  for (let i = 0; i < changes.length; i += 3) if ((changes[i] ?? 0) <= now) fraction += changes[i + 1] ?? 0;
+  for (let i = 0; i < changes.length; i += 2) if ((changes[i] ?? 0) <= now) fraction += changes[i + 1] ?? 0;
   return Math.max(0, Math.min(MICRO, fraction));
 }
 

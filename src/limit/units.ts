@@ -20,8 +20,8 @@ export const SHARES_POLL_MS = 250;
 export const BEAT_LATE_MS = 300;
 
 /**
- * From this burst on, in millionths, at most half of it is lent at any time, and shares start with their part of the
- * other half. Smaller ones are lent whole; their shares start empty, when all that was lent has ended.
+ * From this burst on, in millionths, at most half of it is lent at any time, so that shares may fill up to their part of
+ * the other half while leases of before may still be spent. Smaller ones are lent whole: their shares wait for that.
  */
 export const HALVED_FROM = 20 * MICRO;
 

@@ -97,7 +97,7 @@ function slotsArgs({ random, micros, call }: Step): string[] {
   const need = random() < 0.5 ? keep : keep + 1 + Math.floor(random() * 2);
   const want = random() < 0.3 ? keep : need + Math.floor(random() * 6);
   const view = random() < 0.3 ? -1 : micros - Math.floor(random() * 2_000_000);
-  const changes = random() < 0.5 ? [] : [micros - 2_000_000, -250_000, -250_000, micros + 500_000, 250_000, 250_000];
+  const changes = random() < 0.5 ? [] : [micros - 2_000_000, -250_000, micros + 500_000, 250_000];
   const sequence = random() < 0.1 ? Math.max(0, call - 5) : call + 1;
   const limit = pick(random, [10, 10, 20, 1]);
   return [limit, `n${Math.floor(random() * 4)}`, sequence, keep, need, want, view, 0, 1_000_000, ...changes].map(

@@ -20,7 +20,7 @@ export interface Outcome {
 }
 
 const WARM_MS = 3000;
-const LONG_MS = 12_000;
+const LONG_MS = 16_000;
 const KEY = "someone";
 
 function pick<T>(random: () => number, values: readonly [T, ...T[]]): T {
@@ -36,7 +36,9 @@ interface Playing {
   readonly endMs: number;
 }
 
-function faults({ random, timeline, gateways, network, endMs }: Playing): void {
+type Rush = (by: readonly SimGateway[]) => void;
+
+function faults({ random, timeline, gateways, network, endMs }: Playing, rush: Rush): void {
   const [start, span] = [WARM_MS, endMs - WARM_MS];
   const when = () => start + random() * span;
   const one = () => pick(random, gateways as [SimGateway, ...SimGateway[]]);
@@ -51,7 +53,10 @@ function faults({ random, timeline, gateways, network, endMs }: Playing): void {
   }
   function pause(): void {
     const [gateway, ms] = [one(), random() * 8000];
-    timeline.at(when(), () => gateway.pause(ms));
+    const at = when();
+    timeline.at(at, () => gateway.pause(ms));
+    // What came meanwhile is asked for at once.
+    timeline.at(at + ms + 0.01, () => rush(gateways));
   }
   function part(gateway: SimGateway, at: number, ms: number): void {
     const isSeen = random() < 0.5;
@@ -63,12 +68,13 @@ function faults({ random, timeline, gateways, network, endMs }: Playing): void {
       gateway.isCut = false;
       gateway.isAway = false;
     });
+    for (let i = 0; i < 2; i++) timeline.at(at + random() * (ms + 3000), () => rush(gateways));
   }
   function cut(): void {
-    part(one(), when(), random() * 9000);
+    part(one(), when(), random() * 12_000);
   }
   function cutAll(): void {
-    const [at, ms] = [when(), random() * 9000];
+    const [at, ms] = [when(), random() * 12_000];
     for (const gateway of gateways) part(gateway, at + random() * 300, ms + random() * 2000);
   }
   function slow(): void {
@@ -125,9 +131,12 @@ function demand(
   });
 }
 
-function specOf(random: () => number): LimitSpec {
+/** With faults some bursts are large beside what comes in, so that no interval is long enough to hide an excess. */
+function specOf(random: () => number, hasFaults: boolean): LimitSpec {
   const limit = pick(random, [1, 5, 10, 50, 100]);
-  const burst = Math.max(1, Math.round(limit * pick(random, [0.1, 0.5, 1, 2])));
+  const isLarge = hasFaults && random() < 0.5;
+  const bursts = isLarge ? ([5, 20, 60] as const) : ([0.1, 0.5, 1, 2] as const);
+  const burst = Math.max(1, Math.round(Math.min(400, limit * pick<number>(random, bursts))));
   const onStoreError = pick(random, ["local", "local", "deny"] as const);
   return { name: "api", algorithm: "token_bucket", limit, perMs: 1000, burst, onStoreError };
 }
@@ -142,18 +151,28 @@ export async function play({ seed, hasFaults, hasFailover }: Scenario, storeKeys
   const count = 1 + Math.floor(random() * 5);
   const world = { redis, network, random };
   const gateways = Array.from({ length: count }, (_, index) => new SimGateway(`g${index}`, world));
-  const spec = specOf(random);
+  const spec = specOf(random, hasFaults);
   const playing: Playing = { random, timeline, redis, network, gateways, endMs: LONG_MS };
   const rate = spec.limit / spec.perMs;
   const [meter, ideal] = [new Meter(rate), new Ideal(spec)];
   let asked = 0;
-  if (hasFaults) faults(playing);
-  if (hasFailover) failOver(playing, storeKeys);
-  demand(playing, spec.limit * pick(random, [0.5, 1, 2, 3]), (gateway) => {
+  const ask = (gateway: SimGateway): void => {
     asked++;
     ideal.ask(timeline.nowMs);
     gateway.ask(spec, KEY, (cost) => meter.add(timeline.nowMs, cost));
-  });
+  };
+  const rush: Rush = (by) => {
+    for (const gateway of by) for (let i = 0; i < spec.burst; i++) ask(gateway);
+  };
+  if (hasFaults) faults(playing, rush);
+  if (hasFailover) failOver(playing, storeKeys);
+  const loads = hasFaults ? ([0.05, 0.1, 0.2, 0.5, 2] as const) : ([0.5, 1, 2, 3] as const);
+  demand(playing, spec.limit * pick(random, loads as readonly [number, ...number[]]), ask);
+  if (hasFaults) {
+    for (let left = Math.floor(random() * 6); left > 0; left--) {
+      timeline.at(WARM_MS + random() * (LONG_MS - WARM_MS), () => rush(gateways.filter(() => random() < 0.7)));
+    }
+  }
   await timeline.run(LONG_MS);
   for (const gateway of gateways) gateway.crash();
   return {

@@ -2,7 +2,8 @@ import { parseArgs } from "node:util";
 import { idOf } from "../../packages/mesh/src/record.ts";
 import { createMeshWriter } from "../../packages/mesh/src/writer.ts";
 import { createMeshList, type MeshList } from "../registry/mesh-list.ts";
-import { endpointOf } from "../registry/mesh-record.ts";
+import { endpointsOf } from "../registry/mesh-record.ts";
+import type { EndpointLoad } from "../registry/registry.ts";
 import { type Command, type CommandContext, EXIT, UsageError } from "./command.ts";
 import { keptEndpoint, serviceName } from "./service-endpoint.ts";
 import { keepEndpoint } from "./service-lease.ts";
@@ -91,21 +92,30 @@ interface EndpointRow {
   readonly zone: string | null;
   readonly version: string | null;
   readonly tags: readonly string[];
-  readonly leaseMs: number;
+  /** What it reports of itself. */
+  readonly load: EndpointLoad | null;
+  /** What is left of its lease; null: not known, as its id is shown cut. */
+  readonly leaseMs: number | null;
   readonly fault: string | null;
 }
 
+/** What is shown of an endpoint that is ignored. */
+const NO_FACTS = { url: null, weight: null, zone: null, version: null, tags: [], load: null } as const;
+
 async function rowsOf(mesh: MeshList, name: string): Promise<readonly EndpointRow[]> {
   const records = await mesh.endpoints(name);
-  return records.map((record) => {
-    const found = endpointOf(record);
-    const common = { service: name, id: record.id, leaseMs: record.leftMs };
-    if ("reason" in found) {
-      return { ...common, url: null, weight: null, zone: null, version: null, tags: [], fault: found.detail };
-    }
-    const { url, weight, zone = null, version = null, tags = [] } = found;
-    return { ...common, url, weight, zone, version, tags, fault: null };
-  });
+  // All at once, as gateways read them: one may be ignored for what another is.
+  const { used, ignored } = endpointsOf(records);
+  const leases = new Map(records.map(({ id, leftMs }) => [id, leftMs]));
+  const rows = [
+    ...used.map(({ id, url, weight, zone = null, version = null, tags = [], load = null }) => {
+      return { id, url, weight, zone, version, tags, load, fault: null };
+    }),
+    ...ignored.map(({ id, detail }) => ({ ...NO_FACTS, id, fault: detail })),
+  ];
+  return rows
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    .map((row) => ({ service: name, leaseMs: leases.get(row.id) ?? null, ...row }));
 }
 
 async function list(args: readonly string[], context: CommandContext): Promise<number> {
@@ -124,6 +134,11 @@ async function list(args: readonly string[], context: CommandContext): Promise<n
   return EXIT.done;
 }
 
+function leaseText(leaseMs: number | null): string {
+  if (leaseMs === null) return "-";
+  return leaseMs === Number.POSITIVE_INFINITY ? "for ever" : `${(leaseMs / 1000).toFixed(1)}s`;
+}
+
 function rowTable(rows: readonly EndpointRow[]): string {
   const cells = rows.map(({ service: name, id, url, weight, zone, version, leaseMs, fault }) => [
     name,
@@ -132,7 +147,7 @@ function rowTable(rows: readonly EndpointRow[]): string {
     String(weight ?? "-"),
     zone ?? "-",
     version ?? "-",
-    leaseMs === Number.POSITIVE_INFINITY ? "for ever" : `${(leaseMs / 1000).toFixed(1)}s`,
+    leaseText(leaseMs),
   ]);
   return table(["SERVICE", "ENDPOINT", "URL", "WEIGHT", "ZONE", "VERSION", "LEASE"], cells);
 }

@@ -111,4 +111,17 @@ describe("torii service list", () => {
     expect([ran.code, more]).toEqual([0, undefined]);
     expect(await list(redis)).toHaveLength(2);
   });
+
+  test("tells of one whose URL is another's that gateways ignore it, and what each reports of its load", async () => {
+    await using redis = await startRedis();
+    const end = String(Date.now() + 60_000);
+    await redis.cli("SADD", "torii:mesh:services", "shop");
+    const json = `{"url":"${URL}","load":{"cpu":0.5}}`;
+    await redis.cli("HSET", "torii:mesh:{shop}:endpoints", "a", json, "b", json);
+    await redis.cli("ZADD", "torii:mesh:{shop}:leases", end, "a", end, "b");
+    expect(await list(redis)).toMatchObject([
+      { id: "a", url: URL, load: { cpu: 0.5 }, fault: null },
+      { id: "b", url: null, load: null, fault: expect.stringContaining('its url is that of endpoint "a" already') },
+    ]);
+  });
 });

@@ -10,13 +10,15 @@ import { describeMachine } from "./machine.ts";
 
 const USAGE = `bun run bench:limits [options]
 
-  --seconds S    of load for each case (default 30)
-  --only TEXT    cases whose name has this text, such as "1000/s" or "skewed" or "100 keys"
-  --json FILE    also writes all figures
+  --seconds S           of load for each case (default 30)
+  --script-seconds S    of load by the script (default: the same)
+  --only TEXT[,TEXT]    cases whose name has one of these texts, such as "1000/s" or "skewed" or "100 keys"
+  --json FILE           also writes all figures
 `;
 
 interface Outcome extends Judgement {
   readonly kind: LimiterKind;
+  readonly seconds: number;
   readonly callsPerSecond: number;
   /** Without heartbeats. */
   readonly keyCallsPerSecond: number;
@@ -36,6 +38,7 @@ async function runCase(redis: RedisProcess, one: Case, { kind, seconds }: { kind
   const keyCalls = reports.reduce((sum, report) => sum + (report?.storeCalls ?? 0), 0);
   const outcome: Outcome = {
     kind,
+    seconds,
     ...judge(records.values(), { burst: one.burst, perMs: one.limit / 1000 }),
     callsPerSecond: calls / seconds,
     keyCallsPerSecond: keyCalls / seconds,
@@ -47,8 +50,8 @@ async function runCase(redis: RedisProcess, one: Case, { kind, seconds }: { kind
 
 const HEAD = ["", "by", "asked/s", "admitted", "of bound %", "worst excess", "calls/s", "for keys", "part of script's"];
 
-function rowOf(one: Case, outcome: Outcome, script: Outcome, seconds: number): readonly string[] {
-  const { kind, offered, admitted, admissible, worstExcess, callsPerSecond, keyCallsPerSecond } = outcome;
+function rowOf(one: Case, outcome: Outcome, script: Outcome): readonly string[] {
+  const { kind, seconds, offered, admitted, admissible, worstExcess, callsPerSecond, keyCallsPerSecond } = outcome;
   return [
     kind === "script" ? "" : nameOf(one),
     kind,
@@ -62,30 +65,48 @@ function rowOf(one: Case, outcome: Outcome, script: Outcome, seconds: number): r
   ];
 }
 
-async function main(args: readonly string[]): Promise<number> {
+interface Asked {
+  readonly seconds: number;
+  readonly scriptSeconds: number;
+  readonly cases: readonly Case[];
+  readonly json: string | null;
+}
+
+/** Null: help was asked for, or something makes no sense. */
+function readArguments(args: readonly string[]): Asked | null {
   const { values } = parseArgs({
     args: [...args],
     options: {
       seconds: { type: "string", default: "30" },
+      "script-seconds": { type: "string" },
       only: { type: "string", default: "" },
       json: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
     },
   });
   const seconds = Number(values.seconds);
-  if (values.help || !(seconds > 0)) {
+  const scriptSeconds = Number(values["script-seconds"] ?? seconds);
+  const texts = values.only.split(",");
+  const cases = allCases().filter((one) => texts.some((text) => nameOf(one).includes(text)));
+  if (values.help || !(seconds > 0) || !(scriptSeconds > 0) || cases.length === 0) return null;
+  return { seconds, scriptSeconds, cases, json: values.json ?? null };
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const asked = readArguments(args);
+  if (asked === null) {
     console.log(USAGE);
-    return values.help ? 0 : 2;
+    return 2;
   }
   console.log(describeMachine());
   await using redis = await startRedis();
   const rows: (readonly string[])[] = [HEAD];
   const figures: unknown[] = [];
   const faults: string[] = [];
-  for (const one of allCases().filter((candidate) => nameOf(candidate).includes(values.only))) {
-    const lease = await runCase(redis, one, { kind: "lease", seconds });
-    const script = await runCase(redis, one, { kind: "script", seconds });
-    const pair = [rowOf(one, lease, script, seconds), rowOf(one, script, script, seconds)];
+  for (const one of asked.cases) {
+    const lease = await runCase(redis, one, { kind: "lease", seconds: asked.seconds });
+    const script = await runCase(redis, one, { kind: "script", seconds: asked.scriptSeconds });
+    const pair = [rowOf(one, lease, script), rowOf(one, script, script)];
     rows.push(...pair);
     console.error(pair.map((row) => row.join("  ")).join("\n"));
     figures.push({ case: nameOf(one), lease, script });
@@ -93,7 +114,7 @@ async function main(args: readonly string[]): Promise<number> {
     faults.push(...lease.faults.map((fault) => `${nameOf(one)}: ${fault}`));
   }
   console.log(tableText(rows));
-  if (values.json !== undefined) await Bun.write(values.json, JSON.stringify(figures, null, 2));
+  if (asked.json !== null) await Bun.write(asked.json, JSON.stringify(figures, null, 2));
   for (const fault of faults) console.log(`!! FAILED: ${fault}`);
   return faults.length === 0 ? 0 : 1;
 }

@@ -145,6 +145,54 @@ describe("while the store is away", () => {
   });
 });
 
+describe("a lease that a gateway keeps while it is cut off", () => {
+  /** One that has some of a full bucket, asks for no more, and is cut off; the others know nothing of the key. */
+  async function cutOff(): Promise<World & { readonly leased: number }> {
+    const { timeline, load, admitted, ...rest } = await world();
+    const [gateway] = rest.gateways;
+    load(20, timeline.nowMs + 1500, [gateway]);
+    await admitted(1500);
+    gateway.isCut = true;
+    await admitted(500);
+    return { timeline, load, admitted, ...rest, leased: gateway.limits.state().limiters[0]?.leased ?? 0 };
+  }
+
+  function rush({ timeline, meter }: World, gateways: readonly SimGateway[]): void {
+    for (const gateway of gateways) {
+      for (let i = 0; i < 50; i++) gateway.ask(SPEC, "key", (cost) => meter.add(timeline.nowMs, cost));
+    }
+  }
+
+  test("may be spent to its end, and the store takes it for spent as late", async () => {
+    for (let atMs = 0; atMs < 3000; atMs += 30) {
+      const one = await cutOff();
+      expect(one.leased).toBeGreaterThan(5);
+      await one.admitted(atMs);
+      rush(one, [one.gateways[0]]);
+      // Now and then nobody asks until it has ended for the store as well.
+      await one.admitted(atMs % 200);
+      for (let i = 0; i < 40; i++) {
+        rush(one, one.gateways.slice(1));
+        await one.admitted(10);
+      }
+      expect([atMs, one.meter.most <= SPEC.burst + 1e-6]).toEqual([atMs, true]);
+    }
+  });
+
+  test("is void after its end, when the others have its tokens", async () => {
+    const one = await cutOff();
+    await one.admitted(2450);
+    for (let i = 0; i < 50; i++) {
+      rush(one, one.gateways.slice(1));
+      await one.admitted(5);
+    }
+    const before = one.meter.total;
+    rush(one, [one.gateways[0]]);
+    expect(one.meter.total - before).toBeLessThan(10);
+    expect(one.meter.most).toBeLessThanOrEqual(SPEC.burst + 1e-6);
+  });
+});
+
 describe("a gateway that is gone", () => {
   test("by a crash strands no more than it had been lent, which counts as spent", async () => {
     const { gateways, timeline, meter, load, admitted } = await world();

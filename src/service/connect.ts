@@ -18,6 +18,8 @@ export interface ConnectContext {
   readonly subset: Pick<Subset, "name" | "balancer" | "used">;
   /** Null where nobody judges. */
   readonly guards: Pick<Guards, "admit" | "pending"> | null;
+  /** Gives numbers in [0, 1). */
+  readonly random: () => number;
 }
 
 /** The search for an endpoint that takes one passage. Nothing is sent before a connection is there, so others are safe to try. */
@@ -62,14 +64,17 @@ export class Connect {
     this.#dial(endpoint, pending);
   }
 
-  /** The balancer's choice; another that was not tried where it chooses one again, or one that is full. */
+  /**
+   * The balancer's choice; any other that was not tried where it chooses one again, or one that is full. The first
+   * alone goes by a key: all that have it would fall upon one endpoint else, when theirs fails.
+   */
   #pick(): Endpoint | null {
-    const { subset, options } = this.#context;
-    const picked = subset.balancer.pick(
-      options.hashBy === null ? undefined : passageKey(options.hashBy, this.#passage),
-    );
+    const { subset, options, random } = this.#context;
+    const isKeyed = options.hashBy !== null && this.#tried.length === 0;
+    const picked = subset.balancer.pick(isKeyed ? passageKey(options.hashBy, this.#passage) : undefined);
     if (picked !== null && this.#isFree(picked)) return picked;
-    return subset.used.find((endpoint) => endpoint.weight > 0 && this.#isFree(endpoint)) ?? null;
+    const free = subset.used.filter((endpoint) => endpoint.weight > 0 && this.#isFree(endpoint));
+    return free[Math.floor(random() * free.length)] ?? null;
   }
 
   #isFree(endpoint: Endpoint): boolean {

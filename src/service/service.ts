@@ -110,7 +110,7 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
     forward: createSending({ ...shared, subset, retries: retries(subset) }),
     connect(passage) {
       passage.service = name;
-      new Connect(passage, { options, subset, guards }).begin();
+      new Connect(passage, { options, subset, guards, random }).begin();
     },
   });
   const subsets = createSubsets(selection, destinationOf);

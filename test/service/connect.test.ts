@@ -116,6 +116,22 @@ describe("an endpoint that cannot be reached", () => {
     expect(inFlight(setup)).toEqual([0, 0, 0]);
   });
 
+  test("leaves its key's passages to all the others, not to one of them", async () => {
+    await using a = named("a");
+    await using b = named("b");
+    await using c = named("c");
+    await using d = named("d");
+    const endpoints = [a, b, c, d].map(({ url }, at) => spec("abcd".charAt(at), url));
+    const options = { balancer: "consistent_hash", hashBy: { source: "ip", name: "" } } as const;
+    await using setup = await open(endpoints, options);
+    const own = (await setup.reach()).name;
+    expect((await setup.reach()).name).toBe(own);
+    await [a, b, c, d]["abcd".indexOf(own)]?.[Symbol.asyncDispose]();
+    const names = new Set<string>();
+    for (let i = 0; i < 20; i++) names.add((await setup.reach()).name);
+    expect([...names].toSorted().join("")).toBe("abcd".replace(own, ""));
+  });
+
   test("is passed over when it does not answer in time", async () => {
     using hole = await startBlackhole();
     await using b = named("b");

@@ -58,7 +58,7 @@ function legacy(context: PluginContext, verdict: Verdict): void {
   const before: unknown = context.get(LEAST);
   if (typeof before === "number" && before <= verdict.remaining) return;
   context.set(LEAST, verdict.remaining);
-  context.header("X-RateLimit-Limit", String(Math.floor(verdict.limit)));
+  context.header("X-RateLimit-Limit", String(Math.max(1, Math.floor(verdict.limit))));
   context.header("X-RateLimit-Remaining", String(verdict.remaining));
   context.header("X-RateLimit-Reset", String(secondsOf(waitOf(verdict))));
 }

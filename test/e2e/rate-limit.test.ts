@@ -270,6 +270,24 @@ describe("Redis away in mid-load", () => {
     expect(load.slowestMs).toBeLessThan(2000);
   });
 
+  test("from the start on: the gateway starts, and enforces what it may assume to be its share", async () => {
+    await using redis = await startRedis();
+    await redis.kill();
+    await using gateway = await startGateway({
+      torii: { redis: redis.url },
+      routes: routes({ limit: 100, per: "1s", burst: 10 }),
+    });
+    const statuses: number[] = [];
+    await eventually(async () => {
+      statuses.push((await gateway.exchange(GET)).status);
+      return statuses.filter((status) => status === 200).length > 20;
+    }, "some to be admitted");
+    expect(statuses.filter((status) => status !== 200 && status !== 429)).toEqual([]);
+    await redis.restart();
+    await eventually(() => gateway.log.some(({ msg }) => String(msg).startsWith("limits are exact")), "Redis", 20_000);
+    expect(await gateway.gateway.metrics.render()).toContain('torii_limits_mode{mode="leased"} 1');
+  });
+
   test.each([
     ["allow", 200],
     ["deny", 429],

@@ -358,7 +358,7 @@ describe("in shadow", () => {
 describe("an admitted request of a hot key", () => {
   test("goes on within the call", async () => {
     const limit = limited({ limit: 1_000_000 });
-    await runChain([limit]);
+    await Promise.all(times(200, {}).map((ask) => runChain([limit], ask)));
     let isForwarded = false;
     const probe: MiddlewareHandler = (_c, next) => {
       isForwarded = true;

@@ -4,7 +4,7 @@ import type { Feed } from "./feed.ts";
 import type { KnownSet, LastGood } from "./last-good.ts";
 import type { MeshLink } from "./mesh-link.ts";
 import { createMissing } from "./mesh-missing.ts";
-import { type MeshReading, readService } from "./mesh-read.ts";
+import { type MeshReading, MOST_ENDPOINTS, readService } from "./mesh-read.ts";
 import { endpointsOf } from "./mesh-record.ts";
 import type { Reports } from "./mesh-reports.ts";
 import { createMeshSet } from "./mesh-set.ts";
@@ -21,6 +21,8 @@ export interface MeshEntry {
   readonly watchers: Set<MeshWatcher>;
   /** True while its endpoints are those of the last good copy, as Redis could not be read yet. */
   readonly isFromCopy: boolean;
+  /** Entries that stood there at the last reading, whatever they are worth; as many as may be where that was refused. */
+  readonly size: number;
   /** Reads it; what fails leaves it as it was. Never rejects. */
   read(): Promise<void>;
   /** Takes nothing more from readings under way. */
@@ -60,8 +62,10 @@ export function createMeshEntry(options: MeshEntryOptions): MeshEntry {
   const set = createMeshSet({ service, trust, missing, lastGood, onRecalled });
   const due = createAlarm(() => onDue(entry));
   let isClosed = false;
+  let size = 0;
 
   function take({ live, swept, mark }: MeshReading): void {
+    size = live.length + swept.length;
     const { used, ignored } = endpointsOf(live);
     reports.told(used, ignored, swept);
     const ids = live.map(({ id }) => id);
@@ -76,7 +80,10 @@ export function createMeshEntry(options: MeshEntryOptions): MeshEntry {
   function failed(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
     if (link.isAway(error)) trust.failed(reason);
-    else reports.refused(reason);
+    else {
+      size = MOST_ENDPOINTS;
+      reports.refused(reason);
+    }
     set.recall();
   }
 
@@ -100,6 +107,9 @@ export function createMeshEntry(options: MeshEntryOptions): MeshEntry {
     watchers,
     get isFromCopy() {
       return set.isFromCopy;
+    },
+    get size() {
+      return size;
     },
     read,
     close: () => {

@@ -12,9 +12,9 @@ import type { EndpointJudge, EndpointSpec, Registry } from "./registry.ts";
 export interface RedisRegistryEvents {
   /** Redis was lost or came back; not told when the first reading succeeds. */
   readonly onState: (isUp: boolean, reason: string | null) => void;
-  /** Once for each endpoint that is not used and each reason. `isLoud` is false from the 20th of one reading on. */
+  /** Once for each endpoint that is not used and each reason. `isLoud` is false from the 20th within a minute on. */
   readonly onIgnored: (service: string, ignored: IgnoredEndpoint, isLoud: boolean) => void;
-  /** So many of one reading were not loud. */
+  /** So many were not loud. */
   readonly onManyIgnored?: (service: string, count: number) => void;
   /** Redis says no to the reading of one service, such as for a key of another type: it stays as it was. Once in a row. */
   readonly onRefused: (service: string, reason: string) => void;
@@ -48,7 +48,7 @@ export interface RedisRegistry extends Registry {
 const PERIOD_MS = 5000;
 /** So many services are read at once. */
 const READINGS = 32;
-/** After a reading a service has a millisecond's rest for so many endpoints: to take many of them is work. */
+/** After a reading a service has a millisecond's rest for so many entries: to take many of them is work. */
 const RESTED_ENDPOINTS = 40;
 
 /** The services that are watched. */
@@ -71,7 +71,7 @@ function createEntries(options: RedisRegistryOptions, trust: MeshTrust, now: () 
   const entries = new Map<string, MeshEntry>();
   const queue = createQueue<MeshEntry>(READINGS, async (entry) => {
     await entry.read();
-    return entry.feed.value.length / RESTED_ENDPOINTS;
+    return entry.size / RESTED_ENDPOINTS;
   });
 
   function make(service: string): MeshEntry {

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { LimitsView } from "../admin/limits-schema.ts";
 import type { LimitsLoan } from "../config/compile.ts";
 import type { Config } from "../config/types.ts";
-import type { Limits, LimitsState } from "../limit/limit.ts";
+import type { LimiterState, Limits, LimitsState } from "../limit/limit.ts";
 import { createLimits } from "../limit/limits.ts";
 import { createPluginLimits } from "../limit/plugin-limits.ts";
 import { createMemoryStore } from "../store/memory.ts";
@@ -142,5 +142,18 @@ export function createLimitsPart({ metrics, log, seat }: LimitsPartOptions): Lim
 
 function viewOf({ kind, limits }: Opened): LimitsView {
   const { mode, gateways, vanished, share, storeCalls, limiters } = limits.state();
-  return { kind, mode, gateways, vanished, share, storeCalls, limits: limiters.map((one) => ({ ...one })) };
+  return { kind, mode, gateways, vanished, share, storeCalls, limits: limiters.map(limitOf) };
+}
+
+function limitOf({
+  name,
+  limit,
+  perMs,
+  burst,
+  keys,
+  leased,
+  admitted,
+  refused,
+}: LimiterState): LimitsView["limits"][number] {
+  return { name, limit, perMs, burst, keys, leased, admitted, refused };
 }

@@ -50,9 +50,9 @@ function unlisten(): void {
 }
 
 /**
- * Calls `leave`, which must not reject, when the process gets SIGTERM or SIGINT or has nothing more to do. A signal that nobody
- * else listens for ends the process after that, as it would have done; a second one at once. Call what it returns to
- * take this back.
+ * Calls `leave`, which must not reject, when the process gets SIGTERM or SIGINT or has nothing more to do. A signal that
+ * nobody else listens for ends the process after that, as it would have done; a second one at once. Call what it
+ * returns to take this back.
  */
 export function leaveAtExit(leave: () => Promise<unknown>): () => void {
   if (leavers.size === 0) listen();

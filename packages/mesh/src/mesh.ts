@@ -51,7 +51,8 @@ export interface Member {
   report(load: MeshLoad): void;
   /**
    * Changes the endpoint at once. Resolves with whether that stands; else it is written when Redis is back. Rejects
-   * with a TypeError for what is wrong. */
+   * with a TypeError for what is wrong.
+   */
   update(changes: EndpointChanges): Promise<boolean>;
   /**
    * Takes the endpoint out, waits until gateways know, and ends all. Resolves with whether it is out; false when Redis

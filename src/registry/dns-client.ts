@@ -46,6 +46,18 @@ async function answerOf<T>(asking: Promise<readonly T[]>): Promise<DnsAnswer<T>>
   }
 }
 
+interface Told {
+  readonly address: string;
+  readonly ttl?: number;
+}
+
+/** Of some hundreds of addresses the runtime tells no more TTLs. All records of a name and a type have one (RFC 2181 5.2). */
+function withTtls(records: readonly Told[]): readonly AddressRecord[] {
+  const told = records.flatMap(({ ttl }) => (ttl === undefined ? [] : [ttl]));
+  const least = told.reduce((one, other) => Math.min(one, other), told[0] ?? 0);
+  return records.map(({ address, ttl = least }) => ({ address, ttl }));
+}
+
 function openResolver(server: string | null): Resolver {
   const resolver = new Resolver(PATIENCE);
   if (server !== null) resolver.setServers([server]);
@@ -65,8 +77,8 @@ export function createDnsClient(server: string | null, turn: Turn): DnsClient {
   }
 
   return {
-    ipv4: (name) => ask(() => resolver.resolve4(name, { ttl: true })),
-    ipv6: (name) => ask(() => resolver.resolve6(name, { ttl: true })),
+    ipv4: (name) => ask(async () => withTtls(await resolver.resolve4(name, { ttl: true }))),
+    ipv6: (name) => ask(async () => withTtls(await resolver.resolve6(name, { ttl: true }))),
     services: (name) => ask(() => resolver.resolveSrv(name)),
     renew: () => {
       resolver = openResolver(server);

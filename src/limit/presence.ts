@@ -53,135 +53,151 @@ export interface Presence {
 
 type Action = "look" | "join" | "beat" | "bye";
 
-/** Joins the gateways of a store and stays among them. Begins at once; `close` it. */
-export function createPresence(options: PresenceOptions): Presence {
-  const { store, clock, id, run } = options;
-  const startedMs = clock.nowMs();
-  let roll: Roll | null = null;
-  let rollSentMs = 0;
-  let rollTakenMs = 0;
-  let isJoined = false;
-  let wasJoined = false;
-  let isReturning = false;
-  let isClosed = false;
-  let lastMaybeMs = startedMs;
-  let callOff = (): void => {};
-  let isBusy = false;
-  let isOpening = true;
-  const first = Promise.withResolvers<void>();
+class Member implements Presence {
+  readonly #options: PresenceOptions;
+  readonly #startedMs: number;
+  readonly #first = Promise.withResolvers<void>();
+  #roll: Roll | null = null;
+  #rollSentMs = 0;
+  #rollTakenMs = 0;
+  #isJoined = false;
+  #wasJoined = false;
+  #isReturning = false;
+  #isClosed = false;
+  #isBusy = false;
+  /** When the last word was sent that may have counted. */
+  #lastMaybeMs: number;
+  #callOff = (): void => {};
+  isOpening = true;
 
-  function isFresh(nowMs: number): boolean {
-    return roll !== null && nowMs < rollSentMs + VIEW_MS;
+  constructor(options: PresenceOptions) {
+    this.#options = options;
+    this.#startedMs = options.clock.nowMs();
+    this.#lastMaybeMs = this.#startedMs;
+    void this.#turn();
+  }
+
+  get first(): Promise<void> {
+    return this.#first.promise;
+  }
+
+  get localFromMs(): number {
+    return this.#lastMaybeMs + SILENT_MS;
+  }
+
+  get share(): number {
+    return this.#wasJoined ? (this.#roll?.share ?? 0) : Math.floor(this.#options.assumedShare * MICRO);
+  }
+
+  get gateways(): number {
+    return this.#roll?.gateways ?? 0;
+  }
+
+  get vanished(): number {
+    return this.#roll?.vanished ?? 0;
+  }
+
+  #isFresh(nowMs: number): boolean {
+    return this.#roll !== null && nowMs < this.#rollSentMs + VIEW_MS;
+  }
+
+  view(nowMs: number): View | null {
+    return this.#roll !== null && this.#wasJoined && this.#isFresh(nowMs) ? this.#roll.view : null;
+  }
+
+  localSince(nowMs: number): number | null {
+    if (this.#isReturning || (this.#isJoined && this.#isFresh(nowMs))) return null;
+    if (!this.#wasJoined) return this.isOpening ? null : this.#startedMs;
+    return nowMs < this.localFromMs ? null : this.localFromMs;
   }
 
   /** The store's clock, not later than it is. */
-  function storeMicros(nowMs: number): number {
-    return roll === null ? 0 : Math.floor(roll.view.at + (nowMs - rollTakenMs) * 1000);
+  #storeMicros(nowMs: number): number {
+    return this.#roll === null ? 0 : Math.floor(this.#roll.view.at + (nowMs - this.#rollTakenMs) * 1000);
   }
 
-  function args(action: Action, sentMs: number): string[] {
-    const latest = action === "look" || action === "bye" ? 0 : storeMicros(sentMs) + BEAT_LATE_MS * 1000;
-    const believed = wasJoined ? (roll?.share ?? 0) : 0;
-    const peers = action === "join" && wasJoined ? (roll?.peers ?? []) : [];
-    return [action, id, run, String(believed), String(latest), ...peers];
+  #args(action: Action, sentMs: number): string[] {
+    const { id, run } = this.#options;
+    const latest = action === "look" || action === "bye" ? 0 : this.#storeMicros(sentMs) + BEAT_LATE_MS * 1000;
+    const known = this.#wasJoined ? this.#roll : null;
+    const peers = action === "join" ? (known?.peers ?? []) : [];
+    return [action, id, run, String(known?.share ?? 0), String(latest), ...peers];
   }
 
-  async function ask(action: Action): Promise<Roll["status"]> {
+  async #ask(action: Action): Promise<Roll["status"]> {
+    const { store, clock, onAnswer } = this.#options;
     const sentMs = clock.nowMs();
-    const beforeMs = lastMaybeMs;
+    const beforeMs = this.#lastMaybeMs;
     // Before it is known: a process that is paused here must not take its share for withheld already.
-    if (action === "join" || action === "beat") lastMaybeMs = sentMs;
+    if (action === "join" || action === "beat") this.#lastMaybeMs = sentMs;
     try {
-      const call = { keys: [KEY], args: args(action, sentMs) };
+      const call = { keys: [KEY], args: this.#args(action, sentMs) };
       const told = await store.script(PRESENCE_SCRIPT, call, { timeoutMs: BEAT_LATE_MS });
-      options.onAnswer();
-      if (told.status !== "done") lastMaybeMs = beforeMs;
+      onAnswer();
+      if (told.status !== "done") this.#lastMaybeMs = beforeMs;
       // What a look tells of shares is only for the time until it has joined: its own share stands.
-      roll = { ...told, share: told.status === "done" ? told.share : (roll?.share ?? 0) };
-      rollSentMs = sentMs;
-      rollTakenMs = clock.nowMs();
+      this.#roll = { ...told, share: told.status === "done" ? told.share : (this.#roll?.share ?? 0) };
+      this.#rollSentMs = sentMs;
+      this.#rollTakenMs = clock.nowMs();
       return told.status;
     } catch (error) {
-      if (error instanceof StoreError && !error.mayHaveRun) lastMaybeMs = beforeMs;
+      if (error instanceof StoreError && !error.mayHaveRun) this.#lastMaybeMs = beforeMs;
       throw error;
     }
   }
 
-  async function comeBack(): Promise<void> {
-    await ask("look");
-    const hasSpent = wasJoined && localSince(clock.nowMs()) !== null;
+  async #comeBack(): Promise<void> {
+    const { clock, settle } = this.#options;
+    await this.#ask("look");
+    const hasSpent = this.#wasJoined && this.localSince(clock.nowMs()) !== null;
     // From here on nothing is spent of the own share: it goes back to the others.
-    isReturning = true;
+    this.#isReturning = true;
     try {
-      if (hasSpent && !(await options.settle())) return;
-      isJoined = (await ask("join")) === "done";
-      wasJoined ||= isJoined;
+      if (hasSpent && !(await settle())) return;
+      this.#isJoined = (await this.#ask("join")) === "done";
+      this.#wasJoined ||= this.#isJoined;
     } finally {
-      isReturning = false;
+      this.#isReturning = false;
     }
   }
 
-  async function beat(): Promise<void> {
-    const status = await ask("beat");
-    if (status === "done") return;
-    isJoined = false;
-    await comeBack();
+  async #beat(): Promise<void> {
+    if ((await this.#ask("beat")) === "done") return;
+    this.#isJoined = false;
+    await this.#comeBack();
   }
 
-  async function turn(): Promise<void> {
-    if (isBusy || isClosed) return;
-    isBusy = true;
+  async #turn(): Promise<void> {
+    if (this.#isBusy || this.#isClosed) return;
+    this.#isBusy = true;
+    const { clock } = this.#options;
     const sentMs = clock.nowMs();
-    let nextMs = BEAT_MS;
     try {
-      await (isJoined ? beat() : comeBack());
-      if (!isJoined) nextMs = LOOK_MS;
+      await (this.#isJoined ? this.#beat() : this.#comeBack());
     } catch {
-      isJoined = false;
-      nextMs = LOOK_MS;
+      this.#isJoined = false;
     }
-    isBusy = false;
-    isOpening = false;
-    first.resolve();
-    if (isClosed) return;
-    callOff();
-    callOff = clock.after(Math.max(1, sentMs + nextMs - clock.nowMs()), () => void turn());
+    this.#isBusy = false;
+    this.isOpening = false;
+    this.#first.resolve();
+    this.#callOff();
+    if (this.#isClosed) return;
+    const nextMs = sentMs + (this.#isJoined ? BEAT_MS : LOOK_MS);
+    this.#callOff = clock.after(Math.max(1, nextMs - clock.nowMs()), () => void this.#turn());
   }
 
-  function localSince(nowMs: number): number | null {
-    if (isReturning || (isJoined && isFresh(nowMs))) return null;
-    if (!wasJoined) return isOpening ? null : startedMs;
-    const fromMs = lastMaybeMs + SILENT_MS;
-    return nowMs < fromMs ? null : fromMs;
+  renew(): void {
+    if (!this.#isBusy) void this.#turn();
   }
 
-  void turn();
-  return {
-    first: first.promise,
-    get isOpening() {
-      return isOpening;
-    },
-    view: (nowMs) => (roll !== null && (isJoined || isReturning || wasJoined) && isFresh(nowMs) ? roll.view : null),
-    localSince,
-    get localFromMs() {
-      return lastMaybeMs + SILENT_MS;
-    },
-    get share() {
-      return wasJoined ? (roll?.share ?? 0) : Math.floor(options.assumedShare * MICRO);
-    },
-    get gateways() {
-      return roll?.gateways ?? 0;
-    },
-    get vanished() {
-      return roll?.vanished ?? 0;
-    },
-    renew: () => {
-      if (!isBusy) void turn();
-    },
-    close: async () => {
-      isClosed = true;
-      callOff();
-      if (wasJoined) await ask("bye").catch(() => {});
-    },
-  };
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#callOff();
+    if (this.#wasJoined) await this.#ask("bye").catch(() => {});
+  }
+}
+
+/** Joins the gateways of a store and stays among them. Begins at once; `close` it. */
+export function createPresence(options: PresenceOptions): Presence {
+  return new Member(options);
 }

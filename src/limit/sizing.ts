@@ -1,0 +1,104 @@
+import type { Bucket } from "./bucket.ts";
+import type { Loan } from "./bucket-script.ts";
+import type { Numbers } from "./numbers.ts";
+import { GUARD_MS, LEASE_MS } from "./units.ts";
+
+/**
+ * Demand that a lease is to last for while the store has plenty: half of it lasts about until shares may be spent without
+ * it.
+ */
+const RICH_MS = 4000;
+const SCARCE_MS = 60;
+/** Demand for which what is held may be kept while the store has little. */
+const KEEP_SCARCE_MS = 400;
+/** More is asked for when what is held lasts no longer than this. */
+const AHEAD_MS = 8;
+/** From this part of the limit on, demand may be more than it. */
+const CROWDED = 0.9;
+/** Requests that a question to the store should be asked for, where there is too little for all of them. */
+const REQUESTS_PER_POLL = 40;
+
+/** Time between two questions for a key that has too little: what comes meanwhile stays in the store, and fits there. */
+function pollMsOf({ demand, unit }: Bucket, { minPollMs, maxPollMs }: Numbers): number {
+  return Math.max(minPollMs, Math.min(maxPollMs, (REQUESTS_PER_POLL * unit) / demand));
+}
+
+function isRich(bucket: Bucket, numbers: Numbers): boolean {
+  return bucket.left * 4 > numbers.burst;
+}
+
+function isCrowded(bucket: Bucket, numbers: Numbers, demand: number): boolean {
+  return demand * bucket.needy > numbers.rate * CROWDED;
+}
+
+/** Where there is plenty, more is asked for when half is spent: the store may be away from any moment on. */
+function lowOf(bucket: Bucket, numbers: Numbers, held: number): number {
+  const hasPlenty = isRich(bucket, numbers) && !isCrowded(bucket, numbers, bucket.demand);
+  return Math.min(bucket.demand * (hasPlenty ? RICH_MS / 2 : AHEAD_MS), held / 2);
+}
+
+/**
+ * As much as lasts for long, if all that is asked for can be had. Where more is asked for than comes, little: while the
+ * store is full, nothing comes in beside what was lent, until it is told that it was spent.
+ */
+function wishOf(bucket: Bucket, numbers: Numbers, nowMs: number): number {
+  const rush = bucket.rush(nowMs);
+  if (!isRich(bucket, numbers)) return rush * SCARCE_MS;
+  if (isCrowded(bucket, numbers, rush)) return Math.max(rush * SCARCE_MS, numbers.burst / 16);
+  const wanted = rush * RICH_MS - Math.max(0, bucket.held(nowMs));
+  // What is lent of a key that is asked for once in a while would be kept up, and then given back: two calls more.
+  return wanted < bucket.unit ? bucket.unit : Math.max(wanted, numbers.minChunk);
+}
+
+/** How much to borrow, in whole requests: what the demand calls for, a request at least and a quarter of the burst at most. */
+export function wantOf(bucket: Bucket, numbers: Numbers, nowMs: number): number {
+  const most = Math.max(bucket.unit, numbers.maxChunk);
+  const wish = Math.min(most, Math.max(bucket.unit, wishOf(bucket, numbers, nowMs)));
+  return Math.ceil(wish / bucket.unit) * bucket.unit;
+}
+
+/** What a bucket keeps without being asked for more. */
+export function keepOf(bucket: Bucket, numbers: Numbers): number {
+  return Math.ceil(bucket.demand * (isRich(bucket, numbers) ? RICH_MS : KEEP_SCARCE_MS)) + numbers.minChunk;
+}
+
+/** What was asked for when. */
+export interface Asked {
+  readonly want: number;
+  readonly need: number;
+  readonly sentMs: number;
+  /** What was held then. */
+  readonly held: number;
+}
+
+/** Takes in what the store lent. */
+export function takeLoan(bucket: Bucket, loan: Loan, { asked, nowMs }: { asked: Asked; nowMs: number }): void {
+  bucket.granted = loan.granted;
+  // From before it was asked: so it ends earlier here than there.
+  bucket.endsAt = asked.sentMs + LEASE_MS - GUARD_MS;
+  bucket.left = loan.tokens;
+  bucket.needy = loan.needy;
+  bucket.held(nowMs);
+}
+
+/** Decides when more is asked for: soon before what is held runs out, but not while there is none. */
+export function pace(
+  bucket: Bucket,
+  loan: Loan,
+  { asked, nowMs, numbers }: { asked: Asked; nowMs: number; numbers: Numbers },
+): void {
+  const held = bucket.held(nowMs);
+  const pollMs = pollMsOf(bucket, numbers);
+  bucket.low = lowOf(bucket, numbers, held);
+  bucket.deniedUntil = 0;
+  if (loan.waitMicros > 0) {
+    bucket.deniedUntil = nowMs + Math.max(loan.waitMicros / 1000, pollMs);
+    bucket.deniedNeed = asked.need;
+  } else if (loan.tokens < bucket.unit && bucket.unit * 4 <= numbers.burst) {
+    bucket.deniedUntil = nowMs + Math.max((bucket.unit - loan.tokens) / numbers.rate, pollMs);
+    bucket.deniedNeed = Math.max(0, loan.tokens) + 1;
+  } else if (loan.tokens < numbers.rate * pollMs && held < asked.held + asked.want) {
+    bucket.deniedUntil = nowMs + pollMs;
+    bucket.deniedNeed = 0;
+  }
+}

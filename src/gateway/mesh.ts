@@ -4,7 +4,7 @@ import { createRedisRegistry, type RedisRegistry } from "../registry/redis.ts";
 import type { Registry } from "../registry/registry.ts";
 import { createRedisStore } from "../store/redis.ts";
 import type { RedisTarget } from "../store/redis-target.ts";
-import type { ScriptReply, Store, StoreScript } from "../store/store.ts";
+import type { ScriptReply, Store, StoreScript, StoreState } from "../store/store.ts";
 import { StoreError } from "../store/store-error.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createMeshTelling } from "./mesh-telling.ts";
@@ -111,7 +111,11 @@ export function createMesh({ metrics, log, random }: MeshOptions): Mesh {
 
   function open(target: RedisTarget): Opened {
     const copy = copies.lend(target);
-    const store = createRedisStore({ config: target, random });
+    // A reading says at once, and to everyone, what else the next of the period would.
+    const onState = (state: StoreState) => {
+      if (state === "away") registry.look();
+    };
+    const store = createRedisStore({ config: target, random, onState });
     const { lastGood } = copy;
     const registry = createRedisRegistry({ link: meshLink(store), lastGood, random, ...telling.events() });
     return { store, registry, copy, watchers: 0 };

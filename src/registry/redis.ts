@@ -40,6 +40,8 @@ export interface RedisRegistry extends Registry {
   readonly isUp: boolean;
   /** How many services have the endpoints that are remembered of them, as they were not read yet. */
   readonly recalled: number;
+  /** Reads all now, without waiting for the period's end: for who learns that Redis may be away. */
+  look(): void;
   /** Reads no more. Watches stay until their signals abort. */
   close(): void;
 }
@@ -172,6 +174,7 @@ export function createRedisRegistry(options: RedisRegistryOptions): RedisRegistr
     get recalled() {
       return [...entries.all()].filter(({ isFromCopy }) => isFromCopy).length;
     },
+    look: entries.readAll,
     close: () => {
       closed.abort();
       clearTimeout(timer);

@@ -115,6 +115,21 @@ describe("a Redis that is lost", () => {
     expect(gateway.log.filter(({ msg }) => String(msg).startsWith("registry is"))).toHaveLength(2);
   });
 
+  test("by kill -9 is told at once, not when it is read the next time", async () => {
+    await using redis = await startRedis();
+    await using origin = startOrigin();
+    await join(redis, "one", origin.port);
+    await using gateway = await startShop(redis);
+    for (let i = 0; i < 3; i++) {
+      const isUp = async () =>
+        (await gateway.gateway.metrics.render()).includes('torii_registry_up{registry="redis"} 1');
+      await eventually(isUp, "Redis to be there", 10_000);
+      await redis.kill();
+      await eventually(async () => !(await isUp()), "the loss to be told", 1000);
+      await redis.restart();
+    }
+  });
+
   test("by FLUSHALL fails no request either", async () => {
     await using redis = await startRedis();
     await using origin = startOrigin();

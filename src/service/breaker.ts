@@ -47,6 +47,8 @@ export class Breaker {
   /** Of the present state: who was let in before has no say in it. */
   #term = 0;
   #openUntil = 0;
+  /** Probes that nothing is known of by then make room for others. */
+  #probeUntil = 0;
   #probing = 0;
   #passed = 0;
   #opens = 0;
@@ -105,9 +107,19 @@ export class Breaker {
   #refusal(): GatewayError | null {
     const leftMs = this.#openUntil - this.#deps.nowMs();
     if (this.state === "open" && leftMs <= 0) this.#become("half_open");
-    if (this.state === "half_open" && this.#probing + this.#passed < PROBE_LIMIT) return null;
+    if (this.state === "half_open" && this.#hasProbes()) return null;
     const retryAfter = Math.max(1, Math.ceil(leftMs / 1000));
     return new GatewayError("circuit_open", "The service fails; it is given time to recover.", { retryAfter });
+  }
+
+  /** Some requests take as long as their client likes, such as an upload: these must not keep all others out. */
+  #hasProbes(): boolean {
+    if (this.#probing > 0 && this.#deps.nowMs() >= this.#probeUntil) {
+      this.#term++;
+      this.#probing = 0;
+    }
+    if (this.#probing === 0) this.#probeUntil = this.#deps.nowMs() + this.#options.openForMs;
+    return this.#probing + this.#passed < PROBE_LIMIT;
   }
 
   #probed(permit: Permit, isFailure: boolean): void {

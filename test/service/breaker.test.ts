@@ -170,3 +170,21 @@ describe("a breaker whose time is over", () => {
     expect([breaker.state, breaker.inFlight]).toEqual(["half_open", 0]);
   });
 });
+
+test("a half-open breaker lets others in when its probes take as long as openFor, and these have no say then", () => {
+  const { breaker, clock, run } = setup();
+  for (let i = 0; i < 4; i++) run("failure");
+  clock.ms += 10_000;
+  const hanging = [enter(breaker), enter(breaker)];
+  run("success");
+  expect(asked(breaker)).toBe("circuit_open 1");
+  clock.ms += 9999;
+  expect(asked(breaker)).toBe("circuit_open 1");
+  clock.ms += 1;
+  run("success");
+  for (const permit of hanging) permit.judge(true, 1);
+  expect(breaker.state).toBe("half_open");
+  for (const permit of hanging) permit.leave();
+  run("success");
+  expect([breaker.state, breaker.inFlight]).toEqual(["closed", 0]);
+});

@@ -97,6 +97,11 @@ export interface Limits {
   ledger(spec: Pick<QuotaSpec, "name" | "window" | "limit">): QuotaLedger;
   /** The limit of what is in flight, in the same way. */
   slots(spec: SlotsSpec): Slots;
+  /**
+   * Forgets limits of all kinds that are not among these and hold no keys: those that reloads have left behind. One
+   * that is in use must be among them, as what it is lent would not be handed back at the end.
+   */
+  retain(used: ReadonlySet<object>): void;
   /** Resolves when the store was reached for the first time, or could not be: until then requests wait in vain. */
   readonly opened: Promise<void>;
   /** What decides now; costs next to nothing, where `state` looks at every key. */

@@ -44,9 +44,11 @@ function specKey({ name, algorithm, limit, perMs, burst, onStoreError }: LimitSp
 interface Kind<Spec, One> {
   readonly all: ReadonlyMap<string, One>;
   obtain(spec: Spec): One;
+  /** Forgets those that are not used and hold no keys. */
+  retain(used: ReadonlySet<object>): void;
 }
 
-function kindOf<Spec, One extends { readonly size: number }>(
+function kindOf<Spec, One extends { readonly size: number } & object>(
   keyOf: (spec: Spec) => string,
   make: (spec: Spec) => One,
 ): Kind<Spec, One> {
@@ -58,10 +60,11 @@ function kindOf<Spec, One extends { readonly size: number }>(
       const known = all.get(key);
       if (known !== undefined) return known;
       const made = make(spec);
-      // Those that reloads have left behind.
-      for (const [old, { size }] of all) if (size === 0) all.delete(old);
       all.set(key, made);
       return made;
+    },
+    retain: (used) => {
+      for (const [key, one] of all) if (one.size === 0 && !used.has(one)) all.delete(key);
     },
   };
 }
@@ -74,9 +77,67 @@ function slotsKey({ name, limit, onStoreError }: SlotsSpec): string {
   return JSON.stringify([limit, onStoreError, name]);
 }
 
+interface PresenceParts {
+  readonly clock: Clock;
+  readonly run: string;
+  readonly health: LimiterDeps["health"];
+  readonly slots: () => ReadonlyMap<string, SlotsLimiter>;
+}
+
+/** Null: nobody else shares the store. */
+function presenceOf({ store, gateway, assumedGateways = 1 }: LimitsOptions, parts: PresenceParts): Presence | null {
+  if (gateway === null) return null;
+  return createPresence({
+    store,
+    clock: parts.clock,
+    id: plainName(gateway),
+    run: parts.run,
+    assumedShare: 1 / Math.max(1, assumedGateways),
+    settle: async () => {
+      const told = await Promise.all([...parts.slots().values()].map((one) => one.settleShare()));
+      return told.every(Boolean);
+    },
+    onAnswer: () => {
+      parts.health.isSilent = false;
+    },
+  });
+}
+
+function modeOf(presence: Presence | null, nowMs: number): LimitsState["mode"] {
+  if (presence === null || presence.view(nowMs) !== null) return "leased";
+  return presence.localSince(nowMs) === null ? "waiting" : "local";
+}
+
+interface Kinds {
+  readonly limiters: Kind<LimitSpec, TokenLimiter>;
+  readonly quotas: Kind<QuotaSpec, QuotaLimiter>;
+  readonly slots: Kind<SlotsSpec, SlotsLimiter>;
+}
+
+type KindsDeps = Omit<LimiterDeps, "watch"> & {
+  readonly wallMs: () => number;
+  watch<One extends Watched>(one: One, visitor: Visitor<One>, ticks: number): void;
+};
+
+function kindsOf(deps: KindsDeps): Kinds {
+  return {
+    limiters: kindOf(specKey, (spec: LimitSpec) => createTokenLimiter(spec, deps)),
+    quotas: kindOf(quotaKey, (spec: QuotaSpec) => createQuotaLimiter(spec, deps)),
+    slots: kindOf(slotsKey, (spec: SlotsSpec) => createSlotsLimiter(spec, deps)),
+  };
+}
+
+function stateOf({ limiters, quotas, slots }: Kinds): Pick<LimitsState, "limiters" | "quotas" | "slots"> {
+  return {
+    limiters: [...limiters.all.values()].map((one) => one.state()),
+    quotas: [...quotas.all.values()].map((one) => one.state()),
+    slots: [...slots.all.values()].map((one) => one.state()),
+  };
+}
+
 /** Makes the limits of a gateway over a store, which stays its owner's. `close` them. */
 export function createLimits(options: LimitsOptions): Limits {
-  const { store, gateway } = options;
+  const { store } = options;
   const clock = options.clock ?? MONOTONIC_CLOCK;
   const run = (options.nextRun ?? randomRun)();
   const sweep = createSweep(clock);
@@ -85,25 +146,7 @@ export function createLimits(options: LimitsOptions): Limits {
   let fields = 0;
   let isClosed = false;
 
-  async function settle(): Promise<boolean> {
-    const told = await Promise.all([...slots.all.values()].map((one) => one.settleShare()));
-    return told.every(Boolean);
-  }
-
-  const presence: Presence | null =
-    gateway === null
-      ? null
-      : createPresence({
-          store,
-          clock,
-          id: plainName(gateway),
-          run,
-          assumedShare: 1 / Math.max(1, options.assumedGateways ?? 1),
-          settle,
-          onAnswer: () => {
-            health.isSilent = false;
-          },
-        });
+  const presence = presenceOf(options, { clock, run, health, slots: () => slots.all });
 
   function keys(): number {
     let sum = 0;
@@ -126,43 +169,29 @@ export function createLimits(options: LimitsOptions): Limits {
     if (!isClosed) sweep.watch(one, visitor, ticks);
   }
 
-  const limiters: Kind<LimitSpec, TokenLimiter> = kindOf(specKey, (spec) =>
-    createTokenLimiter(spec, { ...deps, watch }),
-  );
-  const quotas: Kind<QuotaSpec, QuotaLimiter> = kindOf(quotaKey, (spec) =>
-    createQuotaLimiter(spec, { ...deps, wallMs, watch }),
-  );
-  const slots: Kind<SlotsSpec, SlotsLimiter> = kindOf(slotsKey, (spec) => createSlotsLimiter(spec, { ...deps, watch }));
-
-  function mode(): LimitsState["mode"] {
-    const nowMs = clock.nowMs();
-    if (presence === null || presence.view(nowMs) !== null) return "leased";
-    return presence.localSince(nowMs) === null ? "waiting" : "local";
-  }
-
-  function state(): LimitsState {
-    return {
-      mode: mode(),
-      gateways: presence?.gateways ?? 1,
-      vanished: presence?.vanished ?? 0,
-      share: (presence?.share ?? MICRO) / MICRO,
-      limiters: [...limiters.all.values()].map((one) => one.state()),
-      quotas: [...quotas.all.values()].map((one) => one.state()),
-      slots: [...slots.all.values()].map((one) => one.state()),
-      storeCalls: health.calls,
-    };
-  }
+  const kinds = kindsOf({ ...deps, wallMs, watch });
+  const { limiters, quotas, slots } = kinds;
 
   return {
     limiter: limiters.obtain,
     quota: quotas.obtain,
     ledger: (spec) => createQuotaLedger({ store, spec, wallMs }),
     slots: slots.obtain,
+    retain: (used) => {
+      for (const kind of [limiters, quotas, slots]) kind.retain(used);
+    },
     opened: presence?.first ?? Promise.resolve(),
     get mode() {
-      return mode();
+      return modeOf(presence, clock.nowMs());
     },
-    state,
+    state: () => ({
+      ...stateOf(kinds),
+      mode: modeOf(presence, clock.nowMs()),
+      gateways: presence?.gateways ?? 1,
+      vanished: presence?.vanished ?? 0,
+      share: (presence?.share ?? MICRO) / MICRO,
+      storeCalls: health.calls,
+    }),
     close: async () => {
       if (isClosed) return;
       isClosed = true;

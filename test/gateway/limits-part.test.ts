@@ -71,6 +71,21 @@ describe("the limits of a process", () => {
     expect((await third.limits.limiter(SPEC).take("a")).isAdmitted).toBe(true);
   });
 
+  test("are told of each that a configuration uses, asked or not, and forgotten with the last that did", async () => {
+    await using made = make();
+    const names = () => made.part.view()?.limits.map(({ name }) => name);
+    const first = made.part.lend(EMBEDDED);
+    for (const name of ["a", "b", "c"]) first.limits.limiter({ ...SPEC, name });
+    expect(names()).toEqual(["a", "b", "c"]);
+    await first.limits.limiter({ ...SPEC, name: "a" }).take("x");
+    expect(made.part.view()?.limits[0]).toMatchObject({ name: "a", keys: 1, admitted: 1 });
+    const second = made.part.lend(EMBEDDED);
+    for (const name of ["b", "d"]) second.limits.limiter({ ...SPEC, name });
+    first.release();
+    // What holds keys stays until they are given back.
+    expect(names()).toEqual(["a", "b", "d"]);
+  });
+
   test("are not kept by a configuration that has none", async () => {
     await using made = make();
     const first = made.part.lend(EMBEDDED);

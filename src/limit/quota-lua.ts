@@ -107,8 +107,10 @@ local own = ARGV[5]
 
 /**
  * KEYS: the key, a hash. ARGV: limit, start, end, length; field, sequence, spent, known as spent; need, want, unit, give.
- * What is needed is spent at once: who asks for it has a request that waits. A lease's sums count from its first grant;
- * of a lease that is not known, what was spent beyond what was known before is spent now.
+ * Of a period, what is needed is spent at once: who asks for it has a request that waits. Where the window rolls, that
+ * would be too early, should nobody wait for it any more. A lease's sums count from its first grant;
+ * of a lease that is not known, what was spent beyond what was known before is spent now. What was spent at the last
+ * call and is not any more comes back, unless it has come back by itself.
  * Answers: 1 done, 0 out of date, 3 another period; granted, spent, used, what others hold, wait, needy, reset, now.
  */
 export const QUOTA_LUA = `${CLOCK}
@@ -122,7 +124,11 @@ if mine and mine[5] > now then
   granted = math.max(mine[1], spent)
   before = mine[2]
 end
-if spent > before then add(over(now), spent - before) else take(before - spent) end
+if spent > before then
+  add(over(now), spent - before)
+elseif over(mine and mine[3] - LEASE or now) > now then
+  take(before - spent)
+end
 granted = granted - math.min(give, granted - spent)
 local left = limit - used() - others - (granted - spent)
 local wait = 0
@@ -130,8 +136,10 @@ if want > 0 then
   wanted = now
   if left >= need then
     local extra = math.min(want - need, math.floor((left - need) / 2 / needy / unit) * unit)
-    add(over(now), need)
-    spent = spent + need
+    if length == 0 then
+      add(finish, need)
+      spent = spent + need
+    end
     granted = granted + need + math.max(0, extra)
   elseif length == 0 then
     wait = finish - now

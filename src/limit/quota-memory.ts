@@ -22,6 +22,7 @@ function over({ finish, length }: Frame, at: number): number {
 interface Mine {
   readonly granted: number;
   readonly spent: number;
+  readonly end: number;
   readonly sequence: number;
   readonly until: number;
   readonly wanted: number;
@@ -60,7 +61,7 @@ class Account {
     const [granted = 0, spent = 0, end = 0, sequence = 0, last = 0, wanted = 0] = value.split(":").map(Number);
     const e = Math.min(end, now + LEASE);
     const until = Math.min(last, Math.max(farthest, over(this.#frame, e)));
-    if (field === own) this.mine = { granted, spent, sequence, until, wanted };
+    if (field === own) this.mine = { granted, spent, end: e, sequence, until, wanted };
     else if (until <= now || e + SETTLED <= now) {
       this.#hash.delete(field);
       if (until > now) this.add(until, granted - spent);
@@ -146,8 +147,10 @@ function lend(account: Account, { frame, args, sums }: Lending): { wait: number;
   if (want <= 0) return { wait: 0, wanted: null };
   if (left < need) return { wait: account.waitFor(need - left), wanted: frame.now };
   const extra = Math.min(want - need, Math.floor((left - need) / 2 / account.needy / unit) * unit);
-  account.add(over(frame, frame.now), need);
-  sums.spent += need;
+  if (frame.length === 0) {
+    account.add(frame.finish, need);
+    sums.spent += need;
+  }
   sums.granted += need + Math.max(0, extra);
   return { wait: 0, wanted: frame.now };
 }
@@ -171,7 +174,8 @@ export function quotaInMemory(state: ScriptState, { keys, args }: ScriptCall): S
   if (mine !== null && sequence <= mine.sequence) return [0, mine.granted, mine.spent, 0, 0, 0, needy, 0, now];
   const isKnown = mine !== null && mine.until > now;
   const sums = { granted: isKnown ? Math.max(mine.granted, spent) : spent, spent };
-  account.change(isKnown ? mine.spent : known, spent);
+  const before = isKnown ? mine.spent : known;
+  if (spent > before || over(frame, mine === null ? now : mine.end - LEASE) > now) account.change(before, spent);
   sums.granted -= Math.min(give, sums.granted - spent);
   const { wait, wanted } = lend(account, { frame, args, sums });
   const until = over(frame, now + LEASE);

@@ -17,13 +17,18 @@ export class SlotKey {
   free: number;
   sequence = 0;
   call: Promise<void> | null = null;
+  /** Requests that wait for the store. */
+  waiting = 0;
   deniedUntil = 0;
+  /** When one of more than a fair part was given back last. */
+  shedAt = 0;
   failedUntil = 0;
   /** When more was wanted than was held last. */
   wantedAt = Number.NEGATIVE_INFINITY;
   isWatched = false;
   isDropped = false;
   /** Most in use of late, and before. */
+  #recent = 0;
   #peak = 0;
   #peakBefore = 0;
   #peakAt: number;
@@ -38,7 +43,15 @@ export class SlotKey {
 
   enter(): void {
     this.used++;
+    if (this.used > this.#recent) this.#recent = this.used;
     if (this.used > this.#peak) this.#peak = this.used;
+  }
+
+  /** Most that was in use since it was asked for last. */
+  recent(): number {
+    const most = this.#recent;
+    this.#recent = this.used;
+    return most;
   }
 
   /** Most that was in use for about a second, to be asked for now and then. */

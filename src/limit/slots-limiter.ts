@@ -10,13 +10,20 @@ import { GUARD_MS, MICRO } from "./units.ts";
 /** A lease is renewed so long before its end. */
 const RENEW_MS = 5000;
 /** Time between two questions for a key that has no slot free. */
-const POLL_MS = 50;
+const POLL_MS = 20;
+const FEW_POLL_MS = 5;
+/** Of fewer slots for each in need, none is kept that is not in use. */
+const FEW = 8;
+/** So many parts of a limit that is full are given back when one of them is free. */
+const MUCH_FREE = 32;
 /** A gateway that holds slots of a key that is full asks whether others are in need. */
 const LOOK_MS = 250;
 const FAILED_MS = 50;
 const MOST_SLOTS = 1_000_000;
 const MOST_SPARE = 64;
 const TRIES = 3;
+/** Nobody else is in need. */
+const NOBODY = Number.POSITIVE_INFINITY;
 /** Keys that are looked at to make room for another. */
 const LOOKED_AT = 16;
 
@@ -70,12 +77,24 @@ class SlotKeys implements SlotsLimiter {
     const slot = this.#keys.get(key);
     if (slot === undefined || slot.used === 0) return;
     slot.used--;
-    // Others are in need of what is too much here.
-    if (slot.held > slot.fair && slot.call === null) this.#handBack(slot, this.#deps.clock.nowMs());
+    if (slot.fair !== NOBODY) this.#handBack(slot, this.#deps.clock.nowMs());
   }
 
+  /**
+   * Others are in need: where slots are few, all that are free are given back; else when some are, or now and then one
+   * of what is more than fair, which is then left to others for a while.
+   */
   #handBack(slot: SlotKey, nowMs: number): void {
-    if (this.#canCall(slot, nowMs)) void this.#settle(slot, Math.max(slot.used, slot.fair), nowMs);
+    const free = slot.held - slot.used;
+    if (free <= 0 || slot.call !== null || !this.#canCall(slot, nowMs)) return;
+    const isFew = slot.fair < FEW;
+    const isMuch = slot.held > slot.fair && nowMs - slot.shedAt >= POLL_MS;
+    if (!isFew && !isMuch && free * MUCH_FREE < this.#spec.limit) return;
+    if (!isFew && isMuch) {
+      slot.shedAt = nowMs;
+      slot.deniedUntil = nowMs + POLL_MS;
+    }
+    void this.#settle(slot, slot.used, nowMs);
   }
 
   /** Where there is no room it is added all the same: who is in flight is bounded, and others are dropped soon. */
@@ -92,7 +111,7 @@ class SlotKeys implements SlotsLimiter {
     let left = Math.min(LOOKED_AT, this.#keys.size);
     for (const [key, slot] of this.#keys) {
       if (left-- === 0) return;
-      if (slot.used === 0 && slot.call === null) {
+      if (slot.used === 0 && slot.waiting === 0 && slot.call === null) {
         this.#drop(slot);
         if (slot.valid(nowMs) > 0 && this.#canCall(slot, nowMs)) void this.#settle(slot, 0, nowMs);
         return;
@@ -128,12 +147,12 @@ class SlotKeys implements SlotsLimiter {
   }
 
   #decideNow(slot: SlotKey, nowMs: number): SlotsVerdict | null {
-    const cap = Math.min(slot.valid(nowMs), slot.fair);
-    if (slot.used < cap) return this.#admit(slot, slot.held - slot.used - 1 + slot.free, "leased");
+    const held = slot.valid(nowMs);
+    if (slot.used < held) return this.#admit(slot, slot.held - slot.used - 1 + slot.free, "leased");
     slot.wantedAt = nowMs;
     const share = this.#share(nowMs);
     if (share !== null) {
-      const most = Math.max(share, cap);
+      const most = Math.max(share, held);
       return slot.used < most ? this.#admit(slot, most - slot.used - 1, "local") : this.#refuse("local");
     }
     if (nowMs < slot.deniedUntil) return this.#refuse("leased");
@@ -159,6 +178,7 @@ class SlotKeys implements SlotsLimiter {
 
   async #wait(slot: SlotKey, startedMs: number): Promise<SlotsVerdict> {
     const { clock, deadlineMs, presence, health } = this.#deps;
+    slot.waiting++;
     const late = Promise.withResolvers<"late">();
     const callOff = clock.after(deadlineMs, () => late.resolve("late"));
     try {
@@ -171,6 +191,7 @@ class SlotKeys implements SlotsLimiter {
         if (verdict !== null) return verdict;
       }
     } finally {
+      slot.waiting--;
       callOff();
     }
     const nowMs = clock.nowMs();
@@ -190,15 +211,10 @@ class SlotKeys implements SlotsLimiter {
     const isRich = slot.free * 4 > limit;
     const spare = Math.min(MOST_SPARE, Math.max(Math.ceil(need / 4), isRich ? Math.floor(limit / 50) : 0));
     const want = Math.max(need, slot.peak(nowMs)) + spare;
-    return this.#call(slot, { keep: this.#kept(slot, nowMs), need, want }, nowMs);
+    return this.#call(slot, { keep: Math.max(slot.used, slot.valid(nowMs)), need, want }, nowMs);
   }
 
-  /** What is in use and should not be is told as well: nobody else is to be given it. */
-  #kept(slot: SlotKey, nowMs: number): number {
-    return Math.max(slot.used, Math.min(slot.valid(nowMs), slot.fair));
-  }
-
-  /** Says what is kept, and gives back the rest. Resolves with whether the store knows. */
+  /** Says what is kept, with what is in use and should not be, and gives back the rest. Resolves with whether the store knows. */
   #settle(slot: SlotKey, keep: number, nowMs: number): Promise<boolean> {
     const kept = Math.max(slot.used, Math.min(keep, slot.valid(nowMs)));
     return this.#call(slot, { keep: kept, need: kept, want: kept }, nowMs);
@@ -207,10 +223,18 @@ class SlotKeys implements SlotsLimiter {
   #call(slot: SlotKey, ask: Ask, nowMs: number): Promise<boolean> {
     const done = this.#exchange(slot, ask, nowMs);
     const ended = done.then(() => {
-      if (slot.call === ended) slot.call = null;
+      if (slot.call !== ended) return;
+      slot.call = null;
+      this.#afterCall(slot);
     });
     slot.call = ended;
     return done;
+  }
+
+  /** What was freed while the call was under way. Those who waited for it come first. */
+  #afterCall(slot: SlotKey): void {
+    if (slot.fair === NOBODY || slot.held <= slot.used) return;
+    this.#deps.clock.after(1, () => this.#handBack(slot, this.#deps.clock.nowMs()));
   }
 
   async #exchange(slot: SlotKey, { keep, need, want }: Ask, nowMs: number): Promise<boolean> {
@@ -244,8 +268,8 @@ class SlotKeys implements SlotsLimiter {
     slot.held = loan.held;
     slot.endsAt = sentMs + SLOT_LEASE_MS - GUARD_MS;
     slot.free = loan.free;
-    slot.fair = loan.fair < this.#spec.limit ? loan.fair : Number.POSITIVE_INFINITY;
-    slot.deniedUntil = loan.held < need ? nowMs + POLL_MS : 0;
+    slot.fair = loan.fair < this.#spec.limit ? loan.fair : NOBODY;
+    if (loan.held < need) slot.deniedUntil = nowMs + (slot.fair < FEW ? FEW_POLL_MS : POLL_MS);
     this.#watch(slot);
   }
 
@@ -253,12 +277,13 @@ class SlotKeys implements SlotsLimiter {
     if (slot.isDropped) return;
     const peak = slot.peak(nowMs);
     const held = slot.valid(nowMs);
-    if (slot.used === 0 && held === 0 && slot.call === null && nowMs >= slot.deniedUntil) {
+    const isIdle = slot.used === 0 && slot.waiting === 0 && held === 0 && slot.call === null;
+    if (isIdle && nowMs >= slot.deniedUntil) {
       this.#drop(slot);
       return;
     }
     if (slot.call === null && this.#canCall(slot, nowMs)) {
-      const keep = Math.min(this.#keep(slot, peak), slot.fair);
+      const keep = this.#keep(slot, peak);
       if (this.#isDue(slot, { keep, held, nowMs })) void this.#settle(slot, keep, nowMs);
     }
     this.#watch(slot);
@@ -266,13 +291,16 @@ class SlotKeys implements SlotsLimiter {
 
   /** While a key is full, nothing is kept that was not in use just now. */
   #keep(slot: SlotKey, peak: number): number {
-    if (peak === 0 || slot.free === 0) return peak;
+    const recent = slot.recent();
+    if (slot.fair < FEW) return slot.used;
+    if (slot.free === 0 || slot.fair !== NOBODY) return recent;
+    if (peak === 0) return 0;
     return peak + Math.min(MOST_SPARE, Math.ceil(peak / 4));
   }
 
   #isDue(slot: SlotKey, { keep, held, nowMs }: { keep: number; held: number; nowMs: number }): boolean {
     if (Math.max(keep, slot.used) < held || slot.used > held) return true;
-    const isFull = slot.free === 0 && held < this.#spec.limit;
+    const isFull = slot.free === 0 && (this.#deps.presence?.gateways ?? 1) > 1;
     const sinceMs = nowMs - (slot.endsAt - (SLOT_LEASE_MS - GUARD_MS));
     return slot.endsAt - nowMs < RENEW_MS || (isFull && sinceMs >= LOOK_MS);
   }
@@ -285,7 +313,7 @@ class SlotKeys implements SlotsLimiter {
   async #tell(slot: SlotKey): Promise<boolean> {
     while (slot.call !== null) await slot.call;
     const nowMs = this.#deps.clock.nowMs();
-    return this.#settle(slot, this.#kept(slot, nowMs), nowMs);
+    return this.#settle(slot, slot.held, nowMs);
   }
 
   async release(): Promise<void> {

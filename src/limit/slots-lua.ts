@@ -55,16 +55,15 @@ if late then return {0, keep, 0, 0} end
 
 local free = math.max(0, most - others)
 local fair = limit
-if needy > 1 then fair = math.max(1, math.floor(most / needy)) end
+if needy > 1 then fair = math.floor(most / needy) end
 local held = keep
-local room = math.min(free, math.max(keep, fair))
-if need > keep and need > room then
+if need > keep and need > free then
   wanted = now
-  if room > keep then held = room end
+elseif needy > 1 then
+  held = need
 elseif want > keep then
-  held = math.max(need, math.min(want, room, need + math.floor((free - need) / (needy + 1))))
+  held = math.max(need, math.min(want, need + math.floor((free - need) / 2)))
 end
-if need > keep and need <= room then wanted = 0 end
 redis.call('HSET', KEYS[1], own, string.format('%.0f:%.0f:%.0f:%.0f', held, now + LEASE, sequence, wanted))
 redis.call('PEXPIRE', KEYS[1], ${SLOT_KEPT_MS})
 return {1, held, math.max(0, most - others - held), fair}`;

@@ -55,12 +55,11 @@ export function slotsInMemory(state: ScriptState, { keys, args }: ScriptCall): S
   if (found.lateHeld !== null) return [0, found.lateHeld, 0, 0];
   const { others, needy } = found;
   const free = Math.max(0, most - others);
-  const fair = needy > 1 ? Math.max(1, Math.floor(most / needy)) : limit;
-  const room = Math.min(free, Math.max(keep, fair));
-  const isRefkeep = need > keep && need > room;
-  const half = need + Math.floor((free - need) / (needy + 1));
-  const held = isRefkeep ? Math.max(keep, room) : want > keep ? Math.max(need, Math.min(want, room, half)) : keep;
-  const wanted = isRefkeep ? now : need > keep ? 0 : found.wanted;
+  const fair = needy > 1 ? Math.floor(most / needy) : limit;
+  const isRefused = need > keep && need > free;
+  const spare = Math.max(need, Math.min(want, need + Math.floor((free - need) / 2)));
+  const held = isRefused ? keep : needy > 1 ? need : want > keep ? spare : keep;
+  const wanted = isRefused ? now : found.wanted;
   hash.set(own, [held, now + LEASE, sequence, wanted].join(":"));
   state.expire(key, SLOT_KEPT_MS);
   return [1, held, Math.max(0, most - others - held), fair];

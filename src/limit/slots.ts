@@ -2,8 +2,9 @@
 export type SlotsStoreError = "local" | "allow" | "deny";
 
 /**
- * A limit of what is in flight: never more than `limit` for a key, over all gateways together; but what a gateway has in
- * flight that could not reach the store for ten seconds, or stood still as long, counts no more and is not ended.
+ * A limit of what is in flight: never more than `limit` for a key, over all gateways together. But nothing in flight is
+ * ended: what a gateway has that did not reach the store for ten seconds, or stood still as long, counts no more; and
+ * what a gateway has beyond its share, when shares begin to be enforced, comes on top of the others' until it is over.
  * Gateways that share a `name` share the keys; each holds to its own `limit`.
  */
 export interface SlotsSpec {

@@ -51,7 +51,9 @@ const PERIOD_MS = 5000;
 /** So many services are read at once. */
 const READINGS = 32;
 /** After a reading a service has a millisecond's rest for so many entries: to take many of them is work. */
-const RESTED_ENDPOINTS = 40;
+const RESTED_ENTRIES = 40;
+/** And this much anyway: one that tells of changes without a pause is read, and logged about, no faster. */
+const LEAST_REST_MS = 25;
 
 /** The services that are watched. */
 interface Entries {
@@ -73,7 +75,7 @@ function createEntries(options: RedisRegistryOptions, trust: MeshTrust, now: () 
   const entries = new Map<string, MeshEntry>();
   const queue = createQueue<MeshEntry>(READINGS, async (entry) => {
     await entry.read();
-    return entry.size / RESTED_ENDPOINTS;
+    return Math.max(LEAST_REST_MS, entry.size / RESTED_ENTRIES);
   });
 
   function make(service: string): MeshEntry {

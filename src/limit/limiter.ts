@@ -57,6 +57,8 @@ class TokenBuckets implements TokenLimiter {
   readonly #numbers: Numbers;
   readonly #lender: Lender;
   readonly #buckets: Buckets;
+  /** Nothing is lent any more: nobody would hand it back. */
+  #isReleased = false;
   #admitted = 0;
   #refused = 0;
 
@@ -109,7 +111,7 @@ class TokenBuckets implements TokenLimiter {
   }
 
   #ahead(bucket: Bucket, nowMs: number): void {
-    if (this.#lender.canCall(bucket, nowMs)) void this.#lender.borrow(bucket, bucket.unit, nowMs);
+    if (this.#canCall(bucket, nowMs)) void this.#lender.borrow(bucket, bucket.unit, nowMs);
   }
 
   #verdict(isAdmitted: boolean, left: number, { retryAfterMs, mode }: Pick<Verdict, "retryAfterMs" | "mode">): Verdict {
@@ -159,7 +161,7 @@ class TokenBuckets implements TokenLimiter {
     }
     if (bucket.call === null) {
       if (this.#isOpening()) return null;
-      if (!this.#lender.canCall(bucket, nowMs)) return this.#away(bucket, nowMs);
+      if (!this.#canCall(bucket, nowMs)) return this.#away(bucket, nowMs);
       bucket.unit = micro;
       void this.#lender.borrow(bucket, need, nowMs);
     }
@@ -169,9 +171,13 @@ class TokenBuckets implements TokenLimiter {
   /** Of a small burst, what is spent and not reported keeps the store from filling up: it is told at once. */
   #report(bucket: Bucket, nowMs: number): void {
     const isMuch = (bucket.spent - bucket.reported) * 4 >= this.#numbers.burst;
-    if (isMuch && bucket.call === null && this.#lender.canCall(bucket, nowMs)) {
+    if (isMuch && bucket.call === null && this.#canCall(bucket, nowMs)) {
       void this.#lender.settle(bucket, 0, nowMs);
     }
+  }
+
+  #canCall(bucket: Bucket, nowMs: number): boolean {
+    return !this.#isReleased && this.#lender.canCall(bucket, nowMs);
   }
 
   #isOpening(): boolean {
@@ -265,7 +271,7 @@ class TokenBuckets implements TokenLimiter {
     const keep = idleMs >= IDLE_MS ? 0 : this.#lender.keep(bucket);
     const give = Math.max(0, held - keep);
     const isDue = this.#isUntold(bucket, nowMs) || (held > 0 && bucket.endsAt - nowMs < RENEW_MS);
-    if ((give > 0 || held < 0 || isDue) && bucket.call === null && this.#lender.canCall(bucket, nowMs)) {
+    if ((give > 0 || held < 0 || isDue) && bucket.call === null && this.#canCall(bucket, nowMs)) {
       void this.#lender.settle(bucket, give, nowMs);
     }
     this.#deps.watch(bucket, this, held !== 0 || bucket.spent > bucket.reported ? 2 : 16);
@@ -293,10 +299,11 @@ class TokenBuckets implements TokenLimiter {
 
   #giveAll(bucket: Bucket, nowMs: number): void {
     const held = bucket.held(nowMs);
-    if (held > 0 && this.#lender.canCall(bucket, nowMs)) void this.#lender.settle(bucket, held, nowMs);
+    if (held > 0 && this.#canCall(bucket, nowMs)) void this.#lender.settle(bucket, held, nowMs);
   }
 
   async release(): Promise<void> {
+    this.#isReleased = true;
     const { clock } = this.#deps;
     const all = [...this.#buckets.map.values()].map(async (bucket) => {
       while (bucket.call !== null) await bucket.call;

@@ -90,7 +90,8 @@ function presenceOf({ store, gateway, assumedGateways = 1 }: LimitsOptions, part
   return createPresence({
     store,
     clock: parts.clock,
-    id: plainName(gateway),
+    // No gateway is to be called as the field of the history is.
+    id: `g-${plainName(gateway)}`,
     run: parts.run,
     assumedShare: 1 / Math.max(1, assumedGateways),
     settle: async () => {

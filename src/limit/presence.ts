@@ -106,7 +106,8 @@ class Member implements Presence {
   }
 
   localSince(nowMs: number): number | null {
-    if (this.#isReturning || (this.#isJoined && this.#isFresh(nowMs))) return null;
+    // After a goodbye the share is the others'.
+    if (this.#isClosed || this.#isReturning || (this.#isJoined && this.#isFresh(nowMs))) return null;
     if (!this.#wasJoined) return this.isOpening ? null : this.#startedMs;
     return nowMs < this.localFromMs ? null : this.localFromMs;
   }

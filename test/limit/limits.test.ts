@@ -215,6 +215,8 @@ test("a closed one decides as if the store were away", async () => {
   const { limits, store, taken } = house();
   await taken(1);
   await limits.close();
+  expect(await limits.limiter(SPEC).take("key")).toMatchObject({ isAdmitted: false });
+  expect(limits.state().limiters[0]?.leased).toBe(0);
   await store.close();
   expect(await limits.limiter({ ...SPEC, onStoreError: "allow" }).take("x")).toMatchObject({ mode: "allowed" });
   expect(await limits.limiter({ ...SPEC, onStoreError: "deny" }).take("y")).toMatchObject({ mode: "denied" });

@@ -1,6 +1,5 @@
 import { GatewayError } from "../src/errors.ts";
 import {
-  addressMatcher,
   type CountDecision,
   definePlugin,
   type Limiter,
@@ -9,8 +8,9 @@ import {
   type Verdict,
 } from "../src/plugin.ts";
 import { type Cost, costReader } from "./support/limit-cost.ts";
+import { exemptions } from "./support/limit-exempt.ts";
 import { fieldsWriter, secondsOf, type WriteFields } from "./support/limit-fields.ts";
-import { type KeySource, keyPart, keyReader, keySource } from "./support/limit-key.ts";
+import { type KeySource, keyReader, keySource } from "./support/limit-key.ts";
 import { burstOf, type RateLimitOptions, rateLimitOptions, type Tier } from "./support/limit-options.ts";
 
 /** A limit with its numbers: the base, or a tier. */
@@ -70,13 +70,6 @@ function tiersOf(options: RateLimitOptions, deps: PluginDeps): Plan["tierOf"] {
     const tier = source(context);
     return levels.get(String(tier));
   };
-}
-
-function exemptions({ allow, allowKeys }: RateLimitOptions): Plan["isExempt"] {
-  if (allow.length === 0 && allowKeys.length === 0) return null;
-  const isAllowed = addressMatcher(allow);
-  const known = new Set(allowKeys.map(keyPart));
-  return ({ env }, key) => known.has(key) || isAllowed(env.client.address);
 }
 
 function planOf(options: RateLimitOptions, deps: PluginDeps): Plan {

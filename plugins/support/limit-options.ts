@@ -18,7 +18,8 @@ function millisecondsOf(text: string): number {
   return total;
 }
 
-const period = z
+/** A period such as `1m`, in milliseconds. */
+export const period = z
   .string({ error: periodError })
   .regex(/^(?:\d{1,12}(?:ms|s|m|h|d)){1,4}$/, { error: periodError })
   .transform(millisecondsOf)
@@ -74,19 +75,24 @@ const algorithm = z.enum(["token_bucket"], {
       : "is no algorithm; write token_bucket",
 });
 
-const fields = {
+/** What limits of every kind have. */
+export const limitFields = {
   name: z.string().regex(NAME, nameHint).optional(),
-  ...numbers,
   by,
+  allow: z
+    .array(z.string().refine(isAddressRange, { error: "is no address or block; write for example 10.0.0.0/8" }))
+    .default([]),
+  allowKeys: z.array(z.string().min(1)).default([]),
+};
+
+const fields = {
+  ...limitFields,
+  ...numbers,
   cost: costSchema.optional(),
   algorithm: algorithm.default("token_bucket"),
   onStoreError: z.enum(["local", "allow", "deny"]).default("local"),
   headers: z.enum(["draft", "legacy", "both", "off"]).default("draft"),
   tiers: tiers.optional(),
-  allow: z
-    .array(z.string().refine(isAddressRange, { error: "is no address or block; write for example 10.0.0.0/8" }))
-    .default([]),
-  allowKeys: z.array(z.string().min(1)).default([]),
 };
 
 interface Written {
@@ -95,7 +101,8 @@ interface Written {
   readonly burst?: number | undefined;
 }
 
-interface Fault {
+/** What is wrong with options that are taken together. */
+export interface Fault {
   readonly path: readonly string[];
   readonly message: string;
 }
@@ -120,6 +127,19 @@ function faultsOf(written: Written, least: number | null, path: readonly string[
   ];
 }
 
+/** Keys can be listed only where they have one part. */
+export function allowFaults({
+  allowKeys,
+  by,
+}: {
+  readonly allowKeys: readonly string[];
+  readonly by: unknown;
+}): Fault[] {
+  if (allowKeys.length === 0 || typeof by !== "string" || !by.includes("+")) return [];
+  const message = "lists values of by, which has several parts here; count by one part, or leave this out";
+  return [{ path: ["allowKeys"], message }];
+}
+
 type Options = z.output<z.ZodObject<typeof fields>>;
 
 function checkTogether({ value, issues }: z.core.ParsePayload<Options>): void {
@@ -132,10 +152,7 @@ function checkTogether({ value, issues }: z.core.ParsePayload<Options>): void {
     }
     faults.push(...faultsOf({ ...one, per: one.per ?? value.per }, least, ["tiers", name]));
   }
-  if (value.allowKeys.length > 0 && typeof value.by === "string" && value.by.includes("+")) {
-    const message = "lists values of by, which has several parts here; count by one part, or leave this out";
-    faults.push({ path: ["allowKeys"], message });
-  }
+  faults.push(...allowFaults(value));
   for (const { path, message } of faults) issues.push({ code: "custom", input: value, path: [...path], message });
 }
 

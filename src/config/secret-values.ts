@@ -2,6 +2,8 @@ import { isSecretField } from "./mask.ts";
 import { isBarePem, isInlinePem } from "./pem.ts";
 
 const CREDENTIALS = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@]*:([^/?#@]+)@/i;
+/** Where a Redis is named. What is no URL there may be one with a part left out, or with a password that is not encoded. */
+const REDIS_PARTS: ReadonlySet<string> = new Set(["redis", "sentinels", "cluster"]);
 const TLS_PARTS: ReadonlySet<string> = new Set(["tls", "certificates"]);
 
 /** `tls.key` names a file, which faults must be able to name too, unless it is the key itself. */
@@ -11,6 +13,7 @@ function isPathOfKey(key: string, parent: string, text: string): boolean {
 
 function keepText(text: string, { key, parent }: { readonly key: string; readonly parent: string }, keep: Keep): void {
   if (isSecretField(key) && !isPathOfKey(key, parent, text)) keep(text);
+  if (text.includes("@") && (REDIS_PARTS.has(key) || REDIS_PARTS.has(parent))) keep(text);
   const password = CREDENTIALS.exec(text)?.[1];
   if (password === undefined) return;
   // A short password is not recognised within a longer text, so all of the text is one too.

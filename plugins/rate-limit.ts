@@ -1,4 +1,4 @@
-import { GatewayError } from "../src/errors.ts";
+import type { GatewayError } from "../src/errors.ts";
 import {
   type CountDecision,
   definePlugin,
@@ -9,9 +9,10 @@ import {
 } from "../src/plugin.ts";
 import { type Cost, costReader } from "./support/limit-cost.ts";
 import { exemptions } from "./support/limit-exempt.ts";
-import { fieldsWriter, secondsOf, type WriteFields } from "./support/limit-fields.ts";
+import { fieldsWriter, type WriteFields } from "./support/limit-fields.ts";
 import { type KeySource, keyReader, keySource } from "./support/limit-key.ts";
 import { burstOf, type RateLimitOptions, rateLimitOptions, type Tier } from "./support/limit-options.ts";
+import { isRefusedFurtherIn, refusalOf } from "./support/limit-refusal.ts";
 
 /** A limit with its numbers: the base, or a tier. */
 interface Level {
@@ -108,22 +109,12 @@ function refusal({ level }: Taken, verdict: Verdict, context: PluginContext): Ga
   level.count("refused", verdict.mode);
   context.env.decided("rate_limit", "refused", level.name);
   level.write?.(context, verdict);
-  const isHopeless = !Number.isFinite(verdict.retryAfterMs);
-  const detail = isHopeless
-    ? `The request costs more than the limit ${level.shown} ever allows at once.`
-    : `The limit ${level.shown} is reached.`;
-  const wait = isHopeless ? {} : { retryAfter: Math.max(1, secondsOf(verdict.retryAfterMs)) };
-  return new GatewayError("rate_limited", detail, { ...wait, violatedPolicies: [level.shown] });
+  return refusalOf(level.shown, verdict.retryAfterMs);
 }
 
 /** False for who was let pass although nothing was taken. */
 function isCounted({ isAdmitted, mode }: Verdict): boolean {
   return isAdmitted && mode !== "allowed";
-}
-
-/** Whether another limit, further in, refused what this one had let pass. */
-function isRefusedFurtherIn({ error }: PluginContext): boolean {
-  return error instanceof GatewayError && error.violatedPolicies !== null;
 }
 
 function after(plan: Plan, taken: Taken, { verdict, context }: Omit<Asked, "next">): void {

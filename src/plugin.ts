@@ -7,10 +7,14 @@ export type { Limiter, LimitMode, LimitSpec, OnStoreError, Verdict } from "./lim
 export {
   type CountDecision,
   createMemoryLimits,
+  type LimitKind,
   type LimitOutcome,
   type MemoryLimits,
   type PluginLimits,
+  type QuotaKeys,
 } from "./limit/plugin-limits.ts";
+export type { Quota, QuotaSpec, QuotaVerdict, QuotaWindow } from "./limit/quota.ts";
+export type { Slots, SlotsSpec, SlotsVerdict } from "./limit/slots.ts";
 export { compileRegex, type Regex } from "./regex.ts";
 export { addressBytes, addressMatcher, isAddressRange } from "./wire/address.ts";
 export type { ExchangeEnd } from "./wire/exchange.ts";

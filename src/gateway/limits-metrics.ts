@@ -1,7 +1,8 @@
 import type { LimiterState, LimitMode, LimitsState } from "../limit/limit.ts";
-import type { CountDecision, LimitOutcome } from "../limit/plugin-limits.ts";
+import type { CountDecision, LimitKind, LimitOutcome } from "../limit/plugin-limits.ts";
 import type { Counter, Sample } from "../telemetry/family.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { collectQuotas, collectSlots } from "./quota-metrics.ts";
 
 export interface LimitsMetricsDeps {
   readonly metrics: Pick<Metrics, "collect" | "counter">;
@@ -16,28 +17,36 @@ const FRESH_MS = 100;
 
 const MODES: readonly LimitsState["mode"][] = ["leased", "waiting", "local"];
 
+/** What counts the decisions of a limit. */
+type CounterOf = (limit: string, kind?: LimitKind) => CountDecision;
+
 /** Registers the families of limits, and gives what counts decisions in them. */
-export function createLimitsMetrics({ metrics, state, calls }: LimitsMetricsDeps): (limit: string) => CountDecision {
+export function createLimitsMetrics({ metrics, state, calls }: LimitsMetricsDeps): CounterOf {
   const recent = keptFor(FRESH_MS, state);
   collectState(metrics, recent);
   collectLimits(metrics, recent);
+  collectQuotas(metrics, recent);
+  collectSlots(metrics, recent);
   metrics.collect({
     name: "torii_limits_store_calls_total",
     help: "Calls to the store for limits.",
     type: "counter",
     read: () => [{ labels: [], value: calls() }],
   });
-  const decisions = metrics.counter({
-    name: "torii_rate_limit_decisions_total",
-    help: "Requests by what a limit decided, and by what: leases, the own share, or the policy for the store's absence.",
-    labels: ["limit", "outcome", "mode"],
-  });
-  return (limit) => {
+  const what = "by what was decided, and by what: leases, the own share, or the policy for the store's absence.";
+  const labels = ["limit", "outcome", "mode"];
+  const family = (name: string, of: string) => metrics.counter({ name, help: `Requests at ${of}, ${what}`, labels });
+  const decisions = {
+    rate_limit: family("torii_rate_limit_decisions_total", "a rate limit"),
+    quota: family("torii_quota_decisions_total", "a quota"),
+    concurrency_limit: family("torii_concurrency_limit_decisions_total", "a limit of what is in flight"),
+  };
+  return (limit, kind = "rate_limit") => {
     const series = new Map<LimitOutcome, Map<LimitMode, Counter>>();
     return (outcome, mode) => {
       const known = series.get(outcome)?.get(mode);
       if (known !== undefined) return known.add();
-      const made = decisions.of(limit, outcome, mode);
+      const made = decisions[kind].of(limit, outcome, mode);
       series.set(outcome, (series.get(outcome) ?? new Map<LimitMode, Counter>()).set(mode, made));
       made.add();
     };

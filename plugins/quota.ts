@@ -1,0 +1,126 @@
+import {
+  type CountDecision,
+  definePlugin,
+  type PluginContext,
+  type PluginDeps,
+  type Quota,
+  type QuotaVerdict,
+  type QuotaWindow,
+} from "../src/plugin.ts";
+import { type Cost, costReader } from "./support/limit-cost.ts";
+import { exemptions } from "./support/limit-exempt.ts";
+import { fieldsWriter, type WriteFields } from "./support/limit-fields.ts";
+import { keyReader } from "./support/limit-key.ts";
+import { keyOfTexts } from "./support/limit-key-text.ts";
+import { isRefusedFurtherIn, refusalOf } from "./support/limit-refusal.ts";
+import { type QuotaOptions, quotaOptions } from "./support/quota-options.ts";
+
+const DAY_MS = 86_400_000;
+/** As it is told to clients: months differ. */
+const LENGTHS_MS = { day: DAY_MS, week: 7 * DAY_MS, month: 30 * DAY_MS } as const;
+
+/** All that a use of the plugin decides by. */
+interface Plan {
+  readonly name: string;
+  readonly isShadow: boolean;
+  readonly key: (context: PluginContext) => string;
+  readonly cost: Cost;
+  readonly quota: Quota;
+  readonly count: CountDecision;
+  readonly write: WriteFields | null;
+  readonly isExempt: ((context: PluginContext, key: string) => boolean) | null;
+}
+
+/** What was taken for a request. */
+interface Taken {
+  readonly key: string;
+  readonly cost: number;
+  readonly verdict: QuotaVerdict;
+  isRefunded: boolean;
+}
+
+type Next = () => Promise<void>;
+
+function windowOf({ per, rolling, timeZone = "UTC" }: QuotaOptions): QuotaWindow {
+  return per === undefined ? { rollingMs: rolling ?? DAY_MS } : { per, timeZone };
+}
+
+function planOf(options: QuotaOptions, deps: PluginDeps): Plan {
+  const { name = deps.route, limit, by, cost, onStoreError, headers: form } = options;
+  const window = windowOf(options);
+  const perMs = "rollingMs" in window ? window.rollingMs : LENGTHS_MS[window.per];
+  const countsBytes = typeof cost === "object" && "bytes" in cost && cost.unit === 1;
+  const keys = { words: typeof by === "string" ? by : "a function", ofTexts: keyOfTexts(by) };
+  return {
+    name,
+    isShadow: deps.isShadow,
+    key: keyReader(by),
+    cost: costReader(cost),
+    quota: deps.limits.quota({ name, window, limit, onStoreError }, keys),
+    count: deps.limits.counter(name, "quota"),
+    write: deps.isShadow ? null : fieldsWriter({ name, limit, perMs, countsBytes, form }),
+    isExempt: exemptions(options),
+  };
+}
+
+function decide(plan: Plan, taken: Taken, { context, next }: { context: PluginContext; next: Next }): Promise<void> {
+  const { verdict } = taken;
+  const { count, name } = plan;
+  if (!verdict.isAdmitted && !plan.isShadow) {
+    count("refused", verdict.mode);
+    context.env.decided("quota", "refused", name);
+    plan.write?.(context, verdict);
+    throw refusalOf(name, verdict.retryAfterMs);
+  }
+  count(verdict.isAdmitted ? "admitted" : "shadow_refused", verdict.mode);
+  if (!verdict.isAdmitted) context.env.decided("quota", "shadow_refused", name);
+  else if (verdict.mode === "allowed") context.env.decided("quota", "unchecked", name);
+  const { afterEnd } = plan.cost;
+  if (afterEnd !== null && verdict.isAdmitted) {
+    context.env.whenDone((end) => {
+      if (!taken.isRefunded) settle(plan, taken, afterEnd(end));
+    });
+  }
+  return next().then(() => after(plan, taken, context));
+}
+
+function after(plan: Plan, taken: Taken, context: PluginContext): void {
+  const { verdict, key } = taken;
+  if (context.error !== undefined && isRefusedFurtherIn(context)) {
+    taken.isRefunded = true;
+    if (verdict.isAdmitted) plan.quota.refund(key, taken.cost, verdict.lease);
+  } else if (plan.cost.afterHead !== null) {
+    const cost = plan.cost.afterHead(context);
+    if (cost !== null && verdict.isAdmitted) settle(plan, taken, cost);
+  }
+  if (plan.write !== null && verdict.mode !== "allowed") plan.write(context, verdict);
+}
+
+/** Takes what a request cost beyond what was taken before, or gives the rest back. */
+function settle({ quota }: Plan, { key, cost: before, verdict }: Taken, cost: number): void {
+  if (cost > before) quota.charge(key, cost - before);
+  else if (cost < before) quota.refund(key, before - cost, verdict.lease);
+}
+
+/** Limits how much may come for each key in a day, a week, a month or a window that rolls, over all gateways together. */
+export default definePlugin({
+  name: "quota",
+  options: quotaOptions,
+  knowsShadow: true,
+  create: (options, deps) => {
+    const plan = planOf(options, deps);
+    return (context, next) => {
+      const key = plan.key(context);
+      if (plan.isExempt?.(context, key)) {
+        plan.count("exempt", "leased");
+        return next();
+      }
+      const cost = plan.cost.before(context);
+      if (cost === 0) return next();
+      const asked = { context, next };
+      const verdict = plan.quota.take(key, cost);
+      if (!(verdict instanceof Promise)) return decide(plan, { key, cost, verdict, isRefunded: false }, asked);
+      return verdict.then((told) => decide(plan, { key, cost, verdict: told, isRefunded: false }, asked));
+    };
+  },
+});

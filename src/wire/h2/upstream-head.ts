@@ -80,6 +80,20 @@ export class RequestHeads {
   }
 }
 
+/** What each field counts beside its name and value (RFC 9113 6.5.2); in a text it has four other characters. */
+const FIELD_BYTES = 32;
+const LINE_BYTES = FIELD_BYTES - 4;
+/** At most what the pseudo-header fields and those of the attempt itself count, but for method, target and authority. */
+const OTHER_BYTES = 512;
+
+/** What the head of an attempt counts against the peer's SETTINGS_MAX_HEADER_LIST_SIZE, or some hundred bytes more. */
+export function headSize(attempt: AttemptHead): number {
+  const { exchange } = attempt;
+  const text = clientFields(exchange) + gatewayFields(exchange);
+  const target = exchange.upstreamMethod.length + exchange.upstreamTarget.length + authorityOf(attempt).length;
+  return text.length + LINE_BYTES * (text.split("\r\n").length - 1) + target + OTHER_BYTES;
+}
+
 function wantsTrailers({ headers }: Exchange): boolean {
   const te = headers.get("te");
   return te !== null && (te === "trailers" || listElements(te).includes("trailers"));

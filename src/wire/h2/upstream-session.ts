@@ -6,7 +6,7 @@ import { Timer, type TimerWheel } from "../timer-wheel.ts";
 import { H2Session } from "./session.ts";
 import type { SessionOwner } from "./session-options.ts";
 import type { H2Stream } from "./stream.ts";
-import { RequestHeads } from "./upstream-head.ts";
+import { headSize, RequestHeads } from "./upstream-head.ts";
 import { UpstreamStream, type UpstreamStreamOwner } from "./upstream-stream.ts";
 
 /** Streams at once on one connection, however many more its peer would take. */
@@ -16,6 +16,9 @@ const HEADER_LIST_BYTES = 64 * 1024;
 /** After so much silence a peer is asked whether it is still there, before it is given a request. */
 const SILENCE_MS = 10_000;
 
+/** A peer that takes as much is not asked for each head whether it is too large. */
+const ANY_HEAD_BYTES = 64 * 1024;
+const TOO_LARGE = "The upstream takes no request with as many header fields, or as large ones.";
 const NO_TUNNEL = "The upstream takes no WebSockets over HTTP/2.";
 
 /** Where a connection belongs. */
@@ -108,6 +111,12 @@ export class UpstreamSession extends Timer implements SocketOwner, SessionOwner,
     if (exchange.upgrade === "websocket" && !this.#wire.peer.allowsConnect) {
       this.#owner.settled();
       receiver.onFailure(exchange, new GatewayError("upstream_protocol", NO_TUNNEL, { sent: "nothing" }));
+      return;
+    }
+    const { maxHeaderListBytes } = this.#wire.peer;
+    if (maxHeaderListBytes < ANY_HEAD_BYTES && headSize(attempt) > maxHeaderListBytes) {
+      this.#owner.settled();
+      receiver.onFailure(exchange, new GatewayError("headers_too_large", TOO_LARGE, { sent: "nothing" }));
       return;
     }
     const stream = new UpstreamStream(this.#wire, attempt, this);

@@ -2,6 +2,7 @@ import { type Context, Hono, type MiddlewareHandler } from "hono";
 import type { AdminConfig } from "../config/types.ts";
 import { type Asker, createAuth } from "./auth.ts";
 import { jsonText } from "./json-text.ts";
+import { changeLedger, LEDGER_PATH, type LedgerDeps, readLedger } from "./ledger.ts";
 import { OPENAPI_PATH, openApi } from "./openapi.ts";
 import { NO_STORE, problem } from "./problem.ts";
 import { RESOURCES } from "./resources.ts";
@@ -17,6 +18,8 @@ export interface AdminAppOptions extends Pick<AdminConfig, "address" | "tokens">
   readonly version: string;
   /** Hears of what could not be answered; whoever asked learns nothing of it. */
   readonly onFault: (error: unknown, path: string) => void;
+  /** Hears of every correction of what a quota counts. */
+  readonly onChange: LedgerDeps["onChange"];
 }
 
 const FIELDS = { ...NO_STORE, "content-type": "application/json", "x-content-type-options": "nosniff" };
@@ -67,12 +70,18 @@ function insufficient(): Response {
   return problem({ code: "forbidden", title: "Forbidden", status: 403, detail }, { "www-authenticate": challenge });
 }
 
-function checkToken(tokens: AdminConfig["tokens"]): MiddlewareHandler {
+/** What is known of who asks. */
+interface AskerEnv {
+  readonly Variables: { token: string };
+}
+
+function checkToken(tokens: AdminConfig["tokens"]): MiddlewareHandler<AskerEnv> {
   const auth = createAuth(tokens);
   return async (context, next) => {
     const asker = auth(field(context, "authorization"));
     if (typeof asker === "string") return unauthenticated(asker);
     if (asker.role !== "editor" && !SAFE.has(context.req.method)) return insufficient();
+    context.set("token", asker.name);
     await next();
     return undefined;
   };
@@ -97,9 +106,10 @@ function silent(): Response {
   return problem({ code: "no_worker", title: "No worker answered", status: 503, detail }, { "retry-after": "1" });
 }
 
-function methodNotAllowed(): Response {
+function methodNotAllowed(allow = "GET, HEAD"): Response {
   const facts = { code: "method_not_allowed", title: "Method not allowed", status: 405 };
-  return problem({ ...facts, detail: "Only GET and HEAD are taken here." }, { allow: "GET, HEAD" });
+  const [last, ...others] = allow.split(", ").reverse();
+  return problem({ ...facts, detail: `Only ${others.reverse().join(", ")} and ${last} are taken here.` }, { allow });
 }
 
 /** For what went wrong here; tells nothing of it. */
@@ -109,8 +119,8 @@ export function internal(): Response {
 }
 
 /** The admin API as a Hono application. */
-export function adminApp({ address, tokens, source, version, onFault }: AdminAppOptions): Hono {
-  const app = new Hono();
+export function adminApp({ address, tokens, source, version, onFault, onChange }: AdminAppOptions): Hono<AskerEnv> {
+  const app = new Hono<AskerEnv>();
   app.use(checkSite(address), checkToken(tokens), checkLength);
   for (const { path, read } of RESOURCES) {
     app.get(path, async (context) => {
@@ -118,11 +128,15 @@ export function adminApp({ address, tokens, source, version, onFault }: AdminApp
       if (found === "absent") return notFound(context);
       return found === "silent" ? silent() : context.body(await jsonText(found), 200, FIELDS);
     });
-    app.all(path, methodNotAllowed);
+    app.all(path, () => methodNotAllowed());
   }
+  const ledger = { ledger: source.ledger, onChange };
+  app.get(LEDGER_PATH, (context) => readLedger(context, ledger));
+  app.on(["PUT", "PATCH"], LEDGER_PATH, (context) => changeLedger(context, ledger, context.get("token")));
+  app.all(LEDGER_PATH, () => methodNotAllowed("GET, HEAD, PUT, PATCH"));
   const document = `${JSON.stringify(openApi(RESOURCES, version))}\n`;
   app.get(OPENAPI_PATH, (context) => context.body(document, 200, FIELDS));
-  app.all(OPENAPI_PATH, methodNotAllowed);
+  app.all(OPENAPI_PATH, () => methodNotAllowed());
   app.notFound(notFound);
   app.onError((error, context) => {
     onFault(error, context.req.path);

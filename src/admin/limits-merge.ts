@@ -36,6 +36,23 @@ function mergeLimits(all: readonly Limit[]): Limit[] {
   return [...merged.values()];
 }
 
+type Counts = "keys" | "leased" | "admitted" | "refused" | "inFlight" | "held";
+
+/** Adds up what is counted of equal limits: all but their names and numbers. */
+function mergeAlike<One extends { readonly name: string; readonly limit: number }>(
+  all: readonly One[],
+  counts: readonly (keyof One & Counts)[],
+): One[] {
+  const merged = new Map<string, One>();
+  for (const one of all) {
+    const key = JSON.stringify([one.name, one.limit, "window" in one ? one.window : null]);
+    const before = merged.get(key);
+    const sums = counts.map((count) => [count, Number(one[count]) + Number(before?.[count] ?? 0)]);
+    merged.set(key, { ...one, ...Object.fromEntries(sums) });
+  }
+  return [...merged.values()];
+}
+
 function merge(views: readonly LimitsView[]): LimitsView | null {
   const [first] = views;
   if (first === undefined) return null;
@@ -46,6 +63,14 @@ function merge(views: readonly LimitsView[]): LimitsView | null {
     vanished: most(views, ({ vanished }) => vanished),
     share: sum(views, ({ share }) => share),
     storeCalls: sum(views, ({ storeCalls }) => storeCalls),
+    quotas: mergeAlike(
+      views.flatMap(({ quotas }) => quotas),
+      ["keys", "leased", "admitted", "refused"],
+    ),
+    concurrency: mergeAlike(
+      views.flatMap(({ concurrency }) => concurrency),
+      ["keys", "inFlight", "held", "admitted", "refused"],
+    ),
     limits: mergeLimits(views.flatMap(({ limits }) => limits)),
   };
 }

@@ -17,6 +17,26 @@ const limit = z.strictObject({
   refused: count,
 });
 
+const quota = z.strictObject({
+  name: z.string(),
+  window: z.string(),
+  limit: z.number(),
+  keys: count.describe("keys that are held here"),
+  leased: z.number().describe("units that the store lent and that are not spent"),
+  admitted: count,
+  refused: count,
+});
+
+const concurrency = z.strictObject({
+  name: z.string(),
+  limit: count,
+  keys: count.describe("keys that are held here"),
+  inFlight: count,
+  held: count.describe("slots that the store lent, in use or free"),
+  admitted: count,
+  refused: count,
+});
+
 /** What a process, or several as one, know of limits. */
 export const limitsFacts = z.strictObject({
   kind: z.enum(["embedded", "redis"]).describe("embedded: nobody else shares them"),
@@ -25,6 +45,8 @@ export const limitsFacts = z.strictObject({
   vanished: count.describe("of these, the ones that ended without a goodbye"),
   share: z.number().describe("this gateway's part of every limit while the store is away, 0 to 1"),
   storeCalls: count,
+  quotas: z.array(quota).describe("the same of quotas"),
+  concurrency: z.array(concurrency).describe("the same of limits of what is in flight"),
   limits: z.array(limit).describe("with those of a configuration before, as long as they hold keys"),
 });
 

@@ -1,4 +1,5 @@
 import type { ServiceView } from "../service/view-schema.ts";
+import type { LedgerAnswer, LedgerAsk } from "./ledger-schema.ts";
 import type { LimitsView } from "./limits-schema.ts";
 import type { RoutesView, StatusView } from "./schemas.ts";
 
@@ -25,4 +26,6 @@ export interface AdminSource {
   /** All services of the configuration in force, or the one of that name: none where there is no such. */
   services(name: string | null): Promise<readonly WorkerServices[]>;
   limits(): Promise<readonly WorkerLimits[]>;
+  /** Reads or corrects what a quota counts. */
+  ledger(ask: LedgerAsk): Promise<LedgerAnswer>;
 }

@@ -26,7 +26,7 @@ export interface AdminSourceDeps {
   readonly store: () => Pick<Store, "state"> | null;
   /** The registries in Redis. */
   readonly mesh: Pick<Mesh, "isUp" | "recalled">;
-  readonly limits: Pick<LimitsPart, "view">;
+  readonly limits: Pick<LimitsPart, "view" | "ledger">;
 }
 
 /** After so many services others get a turn. */
@@ -58,6 +58,7 @@ export function createAdminSource(deps: AdminSourceDeps): AdminSource {
     routes: () => routesOf(loadedNow()),
     services: async (name) => [{ worker: 1, services: await servicesOf(name, deps) }],
     limits: async () => [{ worker: 1, limits: deps.limits.view() }],
+    ledger: deps.limits.ledger,
   };
 }
 

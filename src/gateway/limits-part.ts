@@ -1,9 +1,11 @@
 import type { Logger } from "pino";
+import type { LedgerAnswer, LedgerAsk } from "../admin/ledger-schema.ts";
 import type { LimitsView } from "../admin/limits-schema.ts";
 import type { LimitsLoan } from "../config/compile.ts";
 import type { LimiterState, Limits } from "../limit/limit.ts";
 import { createPluginLimits } from "../limit/plugin-limits.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { askLedger, type HeldQuota } from "./ledger-part.ts";
 import { createLimitsMetrics } from "./limits-metrics.ts";
 import { createLimitsStores, type LimitsConfig, type OpenLimits } from "./limits-stores.ts";
 
@@ -13,6 +15,8 @@ export interface LimitsPart {
   lend(config: LimitsConfig): LimitsLoan;
   /** Null while no configuration has a limit. */
   view(): LimitsView | null;
+  /** Reads or corrects what a quota counts. */
+  ledger(ask: LedgerAsk): Promise<LedgerAnswer>;
   /** Hands leases back and closes the stores. */
   close(): Promise<void>;
 }
@@ -29,18 +33,32 @@ export function createLimitsPart({ metrics, log, seat }: LimitsPartOptions): Lim
   const stores = createLimitsStores({ log, seat });
   const state = () => stores.current?.limits.state() ?? null;
   const counter = createLimitsMetrics({ metrics, state, calls: stores.calls });
+  /** Of each configuration that is held, by their names; the newest is the last. */
+  const quotas = new Set<Map<string, HeldQuota>>();
+  const find = (name: string) => [...quotas].findLast((known) => known.has(name))?.get(name) ?? null;
+  const isOther = (name: string) => {
+    const { limiters = [], slots = [] } = state() ?? {};
+    return [...limiters, ...slots].some((one) => one.name === name);
+  };
   return {
     lend: (config) => {
       let held: OpenLimits | null = null;
       const used = new Set<object>();
+      const known = new Map<string, HeldQuota>();
+      quotas.add(known);
       const limits = (): Limits => {
         held ??= stores.hold(config, used);
         return noting(held.limits, used);
       };
       return {
-        limits: createPluginLimits({ limits, counter }),
+        limits: createPluginLimits({
+          limits,
+          counter,
+          onQuota: (quota) => void known.set(quota.spec.name, { ...quota, limits: limits() }),
+        }),
         ready: () => held?.limits.opened ?? Promise.resolve(),
         release: () => {
+          quotas.delete(known);
           if (held !== null) stores.leave(held, used);
         },
       };
@@ -49,6 +67,7 @@ export function createLimitsPart({ metrics, log, seat }: LimitsPartOptions): Lim
       const { current } = stores;
       return current === null ? null : viewOf(current);
     },
+    ledger: (ask) => askLedger(ask, { find, isOther }),
     close: stores.close,
   };
 }
@@ -75,8 +94,9 @@ function noting(limits: Limits, used: Set<object>): Limits {
 }
 
 function viewOf({ kind, limits }: OpenLimits): LimitsView {
-  const { mode, gateways, vanished, share, storeCalls, limiters } = limits.state();
-  return { kind, mode, gateways, vanished, share, storeCalls, limits: limiters.map(limitOf) };
+  const { mode, gateways, vanished, share, storeCalls, limiters, quotas, slots } = limits.state();
+  const others = { quotas: quotas.map((one) => ({ ...one })), concurrency: slots.map((one) => ({ ...one })) };
+  return { kind, mode, gateways, vanished, share, storeCalls, ...others, limits: limiters.map(limitOf) };
 }
 
 function limitOf({

@@ -141,13 +141,14 @@ export function createStatusPart(
 
 /** The server of the admin API, where the configuration wants one; another token makes it anew. */
 export function createAdminPart(
-  { log, ...server }: Pick<AdminServerOptions, "source" | "version"> & { readonly log: Pick<Logger, "error"> },
+  { log, ...server }: Pick<AdminServerOptions, "source" | "version"> & { readonly log: Pick<Logger, "error" | "info"> },
   file: string,
 ): SidePart<AdminServer> {
   const onFault: AdminServerOptions["onFault"] = (err, path) => log.error({ err, path }, "admin request failed");
+  const onChange: AdminServerOptions["onChange"] = (change) => log.info({ audit: change }, "a quota was corrected");
   return createSidePart({
     key: ({ admin }) => admin,
-    open: ({ admin }) => (admin === null ? null : createAdminServer({ ...admin, ...server, onFault })),
+    open: ({ admin }) => (admin === null ? null : createAdminServer({ ...admin, ...server, onFault, onChange })),
     excludes: (old, next) => old.admin !== null && old.admin.port === next.admin?.port,
     field: "admin",
     file,

@@ -1,4 +1,5 @@
 import { turn } from "../admin/json-text.ts";
+import { type LedgerAnswer, type LedgerAsk, ledgerAnswer } from "../admin/ledger-schema.ts";
 import { limitsFacts } from "../admin/limits-schema.ts";
 import { routesOf } from "../admin/routes-view.ts";
 import { type StatusView, statusView } from "../admin/schemas.ts";
@@ -50,6 +51,7 @@ export function createCrewSource(deps: CrewSourceDeps): AdminSource {
     routes: () => routesOf(state.loaded),
     services: (name) => Promise.all(crew.slots.map((slot) => servicesOf(slot, name))),
     limits: () => Promise.all(crew.slots.map(limitsOf)),
+    ledger: (ask) => ledgerOf(crew.slots, ask),
   };
 }
 
@@ -68,6 +70,21 @@ async function limitsOf({ number, current }: Slot): Promise<WorkerLimits> {
   if (text === null) return { worker: number, limits: "silent" };
   const [line = "null"] = linesOf(text);
   return { worker: number, limits: limitsFacts.nullable().parse(JSON.parse(line)) };
+}
+
+/** Longer than a worker waits for the store. */
+const LEDGER_MS = 5000;
+
+/** All share the store: one of them asks it. A change is tried by one only, as it may be made although nobody tells. */
+async function ledgerOf(slots: readonly Slot[], ask: LedgerAsk): Promise<LedgerAnswer> {
+  const able = slots.filter(({ current, isAnswering }) => current !== null && isAnswering);
+  const asked = ask.change === null ? able : able.slice(0, 1);
+  for (const { current } of asked) {
+    const text = (await current?.ask({ about: "ledger", name: JSON.stringify(ask) }, LEDGER_MS)) ?? null;
+    const [line] = linesOf(text ?? "");
+    if (line !== undefined) return ledgerAnswer.parse(JSON.parse(line));
+  }
+  return { outcome: "silent" };
 }
 
 async function viewsOf(text: string): Promise<readonly ServiceView[]> {

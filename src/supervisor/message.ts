@@ -23,11 +23,11 @@ const toWorker = z.discriminatedUnion("type", [
   /** `isRelieved`: another worker accepts on the same sockets already; `isPatient`: the gateway goes on without it. */
   z.strictObject({ type: z.literal("drain"), isRelieved: z.boolean(), isPatient: z.boolean() }),
   z.strictObject({ type: z.literal("metrics"), id: z.int() }),
-  /** For the admin API: of services, all or the one of that name. */
+  /** For the admin API: of services, all or the one of that name; of a ledger, what is asked as JSON. */
   z.strictObject({
     type: z.literal("ask"),
     id: z.int(),
-    about: z.enum(["status", "services", "limits"]),
+    about: z.enum(["status", "services", "limits", "ledger"]),
     name: z.string().nullable(),
   }),
   z.strictObject({ type: z.literal("reopen_logs") }),

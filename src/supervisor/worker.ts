@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { turn } from "../admin/json-text.ts";
+import { ledgerAsk } from "../admin/ledger-schema.ts";
 import type { OpenCatalog } from "../config/catalog.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { createGateway, type Gateway } from "../gateway/gateway.ts";
@@ -164,6 +165,7 @@ async function sendAnswer({ id, about, name }: Ask, { gateway, log, channel }: W
 
 async function valuesOf(gateway: Gateway, { about, name }: Pick<Ask, "about" | "name">): Promise<readonly unknown[]> {
   if (about === "status") return [await gateway.admin.status()];
+  if (about === "ledger") return [await gateway.admin.ledger(ledgerAsk.parse(JSON.parse(name ?? "")))];
   if (about === "limits") return (await gateway.admin.limits()).map(({ limits }) => limits);
   return await servicesOf(gateway, name);
 }

@@ -23,7 +23,14 @@ const faults: unknown[] = [];
 const onFault = (error: unknown, path: string): void => void faults.push([error, path]);
 
 async function ask(path: string, { method = "GET", headers = {}, address = "127.0.0.1", source }: Asking = {}) {
-  const app = adminApp({ address, tokens: TOKENS, source: source ?? sourceOf(SERVICES), version: "1.2.3", onFault });
+  const app = adminApp({
+    address,
+    tokens: TOKENS,
+    source: source ?? sourceOf(SERVICES),
+    version: "1.2.3",
+    onFault,
+    onChange() {},
+  });
   return app.request(`http://${HOST}${path}`, { method, headers: { host: HOST, ...headers } });
 }
 

@@ -11,6 +11,8 @@ function view(over: Partial<LimitsView>, counts = 1): LimitsView {
     vanished: 0,
     share: 0.5,
     storeCalls: 3,
+    quotas: [{ name: "q", window: "day UTC", limit: 5, keys: counts, leased: 1, admitted: 2, refused: 0 }],
+    concurrency: [{ name: "c", limit: 5, keys: counts, inFlight: 1, held: 2, admitted: 2, refused: 0 }],
     limits: [{ name: "api", ...numbers, keys: counts, leased: counts, admitted: counts, refused: counts }],
     ...over,
   };
@@ -26,6 +28,12 @@ describe("limits of several workers", () => {
     expect(document.state).toMatchObject({ mode: "local", gateways: 3, vanished: 1, share: 0.75, storeCalls: 6 });
     expect(document.state?.limits).toEqual([
       { name: "api", limit: 10, perMs: 1000, burst: 10, keys: 6, leased: 6, admitted: 6, refused: 6 },
+    ]);
+    expect(document.state?.quotas).toEqual([
+      { name: "q", window: "day UTC", limit: 5, keys: 6, leased: 2, admitted: 4, refused: 0 },
+    ]);
+    expect(document.state?.concurrency).toEqual([
+      { name: "c", limit: 5, keys: 6, inFlight: 2, held: 4, admitted: 4, refused: 0 },
     ]);
     expect(document.workers.map(({ worker, mode }) => [worker, mode])).toEqual([
       [1, "leased"],

@@ -26,6 +26,7 @@ describe("the OpenAPI document", () => {
       "/v1/services/{name}",
       "/v1/limits",
       "/v1/openapi.json",
+      "/v1/limits/{name}/keys/{key}",
     ]);
     const ids = Object.values(paths).map(({ get }) => get.operationId);
     expect(new Set(ids).size).toBe(ids.length);

@@ -57,6 +57,7 @@ export function sourceOf(services: readonly WorkerServices[]): AdminSource {
     }),
     routes: () => ({ routes: [] }),
     limits: async () => services.map(({ worker }) => ({ worker, limits: null })),
+    ledger: async () => ({ outcome: "no_quota" }),
     services: async (name) =>
       services.map(({ worker, services: views }) => ({
         worker,

@@ -8,7 +8,15 @@ import type { PluginUse } from "./types.ts";
 import { quote } from "./wording.ts";
 
 // These change a request or a response and leave the answer to somebody else.
-const PASSING = new Set(["rewrite", "request-headers", "response-headers", "cors", "rate-limit"]);
+const PASSING = new Set([
+  "rewrite",
+  "request-headers",
+  "response-headers",
+  "cors",
+  "rate-limit",
+  "quota",
+  "concurrency-limit",
+]);
 
 const SHADOWLESS =
   "is for plugins that can report what they would do, such as rate-limit, and this is none; leave it out";

@@ -22,8 +22,9 @@ function limitError({ input }: { readonly input?: unknown }): string {
 
 const options = z
   .strictObject({
-    ...limitFields,
+    name: limitFields.name,
     limit: z.int({ error: limitError }).min(1, { error: limitError }).max(MOST, { error: limitError }),
+    ...limitFields,
     onStoreError: z.enum(["local", "allow", "deny"]).default("local"),
     headers: z.enum(["draft", "off"]).default("draft"),
   })

@@ -86,8 +86,9 @@ export const limitFields = {
 };
 
 const fields = {
-  ...limitFields,
+  name: limitFields.name,
   ...numbers,
+  ...limitFields,
   cost: costSchema.optional(),
   algorithm: algorithm.default("token_bucket"),
   onStoreError: z.enum(["local", "allow", "deny"]).default("local"),

@@ -13,7 +13,7 @@ function isTimeZone(name: string): boolean {
 }
 
 const fields = {
-  ...limitFields,
+  name: limitFields.name,
   limit: quantity("a limit"),
   per: z
     .enum(["day", "week", "month"], {
@@ -24,6 +24,7 @@ const fields = {
   rolling: period
     .refine((ms) => ms >= MINUTE_MS, { error: "is shorter than a minute; write for example 24h, or use rate-limit" })
     .optional(),
+  ...limitFields,
   cost: costSchema.optional(),
   onStoreError: z
     .enum(["deny", "allow"], {
@@ -51,7 +52,8 @@ function faultsOf(value: Options): readonly Fault[] {
   if (timeZone !== undefined && per === undefined) {
     faults.push({ path: ["timeZone"], message: "means nothing to a window that rolls; leave it out, or write per" });
   }
-  if (least !== null && limit < least) {
+  // What is no limit has its fault already.
+  if (least !== null && limit > 0 && limit < least) {
     const message = `is less than one request costs, which is ${least}, so that none would ever pass; write at least that`;
     faults.push({ path: ["limit"], message });
   }

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import concurrencyLimit from "../../plugins/concurrency-limit.ts";
+import quota from "../../plugins/quota.ts";
 import rateLimit from "../../plugins/rate-limit.ts";
 import type { Catalog } from "../../src/config/catalog.ts";
 import { definePlugin } from "../../src/plugin.ts";
@@ -44,7 +46,10 @@ const slow = definePlugin({
 });
 
 const PLUGINS = new Map(
-  [...passing, addHeader, respond, throwing, slow, rateLimit].map((plugin) => [plugin.name, plugin]),
+  [...passing, addHeader, respond, throwing, slow, rateLimit, quota, concurrencyLimit].map((plugin) => [
+    plugin.name,
+    plugin,
+  ]),
 );
 
 /** A catalog with a plugin of strict options, one that answers, and the names that HTTPRoute filters become. */

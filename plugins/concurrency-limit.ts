@@ -9,7 +9,7 @@ import {
 } from "../src/plugin.ts";
 import { exemptions } from "./support/limit-exempt.ts";
 import { keyReader } from "./support/limit-key.ts";
-import { allowFaults, limitFields } from "./support/limit-options.ts";
+import { allowFaults, limitFields, limitName } from "./support/limit-options.ts";
 import { refusalOf } from "./support/limit-refusal.ts";
 
 const MOST = 1_000_000;
@@ -22,7 +22,7 @@ function limitError({ input }: { readonly input?: unknown }): string {
 
 const options = z
   .strictObject({
-    name: limitFields.name,
+    name: limitName,
     limit: z.int({ error: limitError }).min(1, { error: limitError }).max(MOST, { error: limitError }),
     ...limitFields,
     onStoreError: z.enum(["local", "allow", "deny"]).default("local"),

@@ -75,9 +75,11 @@ const algorithm = z.enum(["token_bucket"], {
       : "is no algorithm; write token_bucket",
 });
 
-/** What limits of every kind have. */
+/** The name of a limit. */
+export const limitName = z.string().regex(NAME, nameHint).optional();
+
+/** What limits of every kind have besides. */
 export const limitFields = {
-  name: z.string().regex(NAME, nameHint).optional(),
   by,
   allow: z
     .array(z.string().refine(isAddressRange, { error: "is no address or block; write for example 10.0.0.0/8" }))
@@ -86,7 +88,7 @@ export const limitFields = {
 };
 
 const fields = {
-  name: limitFields.name,
+  name: limitName,
   ...numbers,
   ...limitFields,
   cost: costSchema.optional(),

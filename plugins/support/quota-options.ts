@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { costReader, costSchema, quantity } from "./limit-cost.ts";
-import { allowFaults, type Fault, limitFields, period } from "./limit-options.ts";
+import { allowFaults, type Fault, limitFields, limitName, period } from "./limit-options.ts";
 
 const MINUTE_MS = 60_000;
 
@@ -13,7 +13,7 @@ function isTimeZone(name: string): boolean {
 }
 
 const fields = {
-  name: limitFields.name,
+  name: limitName,
   limit: quantity("a limit"),
   per: z
     .enum(["day", "week", "month"], {

@@ -67,6 +67,11 @@ class SlotKeys implements SlotsLimiter {
     return this.#keys.size;
   }
 
+  /** Null where nobody ever enforces a share, so that none is withheld for who is gone. */
+  get #presence(): SlotsDeps["presence"] {
+    return this.#spec.onStoreError === "local" ? this.#deps.presence : null;
+  }
+
   enter(key: string): SlotsVerdict | Promise<SlotsVerdict> {
     const nowMs = this.#deps.clock.nowMs();
     const slot = this.#keys.get(key) ?? this.#add(key, nowMs);
@@ -199,9 +204,8 @@ class SlotKeys implements SlotsLimiter {
   }
 
   #canCall(slot: SlotKey, nowMs: number): boolean {
-    const { presence, store } = this.#deps;
-    const isReachable = (presence === null || presence.view(nowMs) !== null) && store.state !== "away";
-    return nowMs >= slot.failedUntil && isReachable;
+    const hasView = this.#presence === null || this.#presence.view(nowMs) !== null;
+    return nowMs >= slot.failedUntil && hasView && this.#deps.store.state !== "away";
   }
 
   /** Asks for one more than is in use, and for some to spare. */
@@ -238,7 +242,8 @@ class SlotKeys implements SlotsLimiter {
   }
 
   async #exchange(slot: SlotKey, { keep, need, want }: Ask, nowMs: number): Promise<boolean> {
-    const { store, clock, presence, health } = this.#deps;
+    const { store, clock, health } = this.#deps;
+    const presence = this.#presence;
     const before = slot.valid(nowMs);
     // What is given back is not used again, whether or not the store hears of it in time.
     slot.held = Math.min(before, keep);

@@ -2,8 +2,9 @@ import { GatewayError } from "../errors.ts";
 import type { Receiver, UpstreamResponse } from "../wire/attempt.ts";
 import { now } from "../wire/event.ts";
 import type { Exchange, ExchangeObserver, ResponseHead } from "../wire/exchange.ts";
+import { answerMs } from "./answer-time.ts";
 import type { Waiter } from "./concurrency-waiter.ts";
-import { clientLeftMs } from "./deadline.ts";
+import { clientLeftMs, isClientsTimeOver } from "./deadline.ts";
 import { headGrpcStatus } from "./grpc-status.ts";
 import type { ForwardPolicy } from "./options.ts";
 
@@ -84,13 +85,16 @@ export class Ticket implements Receiver, ExchangeObserver {
     const grpc = headGrpcStatus(head);
     // A 504 may only tell that the client's own time is over.
     const isTooMuch = status === 503 || status === 429 || (status === 504 && exchange.expiresAt === 0);
-    if (isTooMuch || (grpc !== null && GRPC_TOO_MUCH.has(grpc))) owner.dropped();
-    else if (status < 500) owner.answered(now() - Math.max(startedAt, exchange.requestEndedAt));
+    if (isTooMuch || (grpc !== null && GRPC_TOO_MUCH.has(grpc))) this.#dropped();
+    else if (status < 500) {
+      const tookMs = answerMs(exchange, startedAt);
+      if (tookMs !== null) owner.answered(tookMs);
+    }
   }
 
   /** An attempt failed. Only what ran out of time tells of too much to do. */
   attemptFailed({ code, source }: GatewayError): void {
-    if (code === "upstream_timeout" && source === "upstream") this.#parts.owner.dropped();
+    if (code === "upstream_timeout" && source === "upstream") this.#dropped();
   }
 
   onResponse(exchange: Exchange, response: UpstreamResponse): void {
@@ -113,6 +117,11 @@ export class Ticket implements Receiver, ExchangeObserver {
     }
     this.#observer?.exchangeDone(exchange);
     this.#leave();
+  }
+
+  /** What an endpoint says once its client's time is over tells nothing of it: no client may shrink a limit so. */
+  #dropped(): void {
+    if (!isClientsTimeOver(this.exchange)) this.#parts.owner.dropped();
   }
 
   #giveUp(reason: GatewayError): void {

@@ -2,6 +2,7 @@ import type { GatewayError } from "../errors.ts";
 import type { Asker, Attempt, AttemptTimeouts, Receiver, UpstreamResponse } from "../wire/attempt.ts";
 import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
+import { answerMs } from "./answer-time.ts";
 import type { Ticket } from "./concurrency-ticket.ts";
 import { isClientsTimeOver } from "./deadline.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -95,11 +96,11 @@ export class Forward implements Attempt, Receiver {
     return error.sent === "nothing" || (error.sent === "reused" && IDEMPOTENT.has(exchange.upstreamMethod));
   }
 
-  /** Time that the request itself took to come is the client's. */
+  /** An answer that came before the request's end tells no time, a failure the least. */
   #observe(leastMs: number): void {
     const { observe, endpoint } = this.#context;
-    const tookMs = now() - Math.max(this.#startedAt, this.exchange.requestEndedAt);
-    observe?.(endpoint, Math.max(leastMs, tookMs));
+    const tookMs = answerMs(this.exchange, this.#startedAt);
+    if (tookMs !== null || leastMs > 0) observe?.(endpoint, Math.max(leastMs, tookMs ?? 0));
   }
 
   #responseMs(): number {

@@ -4,6 +4,7 @@ import type { BodySource } from "../wire/body.ts";
 import { now } from "../wire/event.ts";
 import type { Exchange, ResponseHead } from "../wire/exchange.ts";
 import { RepeatableBody } from "../wire/repeatable-body.ts";
+import { answerMs } from "./answer-time.ts";
 import { noteZone } from "./choice-note.ts";
 import { Contender, type ContenderKind, type ContenderOwner, notNeeded } from "./contender.ts";
 import { clientLeftMs } from "./deadline.ts";
@@ -188,7 +189,8 @@ export class Retry implements ContenderOwner {
     if (loser.kind === "hedge") this.#deps.onHedge("lost");
     this.#notePace(loser, false);
     // It would have taken at least so long. Of who began later nothing is known.
-    if (loser.startedAt <= winner.startedAt) this.#context.observe?.(loser.endpoint, this.#waitedMs(loser));
+    const waitedMs = answerMs(this.#exchange, loser.startedAt);
+    if (waitedMs !== null && loser.startedAt <= winner.startedAt) this.#context.observe?.(loser.endpoint, waitedMs);
     loser.cancel(notNeeded());
   }
 
@@ -286,15 +288,12 @@ export class Retry implements ContenderOwner {
 
   // Hedges
 
-  /** Time that the request itself took to come is the client's. */
-  #waitedMs({ startedAt }: Contender): number {
-    return now() - Math.max(startedAt, this.#exchange.requestEndedAt);
-  }
-
   /** Where hedges go by the service's pace. They are given up early themselves, and say nothing. */
   #notePace(contender: Contender, isAnswer: boolean): void {
     if (this.#policy.hedge?.afterMs !== null || contender.kind === "hedge") return;
-    if (isAnswer) this.#deps.pace.add(this.#waitedMs(contender));
+    const waitedMs = answerMs(this.#exchange, contender.startedAt);
+    if (waitedMs === null) return;
+    if (isAnswer) this.#deps.pace.add(waitedMs);
     else if (this.#paceMs !== null) this.#deps.pace.add(this.#paceMs);
   }
 

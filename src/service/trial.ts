@@ -1,6 +1,7 @@
 import type { GatewayError } from "../errors.ts";
 import { now } from "../wire/event.ts";
 import type { Exchange, ExchangeObserver, ResponseHead } from "../wire/exchange.ts";
+import { answerMs } from "./answer-time.ts";
 import { isClientsTimeOver } from "./deadline.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { DEADLINE_EXCEEDED, headGrpcStatus, isGrpcFault } from "./grpc-status.ts";
@@ -78,8 +79,7 @@ export class Trial implements ExchangeObserver {
 
   /** Time that the request itself takes to come is the client's, all of it where the response is there first. */
   #tookMs(startedAt: number): number {
-    const { requestEndedAt } = this.#exchange;
-    return requestEndedAt === 0 ? 0 : now() - Math.max(startedAt, requestEndedAt);
+    return answerMs(this.#exchange, startedAt) ?? 0;
   }
 }
 

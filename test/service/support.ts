@@ -81,6 +81,7 @@ export function startForward(service: Pick<Service, "forward">, sending: Sending
     body: sending.body ?? null,
     ...(sending.responder === undefined ? {} : { responder: sending.responder }),
   });
+  if (exchange.body === null) exchange.requestEndedAt = exchange.startedAt;
   const { promise, resolve } = Promise.withResolvers<Forwarded>();
   const failed = (error: GatewayError) => resolve({ outcome: error.code, error, exchange });
   service.forward(

@@ -27,6 +27,10 @@ export class Bucket {
   /** Whoever needs so much or more need not ask until then. */
   deniedUntil = 0;
   deniedNeed = 0;
+  /** When what was refused may be had, if nobody gives anything back: of windows only, where more is asked before. */
+  retryAt = 0;
+  /** Of windows: when all that is counted now is counted no more. */
+  resetAt = 0;
   /** The last call failed: the store is not asked until then. */
   failedUntil = 0;
   /** What the store was last seen to have. */
@@ -39,6 +43,8 @@ export class Bucket {
   level = 0;
   levelAt = 0;
   levelSince = Number.NaN;
+  /** Of windows: what was spent of the own share, as pairs of until when it counts and how much. */
+  spends: number[] | null = null;
   /** In a slot of the sweep. */
   isWatched = false;
   isDropped = false;

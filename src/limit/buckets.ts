@@ -1,12 +1,10 @@
 import { Bucket } from "./bucket.ts";
-import { limitKey } from "./key.ts";
 
 /** Keys that are looked at to make room for another. */
 const LOOKED_AT = 16;
 
 export interface BucketsOptions {
-  readonly letter: string;
-  readonly name: string;
+  readonly storeKey: (key: string) => string;
   readonly burst: number;
   /** Room for one more key; false: all limiters together hold as many as they may. */
   readonly hasRoom: () => boolean;
@@ -55,8 +53,8 @@ export function createBuckets(options: BucketsOptions): Buckets {
     remove,
     add: (key, nowMs) => {
       if (!options.hasRoom() && !makeRoom(nowMs)) return null;
-      const { letter, name, burst } = options;
-      const bucket = new Bucket(key, limitKey(letter, name, key), { field: options.nextField(), burst, nowMs });
+      const made = { field: options.nextField(), burst: options.burst, nowMs };
+      const bucket = new Bucket(key, options.storeKey(key), made);
       map.set(key, bucket);
       return bucket;
     },

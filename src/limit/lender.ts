@@ -1,12 +1,10 @@
 import type { Store } from "../store/store.ts";
 import { StoreError } from "../store/store-error.ts";
+import type { Algorithm, Ask } from "./algorithm.ts";
 import type { Bucket } from "./bucket.ts";
-import { BUCKET_SCRIPT } from "./bucket-script.ts";
 import type { Clock } from "./clock.ts";
-import type { Numbers } from "./numbers.ts";
 import type { Presence } from "./presence.ts";
-import { keepOf, pace, takeLoan, wantOf } from "./sizing.ts";
-import { KEPT_MS, LEASE_MS } from "./units.ts";
+import { keepOf, wantOf } from "./sizing.ts";
 
 const FAILED_MS = 50;
 /** Sums beyond this begin anew. */
@@ -17,7 +15,7 @@ export interface LenderDeps {
   readonly clock: Clock;
   /** Null: no other gateway shares the store. */
   readonly presence: Presence | null;
-  readonly numbers: Numbers;
+  readonly algorithm: Algorithm;
   /** A name that no lease ever had. */
   nextField(): string;
   /** Told of each call, and of each answer. */
@@ -39,14 +37,6 @@ export interface Lender {
   keep(bucket: Bucket): number;
 }
 
-interface Ask {
-  readonly want: number;
-  readonly need: number;
-  readonly give: number;
-}
-
-const NO_VIEW: readonly string[] = ["0", "1000000"];
-
 /** One call at a time. */
 function alone(bucket: Bucket, step: () => Promise<boolean>): Promise<boolean> {
   const done = step();
@@ -59,17 +49,8 @@ function alone(bucket: Bucket, step: () => Promise<boolean>): Promise<boolean> {
 
 /** Makes the lender of one limiter. */
 export function createLender(deps: LenderDeps): Lender {
-  const { store, clock, presence, numbers } = deps;
-  const limits = [String(numbers.limit), String(numbers.perMs * 1000), String(numbers.burst)];
-
-  function args(bucket: Bucket, { want, need, give }: Ask, nowMs: number): string[] {
-    const view = presence?.view(nowMs) ?? null;
-    // Clocks may differ in speed: two parts in a hundred less than it was.
-    const quiet = Math.floor(Math.max(0, nowMs - bucket.spentAt) * 980);
-    const lease = [bucket.sequence, bucket.spent, bucket.granted, want, need, bucket.unit, give, quiet].map(String);
-    const known = presence === null ? ["-1"] : [String(view?.at ?? 0)];
-    return [...limits, bucket.field, ...lease, ...known, String(KEPT_MS + LEASE_MS), ...(view?.history ?? NO_VIEW)];
-  }
+  const { store, clock, presence, algorithm } = deps;
+  const { numbers } = algorithm;
 
   async function call(bucket: Bucket, ask: Ask, nowMs: number): Promise<boolean> {
     if (bucket.spent > SUM_MOST) bucket.restart(deps.nextField());
@@ -79,19 +60,14 @@ export function createLender(deps: LenderDeps): Lender {
     bucket.reported = bucket.spent;
     deps.onCall();
     try {
-      // What is given back is still the lease's as far as the store knows.
-      const lease = args(bucket, ask, nowMs);
-      lease[6] = String(bucket.granted + ask.give);
-      const loan = await store.script(BUCKET_SCRIPT, { keys: [bucket.storeKey], args: lease });
+      const answer = await algorithm.ask(bucket, ask, nowMs);
       deps.onAnswer();
-      if (loan.status === "done") {
-        const asked = { ...ask, sentMs: nowMs, held };
-        takeLoan(bucket, loan, { asked, nowMs: clock.nowMs() });
-        if (ask.want > 0) pace(bucket, loan, { asked, nowMs: clock.nowMs(), numbers });
+      if (answer.status === "done") {
+        answer.take({ ...ask, sentMs: nowMs, held }, clock.nowMs());
         if (bucket.granted > bucket.spent) deps.onHeld(bucket);
         return true;
       }
-      if (loan.status === "unsure") presence?.renew();
+      if (answer.status === "unsure") presence?.renew();
     } catch (error) {
       // It did not get there: what was to be given back is still held.
       if (error instanceof StoreError && !error.mayHaveRun) bucket.granted += ask.give;

@@ -1,12 +1,14 @@
 import type { Store } from "../store/store.ts";
+import type { Algorithm } from "./algorithm.ts";
 import type { Bucket } from "./bucket.ts";
+import { tokenBucket } from "./bucket-algorithm.ts";
 import { type Buckets, createBuckets } from "./buckets.ts";
 import type { Clock } from "./clock.ts";
 import { createLender, type Lender } from "./lender.ts";
 import type { Limiter, LimiterState, LimitSpec, Verdict } from "./limit.ts";
-import { type Numbers, numbersOf } from "./numbers.ts";
+import type { Numbers } from "./numbers.ts";
 import type { Presence } from "./presence.ts";
-import { isShareFull, refillShare, type Share, shareWaitMs, takeShare } from "./share.ts";
+import type { Share } from "./share.ts";
 import { MICRO, toMicro } from "./units.ts";
 
 /** A key that nobody asked for in so long is given back and dropped. */
@@ -51,9 +53,20 @@ function costOf(cost: number): number {
   return cost >= 0 ? Math.min(toMicro(cost), 1e15) : MICRO;
 }
 
+interface Told {
+  readonly isAdmitted: boolean;
+  readonly retryAfterMs: number;
+  readonly mode: Verdict["mode"];
+}
+
+function algorithmOf(spec: LimitSpec, deps: LimiterDeps): Algorithm {
+  return tokenBucket(spec, deps);
+}
+
 class TokenBuckets implements TokenLimiter {
   readonly #deps: LimiterDeps;
   readonly #spec: LimitSpec;
+  readonly #algorithm: Algorithm;
   readonly #numbers: Numbers;
   readonly #lender: Lender;
   readonly #buckets: Buckets;
@@ -65,11 +78,13 @@ class TokenBuckets implements TokenLimiter {
   constructor(spec: LimitSpec, deps: LimiterDeps) {
     this.#deps = deps;
     this.#spec = spec;
-    const numbers = numbersOf(spec);
+    const algorithm = algorithmOf(spec, deps);
+    const { numbers } = algorithm;
+    this.#algorithm = algorithm;
     this.#numbers = numbers;
     this.#lender = createLender({
       ...deps,
-      numbers,
+      algorithm,
       onCall: () => void deps.health.calls++,
       onAnswer: () => {
         deps.health.isSilent = false;
@@ -77,8 +92,7 @@ class TokenBuckets implements TokenLimiter {
       onHeld: (bucket) => deps.watch(bucket, this, 2),
     });
     this.#buckets = createBuckets({
-      letter: "b",
-      name: spec.name,
+      storeKey: algorithm.storeKey,
       burst: numbers.burst,
       hasRoom: deps.hasRoom,
       nextField: deps.nextField,
@@ -107,30 +121,25 @@ class TokenBuckets implements TokenLimiter {
     this.#admitted++;
     const held = bucket.granted - bucket.spent;
     if (held < bucket.low && bucket.call === null && nowMs >= bucket.deniedUntil) this.#ahead(bucket, nowMs);
-    return this.#verdict(true, bucket.left + held, { retryAfterMs: 0, mode: "leased" });
+    return this.#verdict(bucket, bucket.left + held, { isAdmitted: true, retryAfterMs: 0, mode: "leased" });
   }
 
   #ahead(bucket: Bucket, nowMs: number): void {
     if (this.#canCall(bucket, nowMs)) void this.#lender.borrow(bucket, bucket.unit, nowMs);
   }
 
-  #verdict(isAdmitted: boolean, left: number, { retryAfterMs, mode }: Pick<Verdict, "retryAfterMs" | "mode">): Verdict {
-    const { burst, rate } = this.#numbers;
+  #verdict(bucket: Bucket | null, left: number, told: Told): Verdict {
     const remaining = left > 0 ? Math.floor(left / MICRO) : 0;
-    return {
-      isAdmitted,
-      limit: this.#spec.limit,
-      remaining,
-      resetMs: left < burst ? Math.ceil((burst - left) / rate) : 0,
-      retryAfterMs,
-      mode,
-    };
+    const { isAdmitted, retryAfterMs, mode } = told;
+    const resetMs = this.#algorithm.resetMs(bucket, left);
+    return { isAdmitted, limit: this.#spec.limit, remaining, resetMs, retryAfterMs, mode };
   }
 
-  #refuse(bucket: Bucket | null, retryAfterMs: number, mode: Verdict["mode"]): Verdict {
+  #refuse(bucket: Bucket | null, waitMs: number, mode: Verdict["mode"]): Verdict {
     this.#refused++;
     const left = mode === "local" ? (bucket?.level ?? 0) : Math.min(0, bucket?.left ?? 0);
-    return this.#verdict(false, left, { retryAfterMs: retryAfterMs === NEVER ? NEVER : Math.ceil(retryAfterMs), mode });
+    const retryAfterMs = waitMs === NEVER ? NEVER : Math.ceil(waitMs);
+    return this.#verdict(bucket, left, { isAdmitted: false, retryAfterMs, mode });
   }
 
   #takeNew(key: string, micro: number, nowMs: number): Verdict | Promise<Verdict> {
@@ -157,7 +166,7 @@ class TokenBuckets implements TokenLimiter {
     const need = micro - held;
     if (nowMs < bucket.deniedUntil && need >= bucket.deniedNeed) {
       this.#report(bucket, nowMs);
-      return this.#refuse(bucket, bucket.deniedUntil - nowMs, "leased");
+      return this.#refuse(bucket, Math.max(bucket.deniedUntil, bucket.retryAt) - nowMs, "leased");
     }
     if (bucket.call === null) {
       if (this.#isOpening()) return null;
@@ -214,12 +223,13 @@ class TokenBuckets implements TokenLimiter {
   }
 
   #takeShare(bucket: Bucket, micro: number, { share, nowMs }: { share: Share; nowMs: number }): Verdict {
-    if (refillShare(bucket, this.#numbers, share, nowMs) < micro) {
-      return this.#refuse(bucket, shareWaitMs(bucket, this.#numbers, share, micro), "local");
+    const { shares } = this.#algorithm;
+    if (shares.available(bucket, share, nowMs) < micro) {
+      return this.#refuse(bucket, shares.waitMs(bucket, share, { micro, nowMs }), "local");
     }
-    bucket.level -= micro;
+    shares.spend(bucket, micro, nowMs);
     this.#admitted++;
-    return this.#verdict(true, bucket.level, { retryAfterMs: 0, mode: "local" });
+    return this.#verdict(bucket, bucket.level, { isAdmitted: true, retryAfterMs: 0, mode: "local" });
   }
 
   /** The store cannot be asked, and there is no share to spend. */
@@ -252,10 +262,17 @@ class TokenBuckets implements TokenLimiter {
     bucket.used += micro;
     const held = bucket.held(nowMs);
     // What the own share does not have is owed to the store.
-    const shared = share !== null && held < micro ? takeShare(bucket, this.#numbers, { share, nowMs, micro }) : 0;
+    const shared = share !== null && held < micro ? this.#takeOfShare(bucket, micro, { share, nowMs }) : 0;
     bucket.spent += micro - shared;
     bucket.spentAt = nowMs;
     this.#deps.watch(bucket, this, 1);
+  }
+
+  #takeOfShare(bucket: Bucket, micro: number, { share, nowMs }: { share: Share; nowMs: number }): number {
+    const { shares } = this.#algorithm;
+    const taken = Math.min(micro, Math.floor(shares.available(bucket, share, nowMs)));
+    shares.spend(bucket, taken, nowMs);
+    return taken;
   }
 
   /** How often a bucket is looked at: soon while it holds more than it may keep or owes. */
@@ -290,7 +307,7 @@ class TokenBuckets implements TokenLimiter {
 
   #isShareWhole(bucket: Bucket, nowMs: number): boolean {
     const share = this.#share(nowMs);
-    return share === null || isShareFull(bucket, this.#numbers, share, nowMs);
+    return share === null || this.#algorithm.shares.isFull(bucket, share, nowMs);
   }
 
   #canDrop(bucket: Bucket, nowMs: number): boolean {

@@ -3,6 +3,8 @@ import { MICRO, toMicro } from "./units.ts";
 
 const MOST_UNITS = 1_000_000_000;
 const LONGEST_MS = 366 * 86_400_000;
+/** Half of it lasts about until shares may be spent without a lease. */
+const RICH_MS = 4000;
 
 /** A spec in millionths and milliseconds. */
 export interface Numbers {
@@ -11,6 +13,8 @@ export interface Numbers {
   readonly perMs: number;
   /** Millionths for each millisecond. */
   readonly rate: number;
+  /** Demand that a lease is to last for while the store has plenty. */
+  readonly richMs: number;
   /** What the store may lend beyond the demand while it has plenty. */
   readonly minChunk: number;
   readonly maxChunk: number;
@@ -38,6 +42,7 @@ export function numbersOf({ limit, burst, perMs }: LimitSpec): Numbers {
     burst: toMicro(burst),
     perMs,
     rate,
+    richMs: RICH_MS,
     minChunk: Math.floor(toMicro(burst) / 50),
     maxChunk: Math.floor(toMicro(burst) / 4),
     minPollMs: Math.max(2, Math.min(20, fullMs / 50)),

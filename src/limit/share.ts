@@ -42,17 +42,6 @@ export function isShareFull(bucket: Bucket, numbers: Numbers, share: Share, nowM
   return refillShare(bucket, numbers, share, nowMs) >= partOf(numbers.burst, share.part);
 }
 
-/** Takes what the share has of so much, and says how much that was. */
-export function takeShare(
-  bucket: Bucket,
-  numbers: Numbers,
-  { share, nowMs, micro }: { readonly share: Share; readonly nowMs: number; readonly micro: number },
-): number {
-  const taken = Math.min(micro, Math.floor(refillShare(bucket, numbers, share, nowMs)));
-  bucket.level -= taken;
-  return taken;
-}
-
 /** Milliseconds until a share holds so much; Infinity: it never will. */
 export function shareWaitMs(bucket: Bucket, numbers: Numbers, share: Share, micro: number): number {
   if (micro > partOf(numbers.burst, share.part)) return Number.POSITIVE_INFINITY;

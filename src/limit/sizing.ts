@@ -1,13 +1,9 @@
+import type { Asked } from "./algorithm.ts";
 import type { Bucket } from "./bucket.ts";
 import type { Loan } from "./bucket-script.ts";
 import type { Numbers } from "./numbers.ts";
 import { GUARD_MS, LEASE_MS } from "./units.ts";
 
-/**
- * Demand that a lease is to last for while the store has plenty: half of it lasts about until shares may be spent without
- * it.
- */
-const RICH_MS = 4000;
 const SCARCE_MS = 60;
 /** Demand for which what is held may be kept while the store has little. */
 const KEEP_SCARCE_MS = 400;
@@ -19,7 +15,7 @@ const CROWDED = 0.9;
 const REQUESTS_PER_POLL = 40;
 
 /** Time between two questions for a key that has too little: what comes meanwhile stays in the store, and fits there. */
-function pollMsOf({ demand, unit }: Bucket, { minPollMs, maxPollMs }: Numbers): number {
+export function pollMsOf({ demand, unit }: Bucket, { minPollMs, maxPollMs }: Numbers): number {
   return Math.max(minPollMs, Math.min(maxPollMs, (REQUESTS_PER_POLL * unit) / demand));
 }
 
@@ -32,9 +28,9 @@ function isCrowded(bucket: Bucket, numbers: Numbers, demand: number): boolean {
 }
 
 /** Where there is plenty, more is asked for when half is spent: the store may be away from any moment on. */
-function lowOf(bucket: Bucket, numbers: Numbers, held: number): number {
+export function lowOf(bucket: Bucket, numbers: Numbers, held: number): number {
   const hasPlenty = isRich(bucket, numbers) && !isCrowded(bucket, numbers, bucket.demand);
-  return Math.min(bucket.demand * (hasPlenty ? RICH_MS / 2 : AHEAD_MS), held / 2);
+  return Math.min(bucket.demand * (hasPlenty ? numbers.richMs / 2 : AHEAD_MS), held / 2);
 }
 
 /**
@@ -45,7 +41,7 @@ function wishOf(bucket: Bucket, numbers: Numbers, nowMs: number): number {
   const rush = bucket.rush(nowMs);
   if (!isRich(bucket, numbers)) return rush * SCARCE_MS;
   if (isCrowded(bucket, numbers, rush)) return Math.max(rush * SCARCE_MS, numbers.burst / 16);
-  const wanted = rush * RICH_MS - Math.max(0, bucket.held(nowMs));
+  const wanted = rush * numbers.richMs - Math.max(0, bucket.held(nowMs));
   // What is lent of a key that is asked for once in a while would be kept up, and then given back: two calls more.
   return wanted < bucket.unit ? bucket.unit : Math.max(wanted, numbers.minChunk);
 }
@@ -59,16 +55,7 @@ export function wantOf(bucket: Bucket, numbers: Numbers, nowMs: number): number 
 
 /** What a bucket keeps without being asked for more. */
 export function keepOf(bucket: Bucket, numbers: Numbers): number {
-  return Math.ceil(bucket.demand * (isRich(bucket, numbers) ? RICH_MS : KEEP_SCARCE_MS)) + numbers.minChunk;
-}
-
-/** What was asked for when. */
-export interface Asked {
-  readonly want: number;
-  readonly need: number;
-  readonly sentMs: number;
-  /** What was held then. */
-  readonly held: number;
+  return Math.ceil(bucket.demand * (isRich(bucket, numbers) ? numbers.richMs : KEEP_SCARCE_MS)) + numbers.minChunk;
 }
 
 /** Takes in what the store lent. */

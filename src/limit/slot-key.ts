@@ -5,7 +5,6 @@ const PEAK_MS = 1000;
 export class SlotKey {
   readonly key: string;
   readonly storeKey: string;
-  readonly field: string;
   /** Requests in flight: those that were let in without a slot as well. */
   used = 0;
   /** Slots that the store lent: valid until `endsAt`. */
@@ -15,7 +14,6 @@ export class SlotKey {
   fair = Number.POSITIVE_INFINITY;
   /** What nobody holds, as the store last told. */
   free: number;
-  sequence = 0;
   call: Promise<void> | null = null;
   /** Requests that wait for the store. */
   waiting = 0;
@@ -33,10 +31,9 @@ export class SlotKey {
   #peakBefore = 0;
   #peakAt: number;
 
-  constructor(key: string, storeKey: string, made: { field: string; limit: number; nowMs: number }) {
+  constructor(key: string, storeKey: string, made: { limit: number; nowMs: number }) {
     this.key = key;
     this.storeKey = storeKey;
-    this.field = made.field;
     this.free = made.limit;
     this.#peakAt = made.nowMs;
   }

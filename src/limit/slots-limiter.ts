@@ -55,12 +55,16 @@ class SlotKeys implements SlotsLimiter {
   readonly #spec: SlotsSpec;
   readonly #deps: SlotsDeps;
   readonly #keys = new Map<string, SlotKey>();
+  /** The lease's field in each key, and the last sequence: a key that comes again has the same lease. */
+  readonly #field: string;
+  #sequence = 0;
   #admitted = 0;
   #refused = 0;
 
   constructor(spec: SlotsSpec, deps: SlotsDeps) {
     this.#spec = spec;
     this.#deps = deps;
+    this.#field = deps.nextField();
   }
 
   get size(): number {
@@ -106,7 +110,7 @@ class SlotKeys implements SlotsLimiter {
   #add(key: string, nowMs: number): SlotKey {
     if (!this.#deps.hasRoom()) this.#makeRoom(nowMs);
     const { name, limit } = this.#spec;
-    const slot = new SlotKey(key, limitKey("c", name, key), { field: this.#deps.nextField(), limit, nowMs });
+    const slot = new SlotKey(key, limitKey("c", name, key), { limit, nowMs });
     this.#keys.set(key, slot);
     return slot;
   }
@@ -247,10 +251,9 @@ class SlotKeys implements SlotsLimiter {
     const before = slot.valid(nowMs);
     // What is given back is not used again, whether or not the store hears of it in time.
     slot.held = Math.min(before, keep);
-    slot.sequence++;
     const view = presence?.view(nowMs) ?? null;
     const known = presence === null ? "-1" : String(view?.at ?? 0);
-    const numbers = [this.#spec.limit, slot.field, slot.sequence, keep, need, want].map(String);
+    const numbers = [this.#spec.limit, this.#field, ++this.#sequence, keep, need, want].map(String);
     health.calls++;
     try {
       const args = [...numbers, known, ...(view?.history ?? NO_VIEW)];

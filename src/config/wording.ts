@@ -43,8 +43,8 @@ export function hint(what: string, example: string): (issue: { readonly input?: 
   return (issue) => wrong(issue.input, what, example);
 }
 
-function typeMessage(input: unknown, expected: string): string {
-  const words = WORDS[expected] ?? expected;
+function typeMessage(input: unknown, expected: string, known: readonly string[]): string {
+  const words = (WORDS[expected] ?? expected) + (known.length === 0 ? "" : ` (${known.join(", ")})`);
   if (input === undefined) return `is missing; write ${words}`;
   if (input === null) return `is empty; write ${words} or leave the key out`;
   const isScalar = typeof input === "number" || typeof input === "boolean";
@@ -65,9 +65,14 @@ function sizeMessage(issue: z.core.$ZodRawIssue<z.core.$ZodIssueTooBig | z.core.
   return `${quote(issue.input)} is too ${isSmall ? "small" : "great"}; write ${limit}`;
 }
 
+/** False for `$schema`, which is the editors' own, and for what is not built yet. */
+function isForUsers(key: string, schema: unknown): boolean {
+  return !key.startsWith("$") && !(schema instanceof z.ZodType && schema.meta()?.description === NOT_BUILT);
+}
+
 function knownKeys(schema: unknown): readonly string[] {
-  // `$schema` is the editors' own.
-  return schema instanceof z.ZodObject ? Object.keys(schema.shape).filter((key) => !key.startsWith("$")) : [];
+  if (!(schema instanceof z.ZodObject)) return [];
+  return Object.entries(schema.shape).flatMap(([key, value]) => (isForUsers(key, value) ? [key] : []));
 }
 
 /** One line for each key, in order: an issue has one message, and each key gets its own fault. */
@@ -87,7 +92,7 @@ function oneOf(input: unknown, values: readonly unknown[]): string {
 export function wording(issue: z.core.$ZodRawIssue): string | undefined {
   switch (issue.code) {
     case "invalid_type":
-      return typeMessage(issue.input, issue.expected);
+      return typeMessage(issue.input, issue.expected, knownKeys(issue.inst));
     case "unrecognized_keys":
       return unknownKeys(issue);
     case "too_small":

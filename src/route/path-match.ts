@@ -65,6 +65,8 @@ function shorthand(text: string): PathMatch {
   const isPrefix = text.endsWith("/*");
   const body = isPrefix ? text.slice(0, -1) : text;
   if (body.includes("*")) throw fault(text, STAR_HELP);
+  // As it was written: without its star it would name a path that stands nowhere.
+  if (!text.startsWith("/")) throw fault(text, 'it must begin with "/"');
   const path = isPrefix ? prefix(body) : literal(body);
   if (path.includes("/:")) return patternOf(text, path, isPrefix);
   return isPrefix ? { kind: "prefix", path } : { kind: "exact", path };

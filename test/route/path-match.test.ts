@@ -26,6 +26,7 @@ const ROWS: readonly Row[] = [
 const FAULTS: readonly (readonly [spec: PathSpec, message: string])[] = [
   ["catalog", '"catalog" is no path: it must begin with "/"'],
   ["", '"" is no path: it must begin with "/"'],
+  ["catalog/*", '"catalog/*" is no path: it must begin with "/"'],
   [
     "/a/*/b",
     '"/a/*/b" is no path: "*" may stand only as the last segment, as in /catalog/*; for anything else use { regex }',

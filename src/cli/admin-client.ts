@@ -14,13 +14,20 @@ export interface AdminAnswer<View> {
   view(): View;
 }
 
+export interface AdminQuestion<View> {
+  readonly path: string;
+  readonly schema: z.ZodType<View>;
+  /** What a 404 means, in words; without it the gateway's own. */
+  readonly absent?: string;
+}
+
 /** Asks an admin API. Rejects with an Error that says in words what is wrong. */
 export async function askAdmin<View>(
   place: AdminPlace,
-  { path, schema }: { readonly path: string; readonly schema: z.ZodType<View> },
+  { path, schema, absent }: AdminQuestion<View>,
 ): Promise<AdminAnswer<View>> {
   const response = await fetched(place, path);
-  if (response.status !== 200) throw new Error(await refusal(response, place));
+  if (response.status !== 200) throw new Error(await refusal(response, place, absent));
   const json = await jsonOf(response);
   if (json === undefined)
     throw new Error(`${place.url} is no admin API: it answered ${path} with something else than JSON`);
@@ -56,10 +63,11 @@ async function jsonOf(response: Response): Promise<unknown> {
   }
 }
 
-async function refusal(response: Response, { url, tokenFrom }: AdminPlace): Promise<string> {
+async function refusal(response: Response, { url, tokenFrom }: AdminPlace, absent?: string): Promise<string> {
   const problem = problemView.safeParse(await jsonOf(response)).data;
   if (problem === undefined) return `${url} is no admin API: it answered ${response.status}`;
   const detail = printable(problem.detail);
   if (response.status === 401) return `${url} does not take the token from ${tokenFrom}: ${detail}`;
+  if (response.status === 404 && absent !== undefined) return absent;
   return `${url} answered ${response.status}: ${detail}`;
 }

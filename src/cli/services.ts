@@ -4,7 +4,7 @@ import type { AbsenceView, EndpointView, ServiceView } from "../service/view-sch
 import { askAdmin } from "./admin-client.ts";
 import { ADMIN_ARGUMENTS, ADMIN_USAGE, adminPlace } from "./admin-place.ts";
 import { type Command, EXIT, UsageError } from "./command.ts";
-import { printable, table } from "./table.ts";
+import { counted, printable, table } from "./table.ts";
 
 export const services: Command = {
   name: "services",
@@ -21,7 +21,8 @@ export const services: Command = {
       return EXIT.done;
     }
     const path = `/v1/services/${encodeURIComponent(name)}`;
-    const answer = await askAdmin(place, { path, schema: serviceDetail });
+    const absent = `the gateway has no service ${JSON.stringify(name)}; torii services lists those it has`;
+    const answer = await askAdmin(place, { path, schema: serviceDetail, absent });
     context.out(values.json ? JSON.stringify(answer.json, null, 2) : detailText(answer.view()));
     return EXIT.done;
   },
@@ -61,14 +62,13 @@ function countsText(counts: Readonly<Record<string, number>>): string {
 
 function detailText({ service, answered, missing }: ServiceDetail): string {
   const { registry, endpoints, totals } = service;
-  const told = registry.changedAt === null ? "tells nothing yet" : `changed last at ${registry.changedAt}`;
   return [
-    `${service.name}: ${service.policy}, endpoints from ${registry.source}, which ${printable(registry.failure ?? told)}`,
+    `${service.name}: ${service.policy}, endpoints from ${registryText(registry)}`,
     ...(service.isPanic ? ["panic: too few endpoints are available, so that all are used"] : []),
     ...selectionLines(service),
     ...concurrencyLines(service),
     ...breakerLines(service, answered.length),
-    `ejections ${totals.ejections}, breaker opened ${totals.breakerOpens} times, retries ${countsText(totals.retries)}, hedges ${countsText(totals.hedges)}`,
+    `ejections ${totals.ejections}, breaker opened ${counted(totals.breakerOpens, "time")}, retries ${countsText(totals.retries)}, hedges ${countsText(totals.hedges)}`,
     "",
     table(
       ["ENDPOINT", "URL", "WEIGHT", "ZONE", "VERSION", "IN FLIGHT", "CONNECTIONS", "HEALTH", "STATE"],
@@ -76,6 +76,12 @@ function detailText({ service, answered, missing }: ServiceDetail): string {
     ),
     ...missingLines(missing),
   ].join("\n");
+}
+
+function registryText({ source, changedAt, failure }: ServiceView["registry"]): string {
+  if (source === "static") return "the configuration";
+  const told = changedAt === null ? "tells nothing yet" : `changed last at ${changedAt}`;
+  return `${source}, which ${printable(failure ?? told)}`;
 }
 
 function selectionLines({ zoneShare, subsets }: ServiceView): readonly string[] {

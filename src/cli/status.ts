@@ -3,7 +3,7 @@ import { type StatusView, statusView } from "../admin/schemas.ts";
 import { askAdmin } from "./admin-client.ts";
 import { ADMIN_ARGUMENTS, ADMIN_USAGE, adminPlace } from "./admin-place.ts";
 import { type Command, EXIT } from "./command.ts";
-import { printable, table } from "./table.ts";
+import { counted, printable, table } from "./table.ts";
 
 export const status: Command = {
   name: "status",
@@ -22,7 +22,7 @@ function statusText(view: StatusView): string {
   return [
     readiness(view),
     `version ${view.version}, up for ${durationText(view.uptimeSeconds)}${view.zone === null ? "" : `, in zone ${printable(view.zone)}`}`,
-    `configuration ${config.version}, read at ${config.loadedAt}: ${config.routes} routes, ${config.services} services`,
+    `configuration ${config.version}, read at ${config.loadedAt}: ${counted(config.routes, "route")}, ${counted(config.services, "service")}`,
     `store ${view.store.kind}: ${view.store.state}`,
     ...view.registries.map(registryText),
     "",
@@ -44,7 +44,7 @@ function readiness({ isReady, reasons }: StatusView): string {
 }
 
 function registryText({ source, isUp, recalled }: StatusView["registries"][number]): string {
-  const copy = recalled === 0 ? "" : `, ${recalled} services come from the last good copy`;
+  const copy = recalled === 0 ? "" : `, endpoints of ${counted(recalled, "service")} come from the last good copy`;
   return `registry ${source}: ${isUp ? "up" : "away"}${copy}`;
 }
 

@@ -11,6 +11,7 @@ import { createCertificateReader } from "../gateway/certificate-reader.ts";
 import { createMemoryLimits } from "../limit/plugin-limits.ts";
 import { definePlugin } from "../plugin.ts";
 import { type Command, EXIT, UsageError } from "./command.ts";
+import { counted } from "./table.ts";
 
 export const validate: Command = {
   name: "validate",
@@ -32,12 +33,12 @@ export const validate: Command = {
       const { config, warnings } = loaded;
       await checkBuiltIns(loaded);
       for (const issue of warnings) context.out(`warning: ${formatIssue(issue)}`);
-      context.out(`valid: ${counted(config.routes, "route")}, ${counted(config.services, "service")}`);
+      context.out(`valid: ${counted(config.routes.length, "route")}, ${counted(config.services.length, "service")}`);
       return EXIT.done;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       for (const issue of error.issues) context.out(formatIssue(issue));
-      context.err(counted(error.issues, "fault"));
+      context.err(counted(error.issues.length, "fault"));
       return EXIT.failed;
     } finally {
       await reader.close();
@@ -59,10 +60,6 @@ async function checkBuiltIns({ config, catalog }: Loaded): Promise<void> {
   const issues = pluginFaults(config.routes, { get, names: () => [] }, limits);
   await limits.close();
   if (issues.length > 0) throw new ConfigError(issues);
-}
-
-function counted(things: readonly unknown[], what: string): string {
-  return `${things.length} ${what}${things.length === 1 ? "" : "s"}`;
 }
 
 /** Tells the gateway's file from route files. Without route files those in the routes folder are meant. */

@@ -14,7 +14,8 @@ export interface StorePartOptions {
 
 function tell(state: StoreState, reason: string | null, log: StorePartOptions["log"]): void {
   if (state === "ready") log.info({}, "store is ready");
-  else if (state === "away") log.warn({ reason }, "store is away: connecting goes on");
+  else if (state === "away")
+    log.warn({ reason: reason ?? "Redis closed the connection" }, "store is away: connecting goes on");
 }
 
 /** The store that is shared through Redis, where one is configured; another is opened only for another Redis. */

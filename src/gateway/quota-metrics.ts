@@ -5,10 +5,20 @@ import type { Metrics } from "../telemetry/metrics.ts";
 /** Asked at each scrape; null while there are no limits. */
 type StateOf = () => LimitsState | null;
 
+/** One sample for each name: a reload with another number leaves two limits of one name for a while. */
+function samplesOf<One extends { readonly name: string }>(
+  all: readonly One[],
+  read: (one: One) => number,
+): readonly Sample[] {
+  const sums = new Map<string, number>();
+  for (const one of all) sums.set(one.name, (sums.get(one.name) ?? 0) + read(one));
+  return [...sums].map(([name, value]) => ({ labels: [name], value }));
+}
+
 /** Registers what is held of quotas. */
 export function collectQuotas(metrics: Pick<Metrics, "collect">, state: StateOf): void {
   const each = (read: (one: LimitsState["quotas"][number]) => number) => (): readonly Sample[] =>
-    (state()?.quotas ?? []).map((one) => ({ labels: [one.name], value: read(one) }));
+    samplesOf(state()?.quotas ?? [], read);
   metrics.collect({
     name: "torii_quota_keys",
     help: "Keys of a quota that are held here.",
@@ -28,7 +38,7 @@ export function collectQuotas(metrics: Pick<Metrics, "collect">, state: StateOf)
 /** Registers what is held of limits of what is in flight. */
 export function collectSlots(metrics: Pick<Metrics, "collect">, state: StateOf): void {
   const each = (read: (one: LimitsState["slots"][number]) => number) => (): readonly Sample[] =>
-    (state()?.slots ?? []).map((one) => ({ labels: [one.name], value: read(one) }));
+    samplesOf(state()?.slots ?? [], read);
   metrics.collect({
     name: "torii_concurrency_limit_keys",
     help: "Keys of a limit of what is in flight that are held here.",

@@ -1,4 +1,5 @@
 import { Cluster, Redis, type RedisOptions } from "ioredis";
+import { boundReplies } from "./redis-bound.ts";
 import { accessOptions, type RedisServer, type RedisTarget, redisServer, type SentinelTarget } from "./redis-target.ts";
 
 /** What calls go over: one server's client, or a Cluster's. */
@@ -72,10 +73,10 @@ function singleServer(target: Extract<RedisTarget, { readonly url: string }>): R
  */
 export function createRedisClient({ target, silenceMs, delayMs }: RedisClientOptions): RedisClient {
   const common = { ...commonOptions(silenceMs), enableOfflineQueue: false, retryStrategy: delayMs };
-  if ("url" in target) return new Redis({ ...common, ...singleServer(target) });
-  if ("sentinels" in target) return new Redis({ ...common, ...sentinelOptions(target, delayMs) });
+  if ("url" in target) return boundReplies(new Redis({ ...common, ...singleServer(target) }));
+  if ("sentinels" in target) return boundReplies(new Redis({ ...common, ...sentinelOptions(target, delayMs) }));
   const { servers, common: shared } = clusterServers(target);
-  return new Cluster(servers, {
+  const cluster = new Cluster(servers, {
     enableOfflineQueue: false,
     clusterRetryStrategy: delayMs,
     retryDelayOnFailover: CLUSTER_RETRY_MS,
@@ -84,11 +85,12 @@ export function createRedisClient({ target, silenceMs, delayMs }: RedisClientOpt
     slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
     redisOptions: { ...commonOptions(silenceMs), ...shared },
   });
+  return boundReplies(cluster);
 }
 
 /** A client for what a single server publishes, which makes one attempt and reports its `end`. */
 export function createServerClient(server: RedisServer, silenceMs: number): Redis {
-  return new Redis({ ...commonOptions(silenceMs), retryStrategy: null, ...server });
+  return boundReplies(new Redis({ ...commonOptions(silenceMs), retryStrategy: null, ...server }));
 }
 
 /**
@@ -98,13 +100,15 @@ export function createServerClient(server: RedisServer, silenceMs: number): Redi
 export function createSubscriberClient(options: RedisClientOptions, calls: RedisClient, attempt: number): Redis {
   const { target, silenceMs, delayMs } = options;
   const common = { ...commonOptions(silenceMs), retryStrategy: null };
-  if ("url" in target) return new Redis({ ...common, ...singleServer(target) });
+  if ("url" in target) return boundReplies(new Redis({ ...common, ...singleServer(target) }));
   if ("sentinels" in target) {
-    return new Redis({ ...common, ...sentinelOptions(target, delayMs), sentinelRetryStrategy: () => null });
+    const asked = { ...common, ...sentinelOptions(target, delayMs), sentinelRetryStrategy: () => null };
+    return boundReplies(new Redis(asked));
   }
   const { servers, common: shared } = clusterServers(target);
   const known = calls instanceof Cluster ? calls.nodes().map(({ options: { host, port } }) => ({ host, port })) : [];
   const all = [...known, ...servers];
   const { host, port } = all[attempt % all.length] ?? {};
-  return new Redis({ ...common, ...shared, ...(host === undefined || port === undefined ? {} : { host, port }) });
+  const server = host === undefined || port === undefined ? {} : { host, port };
+  return boundReplies(new Redis({ ...common, ...shared, ...server }));
 }

@@ -47,88 +47,97 @@ interface Ask {
   readonly give: number;
 }
 
-/** Makes the lender of one quota. */
-export function createQuotaLender(deps: QuotaLenderDeps): QuotaLender {
-  const { spec, store, clock, health, periodAt } = deps;
-  const limit = toMicro(spec.limit);
-  const length = "rollingMs" in spec.window ? spec.window.rollingMs * 1000 : 0;
-  const minChunk = Math.floor(limit / 1000);
-  /** The store's clock less our own. */
-  let offsetMs: number | null = null;
+class QuotaLending implements QuotaLender {
+  readonly #deps: QuotaLenderDeps;
+  readonly #limit: number;
+  readonly #length: number;
+  readonly #minChunk: number;
+  /** The store's clock less our own; null: it has not told it yet. */
+  #offsetMs: number | null = null;
 
-  function isRich(key: QuotaKey): boolean {
-    return key.left * 8 > limit;
+  constructor(deps: QuotaLenderDeps) {
+    const { spec } = deps;
+    this.#deps = deps;
+    this.#limit = toMicro(spec.limit);
+    this.#length = "rollingMs" in spec.window ? spec.window.rollingMs * 1000 : 0;
+    this.#minChunk = Math.floor(this.#limit / 1000);
   }
 
-  function wantedOf(key: QuotaKey, nowMs: number): number {
+  canCall(key: QuotaKey, nowMs: number): boolean {
+    return nowMs >= key.failedUntil && this.#deps.store.state !== "away";
+  }
+
+  borrow(key: QuotaKey, need: number, nowMs: number): Promise<boolean> {
+    key.measure(nowMs);
+    const whole = Math.ceil(this.#wantedOf(key, nowMs) / key.unit) * key.unit;
+    const ask = { need, want: Math.max(1, need + whole), give: 0 };
+    return alone(key, () => this.#call(key, ask, nowMs));
+  }
+
+  settle(key: QuotaKey, give: number, nowMs: number): Promise<boolean> {
+    return alone(key, () => this.#call(key, { need: 0, want: 0, give }, nowMs));
+  }
+
+  keep(key: QuotaKey): number {
+    const isRich = this.#isRich(key);
+    return Math.ceil(key.demand * (isRich ? RICH_MS : SCARCE_MS)) + (isRich ? this.#minChunk : 0);
+  }
+
+  freshen(key: QuotaKey, nowMs: number): void {
+    if (nowMs >= key.isOverAt) this.#restart(key, 0);
+    else if (key.calledAt > 0 && nowMs >= key.endsAt + STALE_MS && key.call === null) {
+      this.#restart(key, Math.max(0, key.spent - Math.max(key.granted, key.known)));
+    }
+  }
+
+  #isRich(key: QuotaKey): boolean {
+    return key.left * 8 > this.#limit;
+  }
+
+  #wantedOf(key: QuotaKey, nowMs: number): number {
     const rush = key.rush(nowMs);
-    const most = Math.min(Math.floor(limit / 16), Math.max(0, key.left));
-    return isRich(key) ? Math.min(most, Math.max(rush * RICH_MS, minChunk)) : Math.min(most, rush * SCARCE_MS);
+    const most = Math.min(Math.floor(this.#limit / 16), Math.max(0, key.left));
+    return this.#isRich(key)
+      ? Math.min(most, Math.max(rush * RICH_MS, this.#minChunk))
+      : Math.min(most, rush * SCARCE_MS);
   }
 
-  function frame(key: QuotaKey, nowMs: number): readonly string[] {
-    if (periodAt === null) return ["0", "0", String(length)];
-    key.period ??= periodAt(offsetMs === null ? deps.wallMs() : nowMs + offsetMs);
+  #frame(key: QuotaKey, nowMs: number): readonly string[] {
+    const { periodAt, wallMs } = this.#deps;
+    if (periodAt === null) return ["0", "0", String(this.#length)];
+    key.period ??= periodAt(this.#offsetMs === null ? wallMs() : nowMs + this.#offsetMs);
     return [String(key.period.startMs * 1000), String(key.period.endMs * 1000), "0"];
   }
 
-  function restart(key: QuotaKey, owed: number): void {
-    key.restart(deps.nextField(), owed);
+  #restart(key: QuotaKey, owed: number): void {
+    key.restart(this.#deps.nextField(), owed);
     key.period = null;
   }
 
-  function freshen(key: QuotaKey, nowMs: number): void {
-    if (nowMs >= key.isOverAt) restart(key, 0);
-    else if (key.calledAt > 0 && nowMs >= key.endsAt + STALE_MS && key.call === null) {
-      restart(key, Math.max(0, key.spent - Math.max(key.granted, key.known)));
-    }
+  #args(key: QuotaKey, { need, want, give }: Ask, nowMs: number): readonly string[] {
+    // A whole period's spending is counted again where the store has lost it; a rolling one's is not.
+    const known = this.#deps.periodAt === null ? key.known : 0;
+    const lease = [key.field, key.sequence, key.spent, known, need, want, key.unit, give].map(String);
+    return [String(this.#limit), ...this.#frame(key, nowMs), ...lease];
   }
 
-  function taken(key: QuotaKey, loan: QuotaLoan, sent: Ask & { atMs: number }): void {
-    const nowMs = clock.nowMs();
-    offsetMs = loan.nowMicros / 1000 - nowMs;
-    key.granted = loan.granted;
-    key.known = loan.spent;
-    key.left = limit - loan.used - loan.others - (loan.granted - loan.spent);
-    key.resetAt = nowMs + loan.resetMicros / 1000;
-    key.endsAt = sent.atMs + QUOTA_LEASE_MS - GUARD_MS;
-    if (key.period !== null) {
-      const restMs = key.period.endMs - loan.nowMicros / 1000;
-      key.endsAt = Math.min(key.endsAt, sent.atMs + restMs * 0.999 - GUARD_MS);
-      key.isOverAt = nowMs + restMs * 1.001 + GUARD_MS;
-    }
-    deps.onHeld(key);
-    if (sent.want === 0) return;
-    const held = key.held(nowMs);
-    key.low = isRich(key) ? held / 2 : Math.min(key.demand * 10, held / 2);
-    const hasHope = loan.others > 0;
-    const pollMs = hasHope ? SHORT_POLL_MS : POLL_MS;
-    if (loan.waitMicros > 0) {
-      key.retryAt = nowMs + loan.waitMicros / 1000;
-      key.deniedUntil = nowMs + Math.max(1, Math.min(loan.waitMicros / 1000, pollMs));
-      key.deniedNeed = sent.need;
-    } else key.deniedUntil = 0;
-  }
-
-  async function call(key: QuotaKey, ask: Ask, nowMs: number): Promise<boolean> {
-    if (key.spent > SUM_MOST) restart(key, Math.max(0, key.spent - key.granted));
+  async #call(key: QuotaKey, ask: Ask, nowMs: number): Promise<boolean> {
+    const { store, clock, health } = this.#deps;
+    if (key.spent > SUM_MOST) this.#restart(key, Math.max(0, key.spent - key.granted));
     key.sequence++;
     key.calledAt = nowMs;
     key.granted -= ask.give;
     health.calls++;
     try {
-      // A whole period's spending is counted again where the store has lost it; a rolling one's is not.
-      const known = periodAt === null ? key.known : 0;
-      const lease = [key.field, key.sequence, key.spent, known, ask.need, ask.want, key.unit, ask.give].map(String);
-      const args = [String(limit), ...frame(key, nowMs), ...lease];
-      const { period } = key;
+      const args = this.#args(key, ask, nowMs);
+      const { field } = key;
       const loan = await store.script(QUOTA_SCRIPT, { keys: [key.storeKey], args });
       health.isSilent = false;
       if (loan.status === "done") {
-        if (key.period === period) taken(key, loan, { ...ask, atMs: nowMs });
+        if (key.field === field) this.#taken(key, loan, { ...ask, atMs: nowMs });
         return true;
       }
-      if (loan.status === "elsewhere") return await another(key, loan, ask);
+      if (loan.status === "elsewhere") return await this.#another(key, loan, ask);
     } catch (error) {
       if (error instanceof StoreError && !error.mayHaveRun) key.granted += ask.give;
     }
@@ -137,39 +146,61 @@ export function createQuotaLender(deps: QuotaLenderDeps): QuotaLender {
   }
 
   /** The period is another than was believed: at most once, as then the store's clock is known. */
-  async function another(key: QuotaKey, { nowMicros }: QuotaLoan, ask: Ask): Promise<boolean> {
+  async #another(key: QuotaKey, { nowMicros }: QuotaLoan, ask: Ask): Promise<boolean> {
+    const { clock, periodAt } = this.#deps;
     const nowMs = clock.nowMs();
-    offsetMs = nowMicros / 1000 - nowMs;
+    this.#offsetMs = nowMicros / 1000 - nowMs;
     const before = key.period;
     const period = periodAt?.(nowMicros / 1000) ?? null;
     if (period !== null && before !== null && period.startMs === before.startMs) {
-      // The store's clock stands just beside the end of what it told: it is asked again soon.
       key.failedUntil = nowMs + FAILED_MS;
       return false;
     }
-    restart(key, 0);
+    this.#restart(key, 0);
     key.period = period;
-    return await call(key, { ...ask, give: 0 }, nowMs);
+    return await this.#call(key, { ...ask, give: 0 }, nowMs);
   }
 
-  function alone(key: QuotaKey, step: () => Promise<boolean>): Promise<boolean> {
-    const done = step();
-    const ended = done.then(() => {
-      if (key.call === ended) key.call = null;
-    });
-    key.call = ended;
-    return done;
+  #taken(key: QuotaKey, loan: QuotaLoan, sent: Ask & { readonly atMs: number }): void {
+    const nowMs = this.#deps.clock.nowMs();
+    this.#offsetMs = loan.nowMicros / 1000 - nowMs;
+    key.granted = loan.granted;
+    key.known = loan.spent;
+    key.left = this.#limit - loan.used - loan.others - (loan.granted - loan.spent);
+    key.resetAt = nowMs + loan.resetMicros / 1000;
+    key.endsAt = sent.atMs + QUOTA_LEASE_MS - GUARD_MS;
+    if (key.period !== null) {
+      const restMs = key.period.endMs - loan.nowMicros / 1000;
+      key.endsAt = Math.min(key.endsAt, sent.atMs + restMs * 0.999 - GUARD_MS);
+      key.isOverAt = nowMs + restMs * 1.001 + GUARD_MS;
+    }
+    this.#deps.onHeld(key);
+    if (sent.want > 0) this.#plan(key, loan, { need: sent.need, nowMs });
   }
 
-  return {
-    freshen,
-    canCall: (key, nowMs) => nowMs >= key.failedUntil && store.state !== "away",
-    borrow: (key, need, nowMs) => {
-      key.measure(nowMs);
-      const whole = Math.ceil(wantedOf(key, nowMs) / key.unit) * key.unit;
-      return alone(key, () => call(key, { need, want: Math.max(1, need + whole), give: 0 }, nowMs));
-    },
-    settle: (key, give, nowMs) => alone(key, () => call(key, { need: 0, want: 0, give }, nowMs)),
-    keep: (key) => Math.ceil(key.demand * (isRich(key) ? RICH_MS : SCARCE_MS)) + (isRich(key) ? minChunk : 0),
-  };
+  /** When more is asked for, and when again after a refusal. */
+  #plan(key: QuotaKey, loan: QuotaLoan, { need, nowMs }: { readonly need: number; readonly nowMs: number }): void {
+    const held = key.held(nowMs);
+    key.low = this.#isRich(key) ? held / 2 : Math.min(key.demand * 10, held / 2);
+    key.deniedUntil = 0;
+    if (loan.waitMicros <= 0) return;
+    const pollMs = loan.others > 0 ? SHORT_POLL_MS : POLL_MS;
+    key.retryAt = nowMs + loan.waitMicros / 1000;
+    key.deniedUntil = nowMs + Math.max(1, Math.min(loan.waitMicros / 1000, pollMs));
+    key.deniedNeed = need;
+  }
+}
+
+function alone(key: QuotaKey, step: () => Promise<boolean>): Promise<boolean> {
+  const done = step();
+  const ended = done.then(() => {
+    if (key.call === ended) key.call = null;
+  });
+  key.call = ended;
+  return done;
+}
+
+/** Makes the lender of one quota. */
+export function createQuotaLender(deps: QuotaLenderDeps): QuotaLender {
+  return new QuotaLending(deps);
 }

@@ -3,6 +3,7 @@ import { startReady, type Workers } from "../supervisor/support.ts";
 import { connect, type RawClient } from "../support/client.ts";
 import { eventually } from "../support/load.ts";
 import { type RedisProcess, startRedis } from "../support/redis.ts";
+import { openEchoSocket } from "../support/streams.ts";
 
 setDefaultTimeout(60_000);
 
@@ -64,6 +65,16 @@ async function fill(gateway: Workers, count: number): Promise<RawClient[]> {
   return clients;
 }
 
+function echoService(): AsyncDisposable & { readonly port: number } {
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: (request, own) => (own.upgrade(request) ? undefined : new Response("ok")),
+    websocket: { message: (socket, text) => void socket.send(text) },
+  });
+  return { port: server.port ?? 0, [Symbol.asyncDispose]: () => server.stop(true) };
+}
+
 describe("a limit of what is in flight", () => {
   test("holds over two gateways, and slots are free when responses end or clients leave", async () => {
     await using redis = await startRedis();
@@ -120,6 +131,33 @@ describe("a limit of what is in flight", () => {
     expect(await statusOf(one)).toBe(429);
     for (const client of clients) client.peer.reset();
     await eventually(async () => (await statusOf(one)) === 200, "a free slot");
+  });
+
+  test("counts a WebSocket until it closes", async () => {
+    await using upstream = echoService();
+    await using one = await startReady({
+      workers: 1,
+      torii: { redis: "", telemetry: { accessLog: { enabled: false } } },
+      files: {
+        "routes/main.ts": "export default {};",
+        "routes/api.yaml": JSON.stringify({
+          services: { echo: { discover: "static", endpoints: [{ url: `http://127.0.0.1:${upstream.port}` }] } },
+          routes: [
+            {
+              name: "api",
+              plugins: [{ use: "concurrency-limit", with: { limit: 1, by: "route" } }],
+              backends: [{ service: "echo" }],
+            },
+          ],
+        }),
+      },
+    });
+    const socket = await openEchoSocket(`ws://127.0.0.1:${one.port}/`);
+    await socket.ask("hello");
+    expect(await statusOf(one)).toBe(429);
+    await socket.ask("still there");
+    socket[Symbol.dispose]();
+    await eventually(async () => (await statusOf(one)) === 200, "the slot of the WebSocket");
   });
 
   test("becomes each gateway's share while Redis is away, and fails nobody", async () => {

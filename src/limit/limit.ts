@@ -11,18 +11,25 @@ export type OnStoreError = "local" | "allow" | "deny";
 export type LimitMode = "leased" | "local" | "allowed" | "denied";
 
 /**
- * A limit: in any interval t no more than `burst + limit * t / perMs` is admitted, over all gateways together. The
- * gateways that share a `name` share the counts of its keys; where their numbers differ, the lower ones hold.
+ * How much may come, over all gateways together. `token_bucket`: in any time t no more than
+ * `burst + limit * t / perMs`. `fixed_window`: no more than `limit` in each window of the store's clock that begins at
+ * a whole multiple of `perMs` since 1970. `sliding_window`: no more than `limit` in any time of `perMs`.
+ */
+export type LimitAlgorithm = "token_bucket" | "sliding_window" | "fixed_window";
+
+/**
+ * A limit. The gateways that share a `name` share the counts of its keys; where their numbers differ, the lower ones
+ * hold, and of windows each gateway holds to its own.
  */
 export interface LimitSpec {
   /** Unlike names never meet. Any text. */
   readonly name: string;
-  readonly algorithm: "token_bucket";
+  readonly algorithm: LimitAlgorithm;
   /** Units for each `perMs`: above 0, at most a thousand million, to the millionth part. */
   readonly limit: number;
-  /** Whole milliseconds, from 1 to 366 days. */
+  /** Whole milliseconds, from 1 to 366 days; of windows from 100. */
   readonly perMs: number;
-  /** Units that may come at once: from the millionth part of one to a thousand million. */
+  /** Units that may come at once, of windows the limit: from the millionth part of one to a thousand million. */
   readonly burst: number;
   readonly onStoreError: OnStoreError;
 }

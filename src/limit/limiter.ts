@@ -10,6 +10,7 @@ import type { Numbers } from "./numbers.ts";
 import type { Presence } from "./presence.ts";
 import type { Share } from "./share.ts";
 import { MICRO, toMicro } from "./units.ts";
+import { limitWindow } from "./window-algorithm.ts";
 
 /** A key that nobody asked for in so long is given back and dropped. */
 const IDLE_MS = 2000;
@@ -60,7 +61,7 @@ interface Told {
 }
 
 function algorithmOf(spec: LimitSpec, deps: LimiterDeps): Algorithm {
-  return tokenBucket(spec, deps);
+  return spec.algorithm === "token_bucket" ? tokenBucket(spec, deps) : limitWindow(spec, deps);
 }
 
 class TokenBuckets implements TokenLimiter {

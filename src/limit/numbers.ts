@@ -3,6 +3,8 @@ import { MICRO, toMicro } from "./units.ts";
 
 const MOST_UNITS = 1_000_000_000;
 const LONGEST_MS = 366 * 86_400_000;
+/** Shorter ones would be over before a lease of them is here. */
+const LEAST_WINDOW_MS = 100;
 /** Half of it lasts about until shares may be spent without a lease. */
 const RICH_MS = 4000;
 
@@ -29,11 +31,17 @@ function checkUnits(name: string, units: number): void {
 }
 
 /** The numbers of a spec. Throws a RangeError for what is none. */
-export function numbersOf({ limit, burst, perMs }: LimitSpec): Numbers {
+export function numbersOf({ algorithm, limit, burst, perMs }: LimitSpec): Numbers {
   checkUnits("limit", limit);
   checkUnits("burst", burst);
   if (!Number.isInteger(perMs) || perMs < 1 || perMs > LONGEST_MS) {
     throw new RangeError(`perMs must be a whole number from 1 to ${LONGEST_MS}, not ${perMs}`);
+  }
+  const isWindow = algorithm !== "token_bucket";
+  if (isWindow && burst !== limit)
+    throw new RangeError(`burst is the limit where that is one of windows, not ${burst}`);
+  if (isWindow && perMs < LEAST_WINDOW_MS) {
+    throw new RangeError(`perMs must be at least ${LEAST_WINDOW_MS} for a window, not ${perMs}`);
   }
   const rate = toMicro(limit) / perMs;
   const fullMs = toMicro(burst) / rate;
@@ -42,10 +50,10 @@ export function numbersOf({ limit, burst, perMs }: LimitSpec): Numbers {
     burst: toMicro(burst),
     perMs,
     rate,
-    richMs: RICH_MS,
+    richMs: isWindow ? Math.min(RICH_MS, perMs / 4) : RICH_MS,
     minChunk: Math.floor(toMicro(burst) / 50),
     maxChunk: Math.floor(toMicro(burst) / 4),
     minPollMs: Math.max(2, Math.min(20, fullMs / 50)),
-    maxPollMs: Math.max(5, Math.min(400, fullMs / 5)),
+    maxPollMs: Math.max(5, Math.min(400, fullMs / (isWindow ? 20 : 5))),
   };
 }

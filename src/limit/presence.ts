@@ -8,6 +8,8 @@ const KEY = "limit:{gateways}";
 const BEAT_MS = 400;
 /** Between looks for a store that does not answer. */
 const LOOK_MS = 200;
+/** What clocks differ by in speed. */
+const DRIFT = 0.001;
 /** From the last heartbeat that may have counted until every gateway leaves this one's share alone. */
 const SILENT_MS = BEAT_LATE_MS + LIFE_MS + VIEW_MS + GUARD_MS;
 
@@ -39,6 +41,8 @@ export interface Presence {
   view(nowMs: number): View | null;
   /** Since when the own share may be spent; null: it may not. */
   localSince(nowMs: number): number | null;
+  /** What the store's clock shows then, at the earliest and at the latest; null: the store never lent anything. */
+  storeTime(atMs: number): { readonly earlyMs: number; readonly lateMs: number } | null;
   /** When the own share may be spent at the earliest, if the store stays away. */
   readonly localFromMs: number;
   /** The own part of each limit while the store is away, in millionths. */
@@ -110,6 +114,14 @@ class Member implements Presence {
     if (this.#isClosed || this.#isReturning || (this.#isJoined && this.#isFresh(nowMs))) return null;
     if (!this.#wasJoined) return this.isOpening ? null : this.#startedMs;
     return nowMs < this.localFromMs ? null : this.localFromMs;
+  }
+
+  storeTime(atMs: number): { readonly earlyMs: number; readonly lateMs: number } | null {
+    if (this.#roll === null || !this.#wasJoined) return null;
+    const toldMs = this.#roll.view.at / 1000;
+    const [sinceTaken, sinceSent] = [atMs - this.#rollTakenMs, atMs - this.#rollSentMs];
+    const slack = Math.abs(sinceSent) * DRIFT;
+    return { earlyMs: toldMs + sinceTaken - slack, lateMs: toldMs + sinceSent + slack };
   }
 
   /** The store's clock, not later than it is. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { limitKey } from "../../src/limit/key.ts";
 import { type Outcome, play, type Scenario } from "./scenario.ts";
 
-const STORE_KEYS = [limitKey("b", "api", "someone"), "limit:{gateways}"];
+const storeKeys = () => [limitKey("b", "api", "someone"), "limit:{gateways}"];
 /** Sums of fractions are not exact. */
 const ROUNDING = 1e-9;
 
@@ -10,7 +10,7 @@ async function playAll(from: number, to: number, kind: Omit<Scenario, "seed">): 
   const outcomes: (Outcome & Scenario)[] = [];
   for (let seed = from; seed < to; seed++) {
     const scenario = { seed, ...kind };
-    outcomes.push({ ...(await play(scenario, STORE_KEYS)), ...scenario });
+    outcomes.push({ ...(await play(scenario, storeKeys)), ...scenario });
   }
   return outcomes;
 }

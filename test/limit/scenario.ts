@@ -1,4 +1,5 @@
-import type { LimitSpec } from "../../src/limit/limit.ts";
+import type { LimitAlgorithm, LimitSpec } from "../../src/limit/limit.ts";
+import { windowIdeal, windowMeter } from "./window-meter.ts";
 import { chance, Ideal, Meter, type Network, SimGateway, SimRedis, Timeline } from "./world.ts";
 
 export interface Scenario {
@@ -7,11 +8,13 @@ export interface Scenario {
   readonly hasFaults: boolean;
   /** A failover that loses writes, or all of them. */
   readonly hasFailover: boolean;
+  /** A token bucket when absent. */
+  readonly algorithm?: LimitAlgorithm;
 }
 
 export interface Outcome {
   readonly spec: LimitSpec;
-  /** What exceeded the rate most, in any interval, in bursts. */
+  /** What exceeded the rate most, in any interval, in bursts; of windows, the most in any of them, in limits. */
   readonly excess: number;
   readonly admitted: number;
   readonly ideal: number;
@@ -141,8 +144,17 @@ function specOf(random: () => number, hasFaults: boolean): LimitSpec {
   return { name: "api", algorithm: "token_bucket", limit, perMs: 1000, burst, onStoreError };
 }
 
+/** So short that what a share may do is seen within a world. */
+function windowSpecOf(random: () => number, algorithm: LimitAlgorithm): LimitSpec {
+  const perMs = pick(random, [1000, 1000, 2000, 5000]);
+  const limit = pick(random, [1, 5, 10, 50, 100, 400]);
+  const onStoreError = pick(random, ["local", "local", "local", "deny"] as const);
+  return { name: "api", algorithm, limit, perMs, burst: limit, onStoreError };
+}
+
 /** Plays a world that the seed decides, and says what became of the limit. */
-export async function play({ seed, hasFaults, hasFailover }: Scenario, storeKeys: readonly string[]): Promise<Outcome> {
+export async function play(scenario: Scenario, storeKeys: (spec: LimitSpec) => readonly string[]): Promise<Outcome> {
+  const { seed, hasFaults, hasFailover, algorithm = "token_bucket" } = scenario;
   const random = chance(seed);
   const timeline = new Timeline();
   const redis = new SimRedis(timeline);
@@ -151,10 +163,12 @@ export async function play({ seed, hasFaults, hasFailover }: Scenario, storeKeys
   const count = 1 + Math.floor(random() * 5);
   const world = { redis, network, random };
   const gateways = Array.from({ length: count }, (_, index) => new SimGateway(`g${index}`, world));
-  const spec = specOf(random, hasFaults);
+  const isBucket = algorithm === "token_bucket";
+  const spec = isBucket ? specOf(random, hasFaults) : windowSpecOf(random, algorithm);
   const playing: Playing = { random, timeline, redis, network, gateways, endMs: LONG_MS };
   const rate = spec.limit / spec.perMs;
-  const [meter, ideal] = [new Meter(rate), new Ideal(spec)];
+  const meter = isBucket ? new Meter(rate) : windowMeter(spec, redis.clockMs);
+  const ideal = isBucket ? new Ideal(spec) : windowIdeal(spec, redis.clockMs);
   let asked = 0;
   const ask = (gateway: SimGateway): void => {
     asked++;
@@ -165,9 +179,9 @@ export async function play({ seed, hasFaults, hasFailover }: Scenario, storeKeys
     for (const gateway of by) for (let i = 0; i < spec.burst; i++) ask(gateway);
   };
   if (hasFaults) faults(playing, rush);
-  if (hasFailover) failOver(playing, storeKeys);
+  if (hasFailover) failOver(playing, storeKeys(spec));
   const loads = hasFaults ? ([0.05, 0.1, 0.2, 0.5, 2] as const) : ([0.5, 1, 2, 3] as const);
-  demand(playing, spec.limit * pick(random, loads as readonly [number, ...number[]]), ask);
+  demand(playing, rate * 1000 * pick(random, loads as readonly [number, ...number[]]), ask);
   if (hasFaults) {
     for (let left = Math.floor(random() * 6); left > 0; left--) {
       timeline.at(WARM_MS + random() * (LONG_MS - WARM_MS), () => rush(gateways.filter(() => random() < 0.7)));

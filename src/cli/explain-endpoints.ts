@@ -33,8 +33,10 @@ export function backendText(
 /** Where endpoints come from that only a running gateway knows. */
 function originOf(name: string, config: Config): string {
   const options = optionsOf(name, config);
-  if (options?.dns !== undefined)
+  // Only an HTTPRoute may name one that is not there.
+  if (options === undefined) return "no service has this name: 500 backend_invalid";
+  if (options.dns !== undefined)
     return `endpoints are what DNS says of ${options.dns.name}; a running gateway knows them`;
-  const place = options?.redis === undefined ? "" : " in Redis";
-  return `endpoints register themselves${place} (discover: ${options?.discover ?? "memory"}); a running gateway knows them`;
+  const place = options.redis === undefined ? "in the gateway's own process" : "in Redis";
+  return `endpoints register themselves ${place} (discover: ${options.discover}); a running gateway knows them`;
 }

@@ -94,7 +94,7 @@ function selectionLines({ zoneShare, subsets }: ServiceView): readonly string[] 
 }
 
 function zoneWords(share: number | null): readonly string[] {
-  return share === null ? [] : [`${Math.round(share * 100)}% stay in the zone`];
+  return share === null ? [] : [`${Math.round(share * 100)}% stay in the gateway's zone`];
 }
 
 function concurrencyLines({ concurrency }: ServiceView): readonly string[] {

@@ -41,7 +41,7 @@ describe("torii explain, of a listener that passes bytes", () => {
       "bytes for vault.test on listener names (tls_passthrough)",
       "route    vault",
       "backend  s (weight 2): http://127.0.0.1:9001",
-      "backend  t (weight 1): endpoints register themselves (discover: memory); a running gateway knows them",
+      "backend  t (weight 1): endpoints register themselves in the gateway's own process (discover: memory); a running gateway knows them",
       "",
       "other routes:",
       "  db: stands on other listeners: db",

@@ -17,7 +17,7 @@ routes: [{ name: a, backends: [{ service: named }, { service: stored }, { servic
   expect(backends.map((backend) => backendText({ ...backend, endpoints: null }, config))).toEqual([
     "backend  named (weight 1): endpoints are what DNS says of _http._tcp.catalog.internal; a running gateway knows them",
     "backend  stored (weight 1): endpoints register themselves in Redis (discover: redis); a running gateway knows them",
-    "backend  own (weight 1, tag x): endpoints register themselves (discover: memory); a running gateway knows them",
+    "backend  own (weight 1, tag x): endpoints register themselves in the gateway's own process (discover: memory); a running gateway knows them",
   ]);
 });
 
@@ -44,4 +44,17 @@ routes:
     "backend  shop (weight 1, tag big): http://127.0.0.1:9002, http://127.0.0.1:9003",
     "backend  shop (weight 1, version 1, tag big): no endpoint: 503 no_endpoint",
   ]);
+});
+
+test("says of a backend of an HTTPRoute that names no service what it answers", async () => {
+  const { config } = await load({
+    "routes/a.yaml": `apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: shop }
+spec: { rules: [{ backendRefs: [{ name: gone }] }] }
+`,
+  });
+  const backends = config.routes[0]?.backends ?? [];
+  const texts = backends.map((backend) => backendText({ ...backend, endpoints: endpointsOf(backend, config) }, config));
+  expect(texts).toEqual(["backend  gone (weight 1): no service has this name: 500 backend_invalid"]);
 });

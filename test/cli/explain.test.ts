@@ -24,7 +24,7 @@ describe("torii explain", () => {
       'params   {"id":"7"}',
       "plugins  request-headers",
       "backend  shop (weight 95): http://127.0.0.1:9001, http://127.0.0.1:9002",
-      "backend  next (weight 5): endpoints register themselves (discover: memory); a running gateway knows them, plugins response-headers",
+      "backend  next (weight 5): endpoints register themselves in the gateway's own process (discover: memory); a running gateway knows them, plugins response-headers",
     ]);
     expect(after.split("\n").map((line) => /^ {2}(\w+): ./.exec(line)?.[1])).toEqual(["beta", "inner", "all"]);
   });

@@ -10,10 +10,12 @@ import { GUARD_MS, MICRO } from "./units.ts";
 /** A lease is renewed so long before its end. */
 const RENEW_MS = 5000;
 /** Time between two questions for a key that has no slot free. */
-const POLL_MS = 20;
+const POLL_MS = 10;
 const FEW_POLL_MS = 5;
+/** Time between two slots of more than a fair part of a hundred that are given back, and left to others for a fifth of it. */
+const SHED_MS = 50;
 /** Of fewer slots for each in need, none is kept that is not in use. */
-const FEW = 8;
+const FEW = 12;
 /** So many parts of a limit that is full are given back when one of them is free. */
 const MUCH_FREE = 32;
 /** A gateway that holds slots of a key that is full asks whether others are in need. */
@@ -71,6 +73,10 @@ class SlotKeys implements SlotsLimiter {
     return this.#keys.size;
   }
 
+  get #shedMs(): number {
+    return Math.max(2, SHED_MS / Math.max(1, this.#spec.limit / 100));
+  }
+
   /** Null where nobody ever enforces a share, so that none is withheld for who is gone. */
   get #presence(): SlotsDeps["presence"] {
     return this.#spec.onStoreError === "local" ? this.#deps.presence : null;
@@ -97,11 +103,11 @@ class SlotKeys implements SlotsLimiter {
     const free = slot.held - slot.used;
     if (free <= 0 || slot.call !== null || !this.#canCall(slot, nowMs)) return;
     const isFew = slot.fair < FEW;
-    const isMuch = slot.held > slot.fair && nowMs - slot.shedAt >= POLL_MS;
+    const isMuch = slot.held > slot.fair && nowMs - slot.shedAt >= this.#shedMs;
     if (!isFew && !isMuch && free * MUCH_FREE < this.#spec.limit) return;
     if (!isFew && isMuch) {
       slot.shedAt = nowMs;
-      slot.deniedUntil = nowMs + POLL_MS;
+      slot.deniedUntil = nowMs + this.#shedMs / 5;
     }
     void this.#settle(slot, slot.used, nowMs);
   }

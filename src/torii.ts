@@ -15,7 +15,15 @@ export type {
   PluginEnv,
   PluginLimits,
   PluginMiddleware,
+  Quota,
+  QuotaKeys,
+  QuotaSpec,
+  QuotaVerdict,
+  QuotaWindow,
   Regex,
+  Slots,
+  SlotsSpec,
+  SlotsVerdict,
   Verdict,
 } from "./plugin.ts";
 export { compileRegex, createMemoryLimits, definePlugin } from "./plugin.ts";

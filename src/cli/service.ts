@@ -140,14 +140,15 @@ function leaseText(leaseMs: number | null): string {
 }
 
 function rowTable(rows: readonly EndpointRow[]): string {
-  const cells = rows.map(({ service: name, id, url, weight, zone, version, leaseMs, fault }) => [
+  const cells = rows.map(({ service: name, id, url, weight, zone, version, tags, leaseMs, fault }) => [
     name,
     id,
     url ?? `(ignored: ${fault ?? ""})`,
     String(weight ?? "-"),
     zone ?? "-",
     version ?? "-",
+    tags.join(", ") || "-",
     leaseText(leaseMs),
   ]);
-  return table(["SERVICE", "ENDPOINT", "URL", "WEIGHT", "ZONE", "VERSION", "LEASE"], cells);
+  return table(["SERVICE", "ENDPOINT", "URL", "WEIGHT", "ZONE", "VERSION", "TAGS", "LEASE"], cells);
 }

@@ -71,7 +71,7 @@ function detailText({ service, answered, missing }: ServiceDetail): string {
     `ejections ${totals.ejections}, breaker opened ${counted(totals.breakerOpens, "time")}, retries ${countsText(totals.retries)}, hedges ${countsText(totals.hedges)}`,
     "",
     table(
-      ["ENDPOINT", "URL", "WEIGHT", "ZONE", "VERSION", "IN FLIGHT", "CONNECTIONS", "HEALTH", "STATE"],
+      ["ENDPOINT", "URL", "WEIGHT", "ZONE", "VERSION", "TAGS", "IN FLIGHT", "CONNECTIONS", "HEALTH", "STATE"],
       endpoints.map((endpoint) => endpointCells(endpoint, answered.length)),
     ),
     ...missingLines(missing),
@@ -121,13 +121,14 @@ function breakerLines({ breaker }: ServiceView, workers: number): readonly strin
 }
 
 function endpointCells(endpoint: EndpointView, workers: number): readonly string[] {
-  const { id, url, weight, zone, version, inFlight, connections } = endpoint;
+  const { id, url, weight, zone, version, tags, inFlight, connections } = endpoint;
   return [
     id,
     url,
     String(weight),
     zone ?? "-",
     version ?? "-",
+    tags.join(", ") || "-",
     String(inFlight),
     String(connections.open + connections.passages),
     healthText(endpoint, workers),

@@ -51,7 +51,7 @@ describe("a command that asks a running gateway", () => {
     ]);
     const detail = cells((await torii(["services", "shop"], place)).out);
     expect(detail[0]?.[0]).toBe("shop: least_request, endpoints from the configuration");
-    expect(detail.at(-1)).toEqual(["a", "http://127.0.0.1:1", "3", "-", "-", "0", "0", "-", "used"]);
+    expect(detail.at(-1)).toEqual(["a", "http://127.0.0.1:1", "3", "-", "-", "-", "0", "0", "-", "used"]);
   });
 
   test("lists routes, and says the same as the files", async () => {

@@ -100,13 +100,20 @@ describe("torii service list", () => {
     await using redis = await startRedis();
     const end = String(Date.now() + 60_000);
     await redis.cli("SADD", "torii:mesh:services", "shop", "gone");
-    await redis.cli("HSET", "torii:mesh:{shop}:endpoints", "a", `{"url":"${URL}","version":"v2"}`, "b", "{");
+    await redis.cli(
+      "HSET",
+      "torii:mesh:{shop}:endpoints",
+      "a",
+      `{"url":"${URL}","version":"v2","tags":["canary","big"]}`,
+      "b",
+      "{",
+    );
     await redis.cli("ZADD", "torii:mesh:{shop}:leases", end, "a", end, "b");
     const files = { "torii.yaml": `redis: ${redis.url}\n`, "routes/broken.yaml": "routes: {" };
     const ran = await torii(["service", "list", "shop"], files, { REDIS_URL: "redis://nowhere" });
     const [head, a, b, more] = ran.out.split("\n");
-    expect(head).toMatch(/^SERVICE +ENDPOINT +URL +WEIGHT +ZONE +VERSION +LEASE$/);
-    expect(a).toMatch(/^shop +a +http:\/\/127\.0\.0\.1:9001 +1 +- +v2 +\d+\.\ds$/);
+    expect(head).toMatch(/^SERVICE +ENDPOINT +URL +WEIGHT +ZONE +VERSION +TAGS +LEASE$/);
+    expect(a).toMatch(/^shop +a +http:\/\/127\.0\.0\.1:9001 +1 +- +v2 +canary, big +\d+\.\ds$/);
     expect(b).toMatch(/^shop +b +\(ignored: it is no JSON object/);
     expect([ran.code, more]).toEqual([0, undefined]);
     expect(await list(redis)).toHaveLength(2);

@@ -46,6 +46,8 @@ export interface Algorithm {
   storeKey(key: string): string;
   /** One call to the store, which settles, takes back and lends. Rejects with a StoreError. */
   ask(bucket: Bucket, ask: Ask, nowMs: number): Promise<Answer>;
+  /** Told of what is spent of leases; null: it need not be. */
+  readonly onSpend: ((bucket: Bucket, micro: number, nowMs: number) => void) | null;
   /** Milliseconds until all is there again, where so much is left; without a bucket nothing is known of the key. */
   resetMs(bucket: Bucket | null, left: number): number;
 }

@@ -37,6 +37,7 @@ export function tokenBucket(spec: LimitSpec, { store, presence }: AlgorithmDeps)
     numbers,
     shares: sharesOf(numbers),
     storeKey: (key) => limitKey("b", spec.name, key),
+    onSpend: null,
     resetMs: (_, left) => (left < numbers.burst ? Math.ceil((numbers.burst - left) / numbers.rate) : 0),
     ask: async (bucket, { want, need, give }, nowMs) => {
       const view = presence?.view(nowMs) ?? null;

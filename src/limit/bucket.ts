@@ -1,4 +1,5 @@
 import { MICRO } from "./units.ts";
+import type { Trail } from "./window-trail.ts";
 
 /** Demand is looked at over so many milliseconds at least. */
 const WINDOW_MS = 50;
@@ -45,6 +46,8 @@ export class Bucket {
   levelSince = Number.NaN;
   /** Of windows: what was spent of the own share, as pairs of until when it counts and how much. */
   spends: number[] | null = null;
+  /** Of windows that slide: when what was spent since the last report, the latest first. */
+  trail: Trail | null = null;
   /** In a slot of the sweep. */
   isWatched = false;
   isDropped = false;

@@ -69,6 +69,7 @@ class TokenBuckets implements TokenLimiter {
   readonly #spec: LimitSpec;
   readonly #algorithm: Algorithm;
   readonly #numbers: Numbers;
+  readonly #onSpend: Algorithm["onSpend"];
   readonly #lender: Lender;
   readonly #buckets: Buckets;
   /** Nothing is lent any more: nobody would hand it back. */
@@ -83,6 +84,7 @@ class TokenBuckets implements TokenLimiter {
     const { numbers } = algorithm;
     this.#algorithm = algorithm;
     this.#numbers = numbers;
+    this.#onSpend = algorithm.onSpend;
     this.#lender = createLender({
       ...deps,
       algorithm,
@@ -119,6 +121,7 @@ class TokenBuckets implements TokenLimiter {
   #spend(bucket: Bucket, micro: number, nowMs: number): Verdict {
     bucket.spent += micro;
     bucket.spentAt = nowMs;
+    this.#onSpend?.(bucket, micro, nowMs);
     this.#admitted++;
     const held = bucket.granted - bucket.spent;
     if (held < bucket.low && bucket.call === null && nowMs >= bucket.deniedUntil) this.#ahead(bucket, nowMs);
@@ -266,6 +269,7 @@ class TokenBuckets implements TokenLimiter {
     const shared = share !== null && held < micro ? this.#takeOfShare(bucket, micro, { share, nowMs }) : 0;
     bucket.spent += micro - shared;
     bucket.spentAt = nowMs;
+    this.#onSpend?.(bucket, micro - shared, nowMs);
     this.#deps.watch(bucket, this, 1);
   }
 

@@ -1,10 +1,12 @@
-import type { LimitSpec } from "./limit.ts";
+import type { LimitAlgorithm, LimitSpec } from "./limit.ts";
 import { MICRO, toMicro } from "./units.ts";
 
 const MOST_UNITS = 1_000_000_000;
 const LONGEST_MS = 366 * 86_400_000;
 /** Shorter ones would be over before a lease of them is here. */
 const LEAST_WINDOW_MS = 100;
+/** Questions at least, while a bucket fills up or a window passes: what comes back to one that slides is due at once. */
+const POLLS: Readonly<Record<LimitAlgorithm, number>> = { token_bucket: 5, fixed_window: 10, sliding_window: 30 };
 /** Half of it lasts about until shares may be spent without a lease. */
 const RICH_MS = 4000;
 
@@ -54,6 +56,6 @@ export function numbersOf({ algorithm, limit, burst, perMs }: LimitSpec): Number
     minChunk: Math.floor(toMicro(burst) / 50),
     maxChunk: Math.floor(toMicro(burst) / 4),
     minPollMs: Math.max(2, Math.min(20, fullMs / 50)),
-    maxPollMs: Math.max(5, Math.min(400, fullMs / (isWindow ? 20 : 5))),
+    maxPollMs: Math.max(5, Math.min(400, fullMs / POLLS[algorithm])),
   };
 }

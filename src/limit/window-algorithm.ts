@@ -10,6 +10,7 @@ import { GUARD_MS, LEASE_MS, LENT_POLL_MS, SHARES_POLL_MS } from "./units.ts";
 import { WINDOW_PARTS } from "./window-lua.ts";
 import { WINDOW_SCRIPT, type WindowLoan } from "./window-script.ts";
 import { createWindowShares } from "./window-share.ts";
+import { Trail } from "./window-trail.ts";
 
 /** Of a lease that ends with its window, as a gateway's clock may be slower than the store's. */
 const SHORTER = 0.98;
@@ -63,6 +64,11 @@ function resetAtOf({ resetAt, spends, spent, spentAt }: Bucket, { perMs }: Numbe
   return Math.max(resetAt, ofShare, own);
 }
 
+function note(bucket: Bucket, micro: number, { nowMs, trailMs }: { nowMs: number; trailMs: number }): void {
+  bucket.trail ??= new Trail(trailMs);
+  bucket.trail.add(micro, nowMs);
+}
+
 /**
  * Windows of the store's clock that begin at whole multiples of their length since 1970, or one that slides. Throws a
  * RangeError for numbers that are none of a spec.
@@ -73,10 +79,12 @@ export function limitWindow(spec: LimitSpec, deps: AlgorithmDeps & { readonly cl
   // Where nobody ever enforces a share, none is withheld for who is gone.
   const presence = spec.onStoreError === "local" ? deps.presence : null;
   const frame = [String(numbers.limit), String(numbers.perMs * 1000), slides ? "1" : "0"];
+  const trailMs = numbers.perMs / WINDOW_PARTS / 2;
   return {
     numbers,
     shares: createWindowShares({ numbers, slides, presence }),
     storeKey: (key) => limitKey(slides ? "s" : "f", `${spec.name}.${spec.perMs}`, key),
+    onSpend: slides ? (bucket, micro, nowMs) => note(bucket, micro, { nowMs, trailMs }) : null,
     resetMs: (bucket) => {
       if (bucket === null) return 0;
       return Math.max(0, Math.ceil(resetAtOf(bucket, numbers, slides) - deps.clock.nowMs()));
@@ -89,7 +97,8 @@ export function limitWindow(spec: LimitSpec, deps: AlgorithmDeps & { readonly cl
       const known = bucket.granted + give;
       const lease = [bucket.sequence, bucket.spent, known, want, need, bucket.unit, give, quiet].map(String);
       const seen = presence === null ? "-1" : String(view?.at ?? 0);
-      const args = [...frame, bucket.field, ...lease, seen, ...(view?.history ?? NO_VIEW)];
+      const spends = bucket.trail?.tell(nowMs) ?? "";
+      const args = [...frame, bucket.field, ...lease, seen, spends, ...(view?.history ?? NO_VIEW)];
       const loan = await deps.store.script(WINDOW_SCRIPT, { keys: [bucket.storeKey], args });
       return {
         status: loan.status,

@@ -10,7 +10,7 @@ export const WINDOW_KEPT_MS = 1000;
  * `granted:outstanding:end:sequence:wanted`, the last of which is when more was wanted. Amounts are millionths, times
  * microseconds.
  * ARGV: limit, length, 1 where the window slides or 0; field, sequence, spent, known; want, need, unit, give; for how
- * long nothing was spent; view; then the history of shares: base time, base fraction, and (time, part) for each change.
+ * long nothing was spent; view; what was spent how long ago, `age:amount;…`, the latest first; then the history of shares: base time, base fraction, and (time, part) for each change.
  * What is leased counts until it is reported as spent, and from then on as spent when it may have been spent last; what
  * is never reported, as spent at the lease's end. So what is counted is never less than what was spent within a window.
  * A share that is withheld is not lent. It may have been spent by others before it came back: of a fixed window it is
@@ -26,7 +26,7 @@ local LEASE, VIEW, ALL = ${LEASE_MS * 1000}, ${VIEW_MS * 1000}, 1000000
 local limit, length, slides = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'
 local own, sequence, spent, known = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local want, need, unit, give = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-local quiet, view = tonumber(ARGV[12]), tonumber(ARGV[13])
+local quiet, view, spends = tonumber(ARGV[12]), tonumber(ARGV[13]), ARGV[14]
 if view >= 0 and (now > view + VIEW or view > now + VIEW) then return {2, 0, 0, 0, 1, 0, 0, 0, 0} end
 
 local width, beyond = length, 0
@@ -85,9 +85,16 @@ granted = granted or math.min(known, spent)
 local debt = math.max(0, spent - granted)
 granted = math.max(granted, spent)
 local held = granted - spent
-local at = now
-if slides then at = now - quiet end
-add(over(at), before - math.min(before, held))
+local rest, at = before - math.min(before, held), now
+if slides then
+  at = now - quiet
+  for age, amount in string.gmatch(spends, '(%d+):(%d+)') do
+    local part = math.min(rest, tonumber(amount))
+    add(over(now - tonumber(age)), part)
+    rest = rest - part
+  end
+end
+add(over(at), rest)
 add(farthest, debt)
 give = math.min(give, held)
 granted = granted - give
@@ -95,8 +102,8 @@ held = held - give
 
 local from = math.floor(now / length) * length
 if slides then from = now - length end
-local parts = { tonumber(ARGV[15]) }
-for i = 16, #ARGV, 2 do
+local parts = { tonumber(ARGV[16]) }
+for i = 17, #ARGV, 2 do
   local when, change = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
   if when <= from then
     parts[1] = parts[1] + change
@@ -123,7 +130,7 @@ local wait = 0
 if want > 0 then
   wanted = now
   if left >= need then
-    local lent = math.min(want, math.max(need, math.floor(left * 2 / (needy + 1) / unit) * unit))
+    local lent = math.min(want, math.max(need, math.floor(left / unit) * unit))
     left = left - lent
     granted = granted + lent
     held = held + lent

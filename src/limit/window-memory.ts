@@ -19,6 +19,7 @@ interface Args {
   readonly give: number;
   readonly quiet: number;
   readonly view: number;
+  readonly spends: string;
   readonly fraction: number;
   /** (time, part) for each change. */
   readonly changes: readonly number[];
@@ -40,8 +41,9 @@ function readArgs(args: readonly string[]): Args {
     give: at(10),
     quiet: at(11),
     view: at(12),
-    fraction: at(14),
-    changes: args.slice(15).map(Number),
+    spends: args[13] ?? "",
+    fraction: at(15),
+    changes: args.slice(16).map(Number),
   };
 }
 
@@ -190,7 +192,7 @@ function lend(sums: Sums, { args, account, now }: { args: Args; account: Account
     if (goneAt !== null) return goneAt - now;
     return slides ? length : over(args, now) - now;
   }
-  const lent = Math.min(want, Math.max(need, Math.floor((sums.left * 2) / (account.needy + 1) / unit) * unit));
+  const lent = Math.min(want, Math.max(need, Math.floor(sums.left / unit) * unit));
   sums.left -= lent;
   sums.granted += lent;
   sums.held += lent;
@@ -198,11 +200,18 @@ function lend(sums: Sums, { args, account, now }: { args: Args; account: Account
 }
 
 function settle(account: Account, args: Args, now: number): Sums {
-  const { spent, slides, quiet } = args;
+  const { spent, slides, quiet, spends } = args;
   const known = account.granted ?? Math.min(args.known, spent);
   const all = Math.max(known, spent);
   const held = all - spent;
-  account.used.add(over(args, slides ? now - quiet : now), account.before - Math.min(account.before, held));
+  let rest = account.before - Math.min(account.before, held);
+  for (const spend of slides ? spends.split(";").slice(0, -1) : []) {
+    const [age = 0, amount = 0] = spend.split(":").map(Number);
+    const part = Math.min(rest, amount);
+    account.used.add(over(args, now - age), part);
+    rest -= part;
+  }
+  account.used.add(over(args, slides ? now - quiet : now), rest);
   account.used.add(over(args, now), Math.max(0, spent - known));
   const give = Math.min(args.give, held);
   return { granted: all - give, held: held - give, left: 0 };

@@ -103,7 +103,11 @@ function windowArgs(isSliding: boolean): (step: Step) => string[] {
     const limit = pick(random, [10_000_000, 10_000_000, 20_000_000, 333_333]);
     const changes = Array.from({ length: Math.floor(random() * 5) }, () => micros - Math.floor(random() * 12e6));
     const parts = changes.sort((a, b) => a - b).flatMap((when, at) => [when, at % 2 === 0 ? -250_000 : 250_000]);
-    return [limit, 5_000_000, isSliding ? 1 : 0, ...lease, view, 0, 1_000_000, ...parts].map(String);
+    const ages = Array.from({ length: Math.floor(random() * 4) }, () => Math.floor(random() * 2e6)).sort(
+      (a, b) => a - b,
+    );
+    const spends = ages.map((age) => `${age}:${Math.floor(random() * 3e6)};`).join("");
+    return [limit, 5_000_000, isSliding ? 1 : 0, ...lease, view, spends, 0, 1_000_000, ...parts].map(String);
   };
 }
 

@@ -23,6 +23,7 @@ function limitsConfig(limits: GatewayDocument["limits"]): LimitsConfig {
     connectionsPerClient: limits.connectionsPerClient ?? null,
     headerTimeoutMs: limits.headerTimeout,
     idleTimeoutMs: limits.idleTimeout,
+    bodyMinRate: limits.bodyMinRate ?? null,
   };
 }
 

@@ -24,6 +24,7 @@ const limits = z.strictObject({
   uriBytes: sizeBytes.default(8 * 1024),
   trailerBytes: sizeBytes.default(8 * 1024),
   bodyBytes: sizeBytes.optional(),
+  bodyMinRate: sizeBytes.refine((bytes) => bytes > 0, { error: "is no rate; leave it out for no bound" }).optional(),
   connections: count(10_000).default(10_000),
   connectionsPerClient: count(100).optional(),
   headerTimeout: durationMs.default(10_000),

@@ -94,6 +94,8 @@ export interface LimitsConfig {
   readonly connectionsPerClient: number | null;
   readonly headerTimeoutMs: number;
   readonly idleTimeoutMs: number;
+  /** Bytes a second. */
+  readonly bodyMinRate: number | null;
 }
 
 /** Beyond these the gateway sheds requests. */

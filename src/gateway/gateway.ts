@@ -180,7 +180,7 @@ function createTraffic(options: GatewayOptions, { metrics, wheel }: Pick<Parts, 
   const { hooks } = path;
   const newId = createIds();
   const listeners = createListeners({ ...options.supervised, gate, wheel, newId, hooks });
-  return { path, listeners, http3: createHttp3({ newId, hooks, log }), overload };
+  return { path, listeners, http3: createHttp3({ newId, hooks, log, wheel }), overload };
 }
 
 /** Reads the configuration, beside the one in force. */

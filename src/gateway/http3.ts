@@ -3,6 +3,7 @@ import type { Config, ListenerConfig, ShutdownConfig } from "../config/types.ts"
 import { addressMatcher } from "../wire/address.ts";
 import { createHttp3Server, type Http3Server, type Http3Settings } from "../wire/http3-server.ts";
 import type { ListenerHooks } from "../wire/listener-context.ts";
+import type { TimerWheel } from "../wire/timer-wheel.ts";
 import { offersHttp3, responseFields } from "./response-fields.ts";
 import { within } from "./within.ts";
 
@@ -19,6 +20,7 @@ export interface Http3Deps {
   readonly newId: () => string;
   readonly hooks: ListenerHooks;
   readonly log: Logger;
+  readonly wheel: TimerWheel;
 }
 
 /** The runtime does not tell when a response has left: so long its last bytes get. */
@@ -34,7 +36,7 @@ interface Serving {
 }
 
 /** Nothing is served before the first `update`. */
-export function createHttp3({ newId, hooks, log }: Http3Deps): Http3 {
+export function createHttp3({ newId, hooks, log, wheel }: Http3Deps): Http3 {
   let serving = new Map<string, Serving>();
 
   function serve(listener: ListenerConfig, settings: Http3Settings, at: Place): Serving | null {
@@ -77,6 +79,7 @@ export function createHttp3({ newId, hooks, log }: Http3Deps): Http3 {
           own: responseFields(listener),
           hooks,
           newId,
+          wheel,
         };
         const one = serve(listener, settings, { port, isShared: config.workers > 1 });
         if (one !== null) next.set(one.key, one);

@@ -17,6 +17,7 @@ import { CONTINUE, interimText, responseDelimiter, responseText, toldLength } fr
 import { ResponseWriter, type ResponseWriterOwner } from "./response-writer.ts";
 import { Timer } from "./timer-wheel.ts";
 import { Upgrade } from "./upgrade.ts";
+import { uploadPace } from "./upload-pace.ts";
 import { asBuffer, NOTHING } from "./view.ts";
 
 /** A client's connection: reads requests one after the other, writes their responses in order. */
@@ -177,6 +178,7 @@ export class Downstream extends Timer implements ServerConnection, Responder, Re
       return rest;
     }
     body.exchange = exchange;
+    body.pace = uploadPace(this.#context, exchange, (error) => body.fail(error));
     this.armIdle();
     if (rest.length > 0) body.prefetch(rest);
     hooks.onRequest(exchange);

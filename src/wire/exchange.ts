@@ -163,6 +163,7 @@ export class Exchange {
   readonly #responder: Responder;
   #abort: AbortController | null = null;
   #listeners: ((end: ExchangeEnd) => void)[] | null = null;
+  #hasEnded = false;
   #onGone: ((reason: GatewayError) => void) | null = null;
 
   constructor(head: RequestHead, origin: ExchangeOrigin) {
@@ -208,18 +209,31 @@ export class Exchange {
     this.decisions = noted(this.decisions, { policy, outcome, about });
   }
 
-  /** Calls once when all is over, in whatever way; what it throws is nobody's. */
+  /** Calls once when all is over, in whatever way; at once where it is: plugins may go on after the client has left. */
   whenDone(listener: (end: ExchangeEnd) => void): void {
+    if (this.#hasEnded) {
+      listener(this);
+      return;
+    }
     this.#listeners ??= [];
     this.#listeners.push(listener);
   }
 
-  /** Tells all who wait for the end; called once, by whoever counts exchanges. */
+  /** Tells all who wait for the end, and throws what the first of them threw; called once, by whoever counts exchanges. */
   ended(): void {
+    this.#hasEnded = true;
     const listeners = this.#listeners;
     if (listeners === null) return;
     this.#listeners = null;
-    for (const listener of listeners) listener(this);
+    const failures: unknown[] = [];
+    for (const listener of listeners) {
+      try {
+        listener(this);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   /** Aborts when the client left or the deadline passed. Made on first use. */

@@ -3,7 +3,9 @@ import type { BodySink, BodySource } from "./body.ts";
 import { now } from "./event.ts";
 import type { Exchange } from "./exchange.ts";
 import { StreamSource } from "./fetch-body.ts";
+import type { ListenerContext } from "./listener-context.ts";
 import { type HeadLimits, type ParsedRequest, parseRequest } from "./parse-request.ts";
+import { type UploadPace, uploadPace } from "./upload-pace.ts";
 
 /**
  * The head of a request that the runtime read, under the same rules as one on our own wire. The target is what the
@@ -29,51 +31,71 @@ export class Http3Body implements BodySource {
   readonly #source: StreamSource;
   readonly #exchange: Exchange;
   readonly #maxBytes: number;
+  readonly #pace: UploadPace | null;
+  #sink: BodySink | null = null;
 
-  constructor(stream: ReadableStream<Uint8Array>, exchange: Exchange, { length, maxBytes }: BodyBounds) {
+  constructor(stream: ReadableStream<Uint8Array>, exchange: Exchange, bounds: BodyBounds) {
+    const { length, limits } = bounds;
     this.length = length;
     this.#source = new StreamSource(stream.getReader(), length);
     this.#exchange = exchange;
-    this.#maxBytes = maxBytes ?? Number.POSITIVE_INFINITY;
+    this.#maxBytes = limits.bodyBytes ?? Number.POSITIVE_INFINITY;
+    this.#pace = uploadPace(bounds, exchange, (error) => this.#fail(error));
   }
 
   pipe(sink: BodySink): void {
-    const exchange = this.#exchange;
+    this.#sink = sink;
     this.#source.pipe({
-      write: (bytes) => {
-        exchange.bytesReceived += bytes.length;
-        if (exchange.bytesReceived <= this.#maxBytes) return sink.write(bytes);
-        this.#source.cancel();
-        const error = new GatewayError("payload_too_large", `The body is over ${this.#maxBytes} bytes.`);
-        sink.fail(error);
-        exchange.refuse(error);
-        return false;
-      },
+      write: (bytes) => this.#write(sink, bytes),
       end: (trailers) => {
-        exchange.requestEndedAt = now();
+        this.#pace?.end();
+        this.#exchange.requestEndedAt = now();
         sink.end(trailers);
       },
-      // The runtime's stream fails when the client left.
-      fail: (cause) => sink.fail(new GatewayError("client_closed", "The client closed the connection.", { cause })),
+      fail: (cause) => {
+        this.#pace?.end();
+        // The runtime's stream fails when the client left.
+        sink.fail(new GatewayError("client_closed", "The client closed the connection.", { cause }));
+      },
     });
   }
 
   pause(): void {
+    this.#pace?.pause();
     this.#source.pause();
   }
 
   resume(): void {
+    this.#pace?.resume();
     this.#source.resume();
   }
 
   cancel(): void {
+    this.#pace?.end();
     this.#source.cancel();
+  }
+
+  #write(sink: BodySink, bytes: Uint8Array): boolean {
+    const exchange = this.#exchange;
+    exchange.bytesReceived += bytes.length;
+    if (exchange.bytesReceived > this.#maxBytes) {
+      this.#fail(new GatewayError("payload_too_large", `The body is over ${this.#maxBytes} bytes.`));
+      return false;
+    }
+    this.#pace?.came(bytes.length);
+    const isTaken = sink.write(bytes);
+    if (!isTaken) this.#pace?.pause();
+    return isTaken;
+  }
+
+  #fail(error: GatewayError): void {
+    this.cancel();
+    this.#sink?.fail(error);
+    this.#exchange.refuse(error);
   }
 }
 
-export interface BodyBounds {
+export interface BodyBounds extends Pick<ListenerContext<never>, "limits" | "wheel"> {
   /** Where it was announced. */
   readonly length: number | null;
-  /** Null for no bound. */
-  readonly maxBytes: number | null;
 }

@@ -9,7 +9,10 @@ import { makeExchange } from "./origin.ts";
 import type { ParsedRequest } from "./parse-request.ts";
 import { problemHead } from "./problem.ts";
 
-export type Http3Settings = Pick<ListenerContext<never>, "name" | "limits" | "isTrusted" | "own" | "hooks" | "newId">;
+export type Http3Settings = Pick<
+  ListenerContext<never>,
+  "name" | "limits" | "isTrusted" | "own" | "hooks" | "newId" | "wheel"
+>;
 
 export interface Http3Options extends Http3Settings {
   readonly address: string;
@@ -110,7 +113,7 @@ function serve(request: Request, client: ClientInfo, state: State): Promise<Resp
   if (request.body === null) exchange.requestEndedAt = now();
   else {
     const length = head.contentLength < 0 ? null : head.contentLength;
-    exchange.body = new Http3Body(request.body, exchange, { length, maxBytes: settings.limits.bodyBytes });
+    exchange.body = new Http3Body(request.body, exchange, { length, ...settings });
   }
   exchange.error ??= refusalFor(head, state);
   return call.begin(exchange, request.signal);

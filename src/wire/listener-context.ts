@@ -15,6 +15,8 @@ export interface WireLimits extends HeadLimits, RequestBodyLimits {
   readonly headerTimeoutMs: number;
   /** Silence between requests, in a body, or of a client that does not read its response. */
   readonly idleTimeoutMs: number;
+  /** Bytes a second that a request's body comes with at the least; null for no bound. */
+  readonly bodyMinRate: number | null;
 }
 
 /** A request that was refused before it could be read whole. */

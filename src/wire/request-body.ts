@@ -76,7 +76,7 @@ export class RequestBody extends ReceivedBody {
   pipe(sink: BodySink): void {
     if (this.exchange?.expectsContinue && !this.awaitsUpstreamContinue && !this.isComplete) this.#owner.sendContinue();
     this.#sink = sink;
-    this.#owner.setBodyPaused(false);
+    this.resume();
     const waiting = this.#stash;
     this.#stash = [];
     let isTaken = true;
@@ -89,10 +89,13 @@ export class RequestBody extends ReceivedBody {
   }
 
   pause(): void {
-    if (!this.isComplete) this.#owner.setBodyPaused(true);
+    if (this.isComplete) return;
+    this.pace?.pause();
+    this.#owner.setBodyPaused(true);
   }
 
   resume(): void {
+    if (!this.isComplete) this.pace?.resume();
     this.#owner.setBodyPaused(false);
   }
 
@@ -100,6 +103,7 @@ export class RequestBody extends ReceivedBody {
     this.#sink = null;
     this.#stash = [];
     this.#isDiscarded = true;
+    this.pace?.end();
     this.#owner.setBodyPaused(false);
   }
 
@@ -107,6 +111,7 @@ export class RequestBody extends ReceivedBody {
   fail(error: GatewayError): void {
     if (this.isComplete || this.#error !== null) return;
     this.#error = error;
+    this.pace?.end();
     this.#sink?.fail(error);
     this.#owner.bodyFailed(error);
   }
@@ -129,6 +134,7 @@ export class RequestBody extends ReceivedBody {
   #deliver(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     this.#received += bytes.length;
+    if (!this.#isDiscarded) this.pace?.came(bytes.length);
     if (this.exchange !== null) this.exchange.bytesReceived = this.#received;
     if (this.#bodyBytes !== null && this.#received > this.#bodyBytes) {
       throw new GatewayError("payload_too_large", `The body is over ${this.#bodyBytes} bytes.`);
@@ -143,6 +149,7 @@ export class RequestBody extends ReceivedBody {
 
   #complete(trailers: HeaderList | null): void {
     this.isComplete = true;
+    this.pace?.end();
     this.#trailers = trailers;
     this.#owner.bodyEnded();
     this.#sink?.end(trailers);

@@ -42,6 +42,7 @@ describe("without torii.yaml", () => {
         connectionsPerClient: null,
         headerTimeoutMs: 10_000,
         idleTimeoutMs: 60_000,
+        bodyMinRate: null,
       },
       overload: { memoryBytes: null, lagMs: null },
       redis: null,

@@ -19,6 +19,7 @@ const LIMITS: Config["limits"] = {
   connectionsPerClient: null,
   headerTimeoutMs: 1,
   idleTimeoutMs: 1,
+  bodyMinRate: null,
 };
 
 interface Watched {

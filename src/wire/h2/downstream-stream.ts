@@ -10,6 +10,7 @@ import { isBodiless } from "../parse-response.ts";
 import { problemHead, refusalOf } from "../problem.ts";
 import { CONTINUE, toldLength } from "../response-text.ts";
 import { openTunnel, Upgrade } from "../upgrade.ts";
+import { uploadPace } from "../upload-pace.ts";
 import { websocketProof } from "../websocket-proof.ts";
 import { readRequest } from "./downstream-head.ts";
 import type { ResponseHeads } from "./downstream-response.ts";
@@ -86,6 +87,9 @@ export class DownstreamStream extends H2Stream implements Responder, StreamBodyO
     if (body === null) exchange.requestEndedAt = exchange.startedAt;
     else {
       body.expectsContinue = exchange.expectsContinue;
+      const isBlocked = () => this.connection?.isSpent === true;
+      const parts = { wheel: context.wheel, limits: context.limits, isBlocked };
+      body.pace = uploadPace(parts, exchange, (error) => this.#bodyFailed(error));
       this.#armIdle();
     }
     context.hooks.onRequest(exchange);

@@ -25,9 +25,15 @@ export class SessionCredit {
     this.#writer.windowUpdate(0, CONNECTION_WINDOW_BYTES - DEFAULT_WINDOW_BYTES);
   }
 
+  /** Streams that are not taken have all but what one of them may need. */
+  get isSpent(): boolean {
+    return this.#window < STREAM_WINDOW_BYTES;
+  }
+
   /** A stream that the peer may send on begins. */
   enroll(stream: H2Stream): void {
     stream.receiveWindow = STREAM_WINDOW_BYTES;
+    stream.connection = this;
   }
 
   /** A DATA frame of that length, padding included. Throws SessionError when it is over the connection's window. */

@@ -48,6 +48,8 @@ export class StreamBody extends ReceivedBody {
 
   /** Takes bytes of the stream's. */
   feed(bytes: Uint8Array): void {
+    if (!this.#isDiscarded) this.pace?.came(bytes.length);
+    if (this.#sink === null) this.pace?.pause();
     if (this.#isDiscarded) this.#stream.carrier.credit(this.#stream, bytes.length);
     else if (this.#sink === null || this.#isPaused || this.#stash.length > 0) keep(this.#stash, bytes);
     else this.#give(this.#sink, bytes);
@@ -57,6 +59,7 @@ export class StreamBody extends ReceivedBody {
   finish(trailers: HeaderList | null): void {
     if (this.isComplete || this.#error !== null) return;
     this.isComplete = true;
+    this.pace?.end();
     this.#trailers = trailers;
     if (this.#stash.length === 0) this.#sink?.end(trailers);
   }
@@ -65,6 +68,7 @@ export class StreamBody extends ReceivedBody {
   fail(error: GatewayError): void {
     if (this.#error !== null || (this.isComplete && this.#stash.length === 0)) return;
     this.#error = error;
+    this.pace?.end();
     this.#drop();
     this.#sink?.fail(error);
   }
@@ -76,6 +80,7 @@ export class StreamBody extends ReceivedBody {
       sink.fail(this.#error);
       return;
     }
+    if (!this.isComplete) this.pace?.resume();
     this.#deliver(sink);
     if (this.isComplete && this.#stash.length === 0 && !this.#isDiscarded) sink.end(this.#trailers);
   }
@@ -83,12 +88,14 @@ export class StreamBody extends ReceivedBody {
   pause(): void {
     if (this.#isPaused || (this.isComplete && this.#stash.length === 0)) return;
     this.#isPaused = true;
+    this.pace?.pause();
     this.#owner.bodyPaused(true);
   }
 
   resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
+    if (!this.isComplete) this.pace?.resume();
     this.#owner.bodyPaused(false);
     this.#repay();
     const sink = this.#sink;
@@ -100,6 +107,7 @@ export class StreamBody extends ReceivedBody {
   cancel(): void {
     if (this.#isDiscarded) return;
     this.#isDiscarded = true;
+    this.pace?.end();
     this.#isPaused = false;
     this.#sink = null;
     this.#drop();

@@ -41,6 +41,8 @@ export interface StreamCarrier {
 export abstract class H2Stream extends Timer {
   /** 0 before it was opened. */
   id = 0;
+  /** What all streams of the connection may be sent together; null before the peer may send. */
+  connection: { readonly isSpent: boolean } | null = null;
   /** We send no more; the peer sends no more. */
   isLocalEnded = false;
   isRemoteEnded = false;

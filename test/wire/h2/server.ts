@@ -14,6 +14,7 @@ export const LIMITS: WireLimits = {
   connectionsPerClient: null,
   headerTimeoutMs: 10_000,
   idleTimeoutMs: 60_000,
+  bodyMinRate: null,
 };
 
 export interface H2ServerOptions {

@@ -50,7 +50,7 @@ function levelOf(options: RateLimitOptions, deps: PluginDeps, tier: { name: stri
   const full = tier === null ? name : `${name}:${tier.name}`;
   const { limit, per = options.per, burst } = tier?.numbers ?? options;
   const { algorithm, onStoreError, by, cost, headers: form } = options;
-  const spec = { name: full, algorithm, limit, perMs: per, burst: burstOf({ limit, burst }), onStoreError };
+  const spec = { name: full, algorithm, limit, perMs: per, burst: burstOf({ algorithm, limit, burst }), onStoreError };
   const countsBytes = typeof cost === "object" && "bytes" in cost && cost.unit === 1;
   return {
     name: full,

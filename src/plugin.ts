@@ -3,7 +3,7 @@ import type * as z from "zod";
 import type { PluginLimits } from "./limit/plugin-limits.ts";
 import type { ClientInfo, ExchangeEnd } from "./wire/exchange.ts";
 
-export type { Limiter, LimitMode, LimitSpec, OnStoreError, Verdict } from "./limit/limit.ts";
+export type { LimitAlgorithm, Limiter, LimitMode, LimitSpec, OnStoreError, Verdict } from "./limit/limit.ts";
 export {
   type CountDecision,
   createMemoryLimits,

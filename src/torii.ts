@@ -3,6 +3,7 @@ export { z } from "zod";
 export { defineRoutes } from "./config/define.ts";
 export type { RoutesInput } from "./config/route-schema.ts";
 export type {
+  LimitAlgorithm,
   Limiter,
   LimitMode,
   LimitOutcome,

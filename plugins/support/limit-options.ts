@@ -1,10 +1,12 @@
 import * as z from "zod";
-import { isAddressRange } from "../../src/plugin.ts";
+import { isAddressRange, type LimitAlgorithm } from "../../src/plugin.ts";
 import { costReader, costSchema, MOST_UNITS, quantity } from "./limit-cost.ts";
 import { type KeySource, keyReader, keySource } from "./limit-key.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const LONGEST_MS = 366 * 86_400_000;
+/** Shorter ones would be over before a lease of them is here. */
+const LEAST_WINDOW_MS = 100;
 const MOST_PER_SECOND = 1_000_000_000;
 
 function periodError({ input }: { readonly input?: unknown }): string {
@@ -68,11 +70,8 @@ const tiers = z.object({ by: tierBy }).catchall(tier);
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$/;
 const nameHint = { error: 'is no name of a limit; write letters, digits, ".", "_", "-" and "/", for example per-user' };
 
-const algorithm = z.enum(["token_bucket"], {
-  error: ({ input }) =>
-    input === "sliding_window" || input === "fixed_window"
-      ? `"${input}" is not built yet; write token_bucket`
-      : "is no algorithm; write token_bucket",
+const algorithm = z.enum(["token_bucket", "sliding_window", "fixed_window"], {
+  error: "is no algorithm; write token_bucket, sliding_window or fixed_window",
 });
 
 /** The name of a limit. */
@@ -99,6 +98,7 @@ const fields = {
 };
 
 interface Written {
+  readonly algorithm: LimitAlgorithm;
   readonly limit: number;
   readonly per: number;
   readonly burst?: number | undefined;
@@ -110,24 +110,41 @@ export interface Fault {
   readonly message: string;
 }
 
-/** Units that may come at once: as many as the limit is, or one request where that is less than one. */
-export function burstOf({ limit, burst }: Pick<Written, "limit" | "burst">): number {
-  return burst ?? Math.max(1, limit);
+/** Units that may come at once: of a bucket as many as the limit is, or one request where that is less than one. */
+export function burstOf({ algorithm, limit, burst }: Omit<Written, "per">): number {
+  return algorithm === "token_bucket" ? (burst ?? Math.max(1, limit)) : limit;
+}
+
+function tooSmall({ algorithm, burst }: Written, least: number): Omit<Fault, "path"> & { readonly key: string } {
+  const isBucket = algorithm === "token_bucket";
+  const what = isBucket ? "burst" : "limit";
+  const message = `is less than one request costs, which is ${least}, so that none would ever pass; write a ${what} of at least that`;
+  return { key: isBucket && burst !== undefined ? "burst" : "limit", message };
+}
+
+function windowFaults({ algorithm, per, burst }: Written, path: readonly string[]): Fault[] {
+  if (algorithm === "token_bucket") return [];
+  const short = `is too short for a ${algorithm}; write at least ${LEAST_WINDOW_MS}ms, or use token_bucket`;
+  const bursts = `is for token_bucket only: all that a ${algorithm} allows may come at once; leave it out`;
+  return [
+    ...(per >= 1 && per < LEAST_WINDOW_MS ? [{ path: [...path, "per"], message: short }] : []),
+    ...(burst === undefined ? [] : [{ path: [...path, "burst"], message: bursts }]),
+  ];
 }
 
 function faultsOf(written: Written, least: number | null, path: readonly string[]): Fault[] {
-  const burst = burstOf(written);
+  const faults = windowFaults(written, path);
   // What is no number or no period has its fault already.
   const isRead = written.limit <= MOST_UNITS && written.per >= 1;
-  const isTooFast = isRead && (written.limit * 1000) / written.per > MOST_PER_SECOND;
-  const fast = `is more than ${MOST_PER_SECOND} a second; write less, or a longer per`;
-  const small = `is less than one request costs, which is ${least}, so that none would ever pass; write a burst of at least that`;
-  return [
-    ...(isTooFast ? [{ path: [...path, "limit"], message: fast }] : []),
-    ...(least !== null && burst < least
-      ? [{ path: [...path, written.burst === undefined ? "limit" : "burst"], message: small }]
-      : []),
-  ];
+  if (isRead && (written.limit * 1000) / written.per > MOST_PER_SECOND) {
+    const message = `is more than ${MOST_PER_SECOND} a second; write less, or a longer per`;
+    faults.push({ path: [...path, "limit"], message });
+  }
+  if (least !== null && burstOf(written) < least) {
+    const { key, message } = tooSmall(written, least);
+    faults.push({ path: [...path, key], message });
+  }
+  return faults;
 }
 
 /** Keys can be listed only where they have one part. */
@@ -153,7 +170,7 @@ function checkTogether({ value, issues }: z.core.ParsePayload<Options>): void {
     if (!/^[\w .-]{1,64}$/.test(name)) {
       faults.push({ path: ["tiers", name], message: "is no name of a tier; write letters, digits, dots and dashes" });
     }
-    faults.push(...faultsOf({ ...one, per: one.per ?? value.per }, least, ["tiers", name]));
+    faults.push(...faultsOf({ ...one, algorithm: value.algorithm, per: one.per ?? value.per }, least, ["tiers", name]));
   }
   faults.push(...allowFaults(value));
   for (const { path, message } of faults) issues.push({ code: "custom", input: value, path: [...path], message });

@@ -21,8 +21,8 @@ function most<One>(list: readonly One[], read: (one: One) => number): number {
 function mergeLimits(all: readonly Limit[]): Limit[] {
   const merged = new Map<string, Limit>();
   for (const one of all) {
-    const { name, limit, perMs, burst } = one;
-    const key = JSON.stringify([name, limit, perMs, burst]);
+    const { name, algorithm, limit, perMs, burst } = one;
+    const key = JSON.stringify([name, algorithm, limit, perMs, burst]);
     const before = merged.get(key);
     if (before === undefined) {
       merged.set(key, { ...one });

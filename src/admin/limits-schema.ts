@@ -8,6 +8,7 @@ const mode = z
 
 const limit = z.strictObject({
   name: z.string(),
+  algorithm: z.enum(["token_bucket", "sliding_window", "fixed_window"]),
   limit: z.number(),
   perMs: z.number(),
   burst: z.number(),

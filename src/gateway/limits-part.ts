@@ -101,6 +101,7 @@ function viewOf({ kind, limits }: OpenLimits): LimitsView {
 
 function limitOf({
   name,
+  algorithm,
   limit,
   perMs,
   burst,
@@ -109,5 +110,5 @@ function limitOf({
   admitted,
   refused,
 }: LimiterState): LimitsView["limits"][number] {
-  return { name, limit, perMs, burst, keys, leased, admitted, refused };
+  return { name, algorithm, limit, perMs, burst, keys, leased, admitted, refused };
 }

@@ -80,6 +80,7 @@ export interface LimitsState {
 
 export interface LimiterState {
   readonly name: string;
+  readonly algorithm: LimitAlgorithm;
   readonly limit: number;
   readonly perMs: number;
   readonly burst: number;

@@ -340,14 +340,14 @@ class TokenBuckets implements TokenLimiter {
   }
 
   state(): LimiterState {
-    const { name, limit, perMs, burst } = this.#spec;
+    const { name, algorithm, limit, perMs, burst } = this.#spec;
     const nowMs = this.#deps.clock.nowMs();
     let leased = 0;
     for (const { granted, spent, endsAt } of this.#buckets.map.values()) {
       if (nowMs < endsAt && granted > spent) leased += granted - spent;
     }
     const counts = { keys: this.size, admitted: this.#admitted, refused: this.#refused };
-    return { name, limit, perMs, burst, leased: leased / MICRO, ...counts };
+    return { name, algorithm, limit, perMs, burst, leased: leased / MICRO, ...counts };
   }
 }
 

@@ -3,7 +3,7 @@ import { limitsDocument } from "../../src/admin/limits-merge.ts";
 import { type LimitsView, limitsView } from "../../src/admin/limits-schema.ts";
 
 function view(over: Partial<LimitsView>, counts = 1): LimitsView {
-  const numbers = { limit: 10, perMs: 1000, burst: 10 };
+  const numbers = { algorithm: "token_bucket" as const, limit: 10, perMs: 1000, burst: 10 };
   return {
     kind: "redis",
     mode: "leased",
@@ -27,7 +27,17 @@ describe("limits of several workers", () => {
     expect(limitsView.parse(document)).toEqual(document);
     expect(document.state).toMatchObject({ mode: "local", gateways: 3, vanished: 1, share: 0.75, storeCalls: 6 });
     expect(document.state?.limits).toEqual([
-      { name: "api", limit: 10, perMs: 1000, burst: 10, keys: 6, leased: 6, admitted: 6, refused: 6 },
+      {
+        name: "api",
+        algorithm: "token_bucket",
+        limit: 10,
+        perMs: 1000,
+        burst: 10,
+        keys: 6,
+        leased: 6,
+        admitted: 6,
+        refused: 6,
+      },
     ]);
     expect(document.state?.quotas).toEqual([
       { name: "q", window: "day UTC", limit: 5, keys: 6, leased: 2, admitted: 4, refused: 0 },

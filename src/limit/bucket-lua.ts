@@ -9,7 +9,8 @@ import { HALVED_FROM, LEASE_MS, LENT_POLL_MS, SHARES_POLL_MS, VIEW_MS } from "./
  * each change.
  * What was lent may have been spent at any time up to the report of it. So tokens fill up no further than to what is
  * left of the burst besides all that was outstanding until then, or a lease spent at its end and tokens that came
- * meanwhile would be more than the burst in one moment.
+ * meanwhile would be more than the burst in one moment. A share that is withheld begins empty, so what it may have taken
+ * grows with time: no sooner is the store to have less. A key that the store does not know was full before all that.
  * Answers: 1 done, 0 out of date, 2 the view is too old; granted, tokens, wait, gateways in need.
  */
 export const BUCKET_LUA = `
@@ -82,7 +83,11 @@ local function step(to)
   local part = math.max(0, math.min(ALL, fraction))
   local more = math.floor(elapsed * rate / ratePer * part / ALL)
   local most = full() - leased
-  if tokens + more >= most then
+  if tokens > most then
+    local away = math.ceil(elapsed * rate / ratePer * (ALL - part) / ALL)
+    tokens = math.max(most, math.min(cap - leased, tokens - away))
+    at = math.max(at, to)
+  elseif tokens + more >= most then
     tokens = most
     at = math.max(at, to)
   else
@@ -100,16 +105,19 @@ local function refill(to)
   end
   step(to)
 end
-if main then
-  if at > now then at = now end
-  if at < base then
-    tokens = math.min(tokens, 0)
-    at = base
-  end
+if not main then
+  tokens = full() - others - before
+  at = base
+elseif at > now then
+  at = now
+end
+if at < base then
+  tokens = math.min(tokens, 0)
+  at = base
 end
 for i = 17, #ARGV, 2 do
   local when = tonumber(ARGV[i])
-  if not main or when <= at then
+  if when <= at then
     if when <= now then fraction = fraction + tonumber(ARGV[i + 1]) end
   elseif when <= now then
     refill(when)
@@ -117,12 +125,7 @@ for i = 17, #ARGV, 2 do
     fraction = fraction + tonumber(ARGV[i + 1])
   end
 end
-if main then
-  refill(now)
-else
-  tokens = full() - others - before
-  at = now
-end
+refill(now)
 tokens = tokens - debt + give
 granted = granted - give
 held = held - give

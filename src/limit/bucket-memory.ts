@@ -120,6 +120,12 @@ function numbersInForce({ limit, per, burst }: Args, stored: readonly number[] |
   return { rate, per: ratePer, cap, next: [nl, np, nb, isOwn ? now + LEASE : until] };
 }
 
+interface Advancing {
+  readonly args: Args;
+  readonly leases: Leases;
+  readonly now: number;
+}
+
 /** When so much is no longer outstanding. */
 type End = [at: number, amount: number];
 
@@ -153,6 +159,12 @@ class Pool {
     const part = this.#part;
     const more = Math.floor((((elapsed * rate) / per) * part) / MICRO);
     const most = this.full - this.leased;
+    if (this.tokens > most) {
+      const away = Math.ceil((((elapsed * rate) / per) * (MICRO - part)) / MICRO);
+      this.tokens = Math.max(most, Math.min(this.#numbers.cap - this.leased, this.tokens - away));
+      this.at = Math.max(this.at, to);
+      return;
+    }
     if (this.tokens + more >= most) {
       this.tokens = most;
       this.at = Math.max(this.at, to);
@@ -182,16 +194,13 @@ class Pool {
   }
 }
 
-/** A key that the store does not know: full, but for what is withheld. */
-function freshen(pool: Pool, { changes }: Args, { others, before }: Leases, now: number): void {
-  for (let i = 0; i < changes.length; i += 2) if ((changes[i] ?? 0) <= now) pool.fraction += changes[i + 1] ?? 0;
-  pool.tokens = pool.full - others - before;
-  pool.at = now;
-}
-
-function advance(pool: Pool, [tokens = 0, at = 0]: readonly number[], { base, changes }: Args, now: number): void {
+/** `stored` are tokens and their time; null: the store does not know the key, which was full before any change. */
+function advance(pool: Pool, stored: readonly number[] | null, { args, leases, now }: Advancing): void {
+  const { base, changes } = args;
+  const [tokens = 0, at = 0] = stored ?? [pool.full - leases.others - leases.before, base];
   pool.tokens = tokens;
   pool.at = Math.min(at, now);
+  if (stored === null) pool.at = base;
   if (pool.at < base) {
     pool.tokens = Math.min(pool.tokens, 0);
     pool.at = base;
@@ -260,8 +269,7 @@ export function bucketInMemory(state: ScriptState, call: ScriptCall): ScriptRepl
   const give = Math.min(args.give, all - spent);
   const numbers = numbersInForce(args, stored, now);
   const pool = poolOf(args, leases, { numbers, held: all - spent, now });
-  if (stored === null) freshen(pool, args, leases, now);
-  else advance(pool, stored, args, now);
+  advance(pool, stored, { args, leases, now });
   pool.tokens += give - debt;
   const held = all - give - spent;
   const { grant, wait } = lend(pool, args, { held, leases, numbers });

@@ -10,6 +10,8 @@ export const PRESENCE_KEPT_MS = 86_400_000;
  * gateway, `seen:share:gone:run`. Shares are millionths of every limit, times microseconds.
  * ARGV: action, id, run, share that the caller believes to have, latest time; then (id, share) of each gateway
  * that the caller knew.
+ * A share that is withheld is given back at once, though never before it is withheld: who does not know of it yet only
+ * lends less.
  * Answers: the gateways as `id=share,`; 1 done, 0 not present, 2 too late; now, share, gateways, vanished; the history.
  */
 export const PRESENCE_LUA = `
@@ -42,6 +44,7 @@ local function change(when, part)
   while i > 0 and changes[i][1] > when do i = i - 1 end
   table.insert(changes, i + 1, { when, part })
 end
+local function giveBack(g) change(math.max(now, g.seen + LIFE + VIEW), g.share) end
 local names = {}
 for name in pairs(gateways) do names[#names + 1] = name end
 table.sort(names)
@@ -54,7 +57,7 @@ for _, name in ipairs(names) do
     change(g.seen + LIFE + VIEW, 0 - g.share)
   elseif g.gone > 0 and now >= g.gone + WITHHELD then
     gateways[name] = nil
-    change(now + VIEW, g.share)
+    giveBack(g)
   end
 end
 
@@ -64,7 +67,7 @@ if latest > 0 and now > latest then
   status = 2
 elseif action == 'bye' then
   if me and (run == '' or me.run == run) then
-    if me.gone > 0 then change(now + VIEW, me.share) end
+    if me.gone > 0 then giveBack(me) end
     gateways[id] = nil
   end
   status = 1
@@ -72,12 +75,12 @@ elseif action == 'join' then
   for i = 6, #ARGV, 2 do
     local share = tonumber(ARGV[i + 1])
     if ARGV[i] ~= id and not gateways[ARGV[i]] and share > 0 then
-      gateways[ARGV[i]] = { seen = now, share = share, gone = now, run = '' }
+      gateways[ARGV[i]] = { seen = now - LIFE - VIEW, share = share, gone = now, run = '' }
       change(now, 0 - share)
     end
   end
   if me and me.gone > 0 then
-    change(now + VIEW, me.share)
+    giveBack(me)
     me = nil
   end
   me = me or { share = 0 }

@@ -53,6 +53,11 @@ function change(presence: Presence, added: Change): void {
   presence.changes.splice(i, 0, added);
 }
 
+/** Who does not know of it yet only lends less; but never before it is withheld. */
+function giveBack(presence: Presence, { seen, share }: Gateway, now: number): void {
+  change(presence, [Math.max(now, seen + LIFE + VIEW), share]);
+}
+
 function sorted({ gateways }: Presence): [string, Gateway][] {
   return [...gateways].sort(([a], [b]) => (a < b ? -1 : 1));
 }
@@ -67,7 +72,7 @@ function notice(presence: Presence, now: number): void {
       change(presence, [gateway.seen + LIFE + VIEW, 0 - gateway.share]);
     } else if (gateway.gone > 0 && now >= gateway.gone + WITHHELD) {
       presence.gateways.delete(name);
-      change(presence, [now + VIEW, gateway.share]);
+      giveBack(presence, gateway, now);
     }
   }
 }
@@ -75,7 +80,7 @@ function notice(presence: Presence, now: number): void {
 function leave(presence: Presence, { id, run }: Ask, now: number): void {
   const me = presence.gateways.get(id);
   if (me === undefined || (run !== "" && me.run !== run)) return;
-  if (me.gone > 0) change(presence, [now + VIEW, me.share]);
+  if (me.gone > 0) giveBack(presence, me, now);
   presence.gateways.delete(id);
 }
 
@@ -83,7 +88,7 @@ function rememberPeers(presence: Presence, { id, peers }: Ask, now: number): voi
   for (let i = 0; i < peers.length; i += 2) {
     const [name = "", share = 0] = [peers[i], Number(peers[i + 1])];
     if (name === id || presence.gateways.has(name) || share <= 0) continue;
-    presence.gateways.set(name, { seen: now, share, gone: now, run: "" });
+    presence.gateways.set(name, { seen: now - LIFE - VIEW, share, gone: now, run: "" });
     change(presence, [now, 0 - share]);
   }
 }
@@ -93,7 +98,7 @@ function join(presence: Presence, ask: Ask, now: number): number {
   rememberPeers(presence, ask, now);
   let me = presence.gateways.get(ask.id);
   if (me !== undefined && me.gone > 0) {
-    change(presence, [now + VIEW, me.share]);
+    giveBack(presence, me, now);
     me = undefined;
   }
   const believed = me?.run === ask.run ? ask.believed : 0;

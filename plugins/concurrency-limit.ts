@@ -10,7 +10,7 @@ import {
 import { exemptions } from "./support/limit-exempt.ts";
 import { keyReader } from "./support/limit-key.ts";
 import { allowFaults, limitFields, limitName } from "./support/limit-options.ts";
-import { refusalOf } from "./support/limit-refusal.ts";
+import { isKnown, outcomeOf, refusalOf } from "./support/limit-refusal.ts";
 
 const MOST = 1_000_000;
 
@@ -66,10 +66,10 @@ function planOf(given: Options, deps: PluginDeps): Plan {
 
 const APPENDED = { append: true } as const;
 
-function write({ policy, name }: Plan, context: PluginContext, { mode, remaining }: SlotsVerdict): void {
-  if (policy === null || mode === "allowed") return;
+function write({ policy, name }: Plan, context: PluginContext, verdict: SlotsVerdict): void {
+  if (policy === null || !isKnown(verdict)) return;
   context.header("RateLimit-Policy", policy, APPENDED);
-  context.header("RateLimit", `"${name}";r=${remaining}`, APPENDED);
+  context.header("RateLimit", `"${name}";r=${verdict.remaining}`, APPENDED);
 }
 
 interface Asked {
@@ -79,15 +79,14 @@ interface Asked {
 
 function decide(plan: Plan, verdict: SlotsVerdict, { context, next }: Asked): Promise<void> {
   const { count, name } = plan;
-  if (!verdict.isAdmitted && !plan.isShadow) {
-    count("refused", verdict.mode);
-    context.env.decided("concurrency_limit", "refused", name);
-    write(plan, context, verdict);
-    throw refusalOf(name, null);
-  }
-  count(verdict.isAdmitted ? "admitted" : "shadow_refused", verdict.mode);
-  if (!verdict.isAdmitted) context.env.decided("concurrency_limit", "shadow_refused", name);
+  const outcome = verdict.isAdmitted ? "admitted" : outcomeOf(verdict, plan.isShadow);
+  count(outcome, verdict.mode);
+  if (!verdict.isAdmitted) context.env.decided("concurrency_limit", outcome, name);
   else if (verdict.mode === "allowed") context.env.decided("concurrency_limit", "unchecked", name);
+  if (!verdict.isAdmitted && !plan.isShadow) {
+    write(plan, context, verdict);
+    throw refusalOf(name, { mode: verdict.mode, retryAfterMs: null });
+  }
   return next().then(() => write(plan, context, verdict));
 }
 

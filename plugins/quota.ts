@@ -12,7 +12,7 @@ import { exemptions } from "./support/limit-exempt.ts";
 import { fieldsWriter, type WriteFields } from "./support/limit-fields.ts";
 import { keyReader } from "./support/limit-key.ts";
 import { keyOfTexts } from "./support/limit-key-text.ts";
-import { isRefusedFurtherIn, refusalOf } from "./support/limit-refusal.ts";
+import { isKnown, isRefusedFurtherIn, outcomeOf, refusalOf } from "./support/limit-refusal.ts";
 import { type QuotaOptions, quotaOptions } from "./support/quota-options.ts";
 
 const DAY_MS = 86_400_000;
@@ -66,15 +66,14 @@ function planOf(options: QuotaOptions, deps: PluginDeps): Plan {
 function decide(plan: Plan, taken: Taken, { context, next }: { context: PluginContext; next: Next }): Promise<void> {
   const { verdict } = taken;
   const { count, name } = plan;
-  if (!verdict.isAdmitted && !plan.isShadow) {
-    count("refused", verdict.mode);
-    context.env.decided("quota", "refused", name);
-    plan.write?.(context, verdict);
-    throw refusalOf(name, verdict.retryAfterMs);
-  }
-  count(verdict.isAdmitted ? "admitted" : "shadow_refused", verdict.mode);
-  if (!verdict.isAdmitted) context.env.decided("quota", "shadow_refused", name);
+  const outcome = verdict.isAdmitted ? "admitted" : outcomeOf(verdict, plan.isShadow);
+  count(outcome, verdict.mode);
+  if (!verdict.isAdmitted) context.env.decided("quota", outcome, name);
   else if (verdict.mode === "allowed") context.env.decided("quota", "unchecked", name);
+  if (!verdict.isAdmitted && !plan.isShadow) {
+    if (isKnown(verdict)) plan.write?.(context, verdict);
+    throw refusalOf(name, verdict);
+  }
   const { afterEnd } = plan.cost;
   if (afterEnd !== null && verdict.isAdmitted) {
     context.env.whenDone((end) => {
@@ -93,7 +92,7 @@ function after(plan: Plan, taken: Taken, context: PluginContext): void {
     const cost = plan.cost.afterHead(context);
     if (cost !== null && verdict.isAdmitted) settle(plan, taken, cost);
   }
-  if (plan.write !== null && verdict.mode !== "allowed") plan.write(context, verdict);
+  if (isKnown(verdict)) plan.write?.(context, verdict);
 }
 
 /** Takes what a request cost beyond what was taken before, or gives the rest back. */

@@ -12,7 +12,7 @@ import { exemptions } from "./support/limit-exempt.ts";
 import { fieldsWriter, type WriteFields } from "./support/limit-fields.ts";
 import { type KeySource, keyReader, keySource } from "./support/limit-key.ts";
 import { burstOf, type RateLimitOptions, rateLimitOptions, type Tier } from "./support/limit-options.ts";
-import { isRefusedFurtherIn, refusalOf } from "./support/limit-refusal.ts";
+import { isKnown, isRefusedFurtherIn, outcomeOf, refusalOf } from "./support/limit-refusal.ts";
 
 /** A limit with its numbers: the base, or a tier. */
 interface Level {
@@ -89,8 +89,9 @@ function decide(plan: Plan, taken: Taken, { verdict, context, next }: Asked): Pr
   const { count, name } = taken.level;
   if (!verdict.isAdmitted) {
     if (!plan.isShadow) throw refusal(taken, verdict, context);
-    count("shadow_refused", verdict.mode);
-    context.env.decided("rate_limit", "shadow_refused", name);
+    const outcome = outcomeOf(verdict, true);
+    count(outcome, verdict.mode);
+    context.env.decided("rate_limit", outcome, name);
   } else {
     count("admitted", verdict.mode);
     if (verdict.mode === "allowed") context.env.decided("rate_limit", "unchecked", name);
@@ -106,10 +107,11 @@ interface Asked {
 }
 
 function refusal({ level }: Taken, verdict: Verdict, context: PluginContext): GatewayError {
-  level.count("refused", verdict.mode);
-  context.env.decided("rate_limit", "refused", level.name);
-  level.write?.(context, verdict);
-  return refusalOf(level.shown, verdict.retryAfterMs);
+  const outcome = outcomeOf(verdict, false);
+  level.count(outcome, verdict.mode);
+  context.env.decided("rate_limit", outcome, level.name);
+  if (isKnown(verdict)) level.write?.(context, verdict);
+  return refusalOf(level.shown, verdict);
 }
 
 /** False for who was let pass although nothing was taken. */
@@ -127,7 +129,7 @@ function after(plan: Plan, taken: Taken, { verdict, context }: Omit<Asked, "next
     if (cost !== null && isCounted(verdict)) settle(taken, cost);
   }
   // Who was not counted is told nothing.
-  if (verdict.mode !== "allowed") level.write?.(context, verdict);
+  if (isKnown(verdict)) level.write?.(context, verdict);
 }
 
 function settleAtEnd(read: NonNullable<Cost["afterEnd"]>, taken: Taken, context: PluginContext): void {

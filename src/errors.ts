@@ -64,6 +64,8 @@ export interface GatewayErrorOptions {
   readonly source?: ErrorSource;
   /** Names of the limits that refused: the problem is then the one that the RateLimit fields' draft defines. */
   readonly violatedPolicies?: readonly string[];
+  /** These limits are not known to be reached: what counts them cannot be asked. */
+  readonly isUncounted?: boolean;
 }
 
 /** The only error that becomes a response. `message` is shown to clients: it never holds internals. */
@@ -74,6 +76,7 @@ export class GatewayError extends Error {
   readonly retryAfter: number | null;
   readonly source: ErrorSource;
   readonly violatedPolicies: readonly string[] | null;
+  readonly isUncounted: boolean;
 
   constructor(code: ErrorCode, detail: string, options: GatewayErrorOptions = {}) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
@@ -82,6 +85,7 @@ export class GatewayError extends Error {
     this.retryAfter = options.retryAfter ?? null;
     this.source = options.source ?? TABLE[code].source;
     this.violatedPolicies = options.violatedPolicies ?? null;
+    this.isUncounted = options.isUncounted ?? false;
   }
 
   get status(): number {
@@ -97,13 +101,18 @@ export interface ProblemFacts {
 }
 
 /** draft-ietf-httpapi-ratelimit-headers-11, "Problem Types". */
-const QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded";
+const PROBLEM_TYPES = "https://iana.org/assignments/http-problem-types";
+
+function typeOf({ violatedPolicies, isUncounted, code }: GatewayError): string {
+  if (violatedPolicies === null) return `urn:torii:problem:${code}`;
+  return `${PROBLEM_TYPES}#${isUncounted ? "temporary-reduced-capacity" : "quota-exceeded"}`;
+}
 
 /** RFC 9457 problem details of an error, as one line of JSON. Unknown facts are left out. */
 export function problemBody(error: GatewayError, facts: ProblemFacts): string {
   const { status, title } = TABLE[error.code];
   const text = JSON.stringify({
-    type: error.violatedPolicies === null ? `urn:torii:problem:${error.code}` : QUOTA_EXCEEDED,
+    type: typeOf(error),
     title,
     status,
     detail: error.message,
@@ -112,7 +121,7 @@ export function problemBody(error: GatewayError, facts: ProblemFacts): string {
     service: facts.service ?? undefined,
     retryAfter: error.retryAfter ?? undefined,
     code: error.violatedPolicies === null ? undefined : error.code,
-    "violated-policies": error.violatedPolicies ?? undefined,
+    "violated-policies": error.isUncounted ? undefined : (error.violatedPolicies ?? undefined),
   });
   return `${text}\n`;
 }

@@ -5,8 +5,11 @@ import type { Quota, QuotaSpec } from "./quota.ts";
 import { windowText } from "./quota-period.ts";
 import type { Slots, SlotsSpec } from "./slots.ts";
 
-/** What became of a request at a limit; `exempt`: its list lets it pass uncounted. */
-export type LimitOutcome = "admitted" | "refused" | "shadow_refused" | "exempt";
+/**
+ * What became of a request at a limit; `exempt`: its list lets it pass uncounted; `store_away`: refused, as nobody knows
+ * whether the limit is reached.
+ */
+export type LimitOutcome = "admitted" | "refused" | "shadow_refused" | "store_away" | "shadow_store_away" | "exempt";
 
 /** Counts what became of requests. `exempt` has no mode; give it the one of a limit that is in order. */
 export type CountDecision = (outcome: LimitOutcome, mode: LimitMode) => void;

@@ -1,0 +1,249 @@
+import { describe, expect, test } from "bun:test";
+import type { LimitSpec, Limits, Verdict } from "../../src/limit/limit.ts";
+import { createLimits, type LimitsOptions } from "../../src/limit/limits.ts";
+import { createMemoryStore } from "../../src/store/memory.ts";
+import { Timeline } from "./world.ts";
+
+/** In the middle of a minute. */
+const START_MS = 1_700_000_010_000;
+
+const FIXED: LimitSpec = {
+  name: "api",
+  algorithm: "fixed_window",
+  limit: 10,
+  perMs: 60_000,
+  burst: 10,
+  onStoreError: "local",
+};
+const SLIDING: LimitSpec = { ...FIXED, algorithm: "sliding_window" };
+
+interface House {
+  readonly limits: Limits;
+  /** Limits of another process over the same store. */
+  another(): Limits;
+  pass(ms: number): Promise<void>;
+  /** Takes so many times, one after the other, and says how many were admitted. */
+  taken(times: number, spec: LimitSpec, limits?: Limits): Promise<number>;
+  /** Milliseconds that have passed. */
+  nowMs(): number;
+}
+
+function house(options: Partial<LimitsOptions> = {}): House {
+  const timeline = new Timeline();
+  const store = createMemoryStore({ now: () => START_MS + timeline.nowMs });
+  const clock = {
+    nowMs: () => timeline.nowMs,
+    after: (ms: number, call: () => void) => {
+      const event = timeline.at(timeline.nowMs + ms, call);
+      return () => {
+        event.isOff = true;
+      };
+    },
+  };
+  const another = () => createLimits({ store, gateway: null, clock, ...options });
+  const limits = another();
+  const taken: House["taken"] = async (times, spec, by = limits) => {
+    let admitted = 0;
+    for (let i = 0; i < times; i++) if ((await by.limiter(spec).take("key")).isAdmitted) admitted++;
+    return admitted;
+  };
+  return { limits, another, pass: (ms) => timeline.run(timeline.nowMs + ms), taken, nowMs: () => timeline.nowMs };
+}
+
+describe("a fixed window", () => {
+  test("admits its limit until it ends, and then at once all of the next one", async () => {
+    const { taken, pass } = house();
+    expect(await taken(15, FIXED)).toBe(10);
+    await pass(29_000);
+    expect(await taken(3, FIXED)).toBe(0);
+    await pass(1001);
+    expect(await taken(15, FIXED)).toBe(10);
+    await pass(60_000);
+    expect(await taken(15, FIXED)).toBe(10);
+  });
+
+  test("says what is left and when it ends, admitted or not", async () => {
+    const { limits, taken, pass } = house();
+    const first = { isAdmitted: true, limit: 10, remaining: 9, resetMs: 30_000, retryAfterMs: 0, mode: "leased" };
+    expect(await limits.limiter(FIXED).take("key")).toEqual(first as Verdict);
+    await pass(10_000);
+    expect(await limits.limiter(FIXED).take("key")).toMatchObject({ remaining: 8, resetMs: 20_000 });
+    await taken(10, FIXED);
+    const refused = await limits.limiter(FIXED).take("key");
+    expect(refused).toMatchObject({ isAdmitted: false, remaining: 0, resetMs: 20_000, retryAfterMs: 20_000 });
+  });
+
+  test("asks the store for a refused key no more until it ends", async () => {
+    const { limits, taken, pass } = house();
+    await taken(11, FIXED);
+    // By then the store was told what was spent.
+    await pass(3000);
+    const calls = limits.state().storeCalls;
+    for (let second = 0; second < 26; second++) {
+      await pass(1000);
+      for (let i = 0; i < 100; i++) expect(limits.limiter(FIXED).take("key")).toMatchObject({ isAdmitted: false });
+    }
+    expect(limits.state().storeCalls).toBe(calls);
+  });
+
+  test("takes nothing that was lent before into the next one", async () => {
+    const { limits, taken, pass } = house();
+    const spec = { ...FIXED, limit: 1000, burst: 1000 };
+    await pass(29_000);
+    for (let i = 0; i < 20; i++) {
+      await taken(5, spec);
+      await pass(40);
+    }
+    const { leased } = limits.state().limiters[0] ?? { leased: 0 };
+    expect(leased).toBeGreaterThan(0);
+    await pass(201);
+    expect(limits.state().limiters[0]?.leased).toBe(0);
+    expect(await taken(1100, spec)).toBe(1000);
+  });
+
+  test("gives what one gateway does not need to another while it is useful", async () => {
+    const { another, limits, taken, pass } = house();
+    const two = another();
+    const spec = { ...FIXED, limit: 100, burst: 100 };
+    for (let i = 0; i < 30; i++) {
+      await taken(1, spec, limits);
+      await pass(20);
+    }
+    await pass(5000);
+    expect(limits.state().limiters[0]?.leased).toBe(0);
+    expect(await taken(100, spec, two)).toBe(70);
+  });
+
+  test("is left in debt by what is charged, until it ends", async () => {
+    const { limits, taken, pass } = house();
+    expect(await taken(1, FIXED)).toBe(1);
+    limits.limiter(FIXED).charge("key", 20);
+    await pass(1000);
+    expect(await taken(5, FIXED)).toBe(0);
+    await pass(29_001);
+    expect(await taken(15, FIXED)).toBe(10);
+  });
+
+  test("has what was refunded again", async () => {
+    const { limits, taken } = house();
+    expect(await taken(3, { ...FIXED, limit: 3, burst: 3 })).toBe(3);
+    limits.limiter({ ...FIXED, limit: 3, burst: 3 }).refund("key", 1);
+    expect(await taken(3, { ...FIXED, limit: 3, burst: 3 })).toBe(1);
+  });
+});
+
+describe("a sliding window", () => {
+  test("admits its limit in any time of its length, each unit anew when it has left", async () => {
+    const { taken, pass } = house();
+    expect(await taken(4, SLIDING)).toBe(4);
+    await pass(20_000);
+    expect(await taken(9, SLIDING)).toBe(6);
+    await pass(39_000);
+    expect(await taken(3, SLIDING)).toBe(0);
+    // Up to a sixtieth later than the ideal.
+    await pass(2000);
+    expect(await taken(9, SLIDING)).toBe(4);
+    await pass(20_000);
+    expect(await taken(9, SLIDING)).toBe(6);
+  });
+
+  test("says when to come again, and when all is there again", async () => {
+    const { limits, taken, pass } = house();
+    expect(await taken(4, SLIDING)).toBe(4);
+    await pass(20_000);
+    await taken(6, SLIDING);
+    const refused = await limits.limiter(SLIDING).take("key");
+    expect(refused).toMatchObject({ isAdmitted: false, remaining: 0, mode: "leased" });
+    expect(refused.retryAfterMs).toBeGreaterThanOrEqual(40_000);
+    expect(refused.retryAfterMs).toBeLessThanOrEqual(41_000);
+    expect(refused.resetMs).toBeGreaterThanOrEqual(60_000);
+    expect(refused.resetMs).toBeLessThanOrEqual(61_001);
+  });
+
+  test("asks the store for a refused key no more until something leaves", async () => {
+    const { limits, taken, pass } = house();
+    await taken(11, SLIDING);
+    await pass(3000);
+    const calls = limits.state().storeCalls;
+    for (let second = 0; second < 56; second++) {
+      await pass(1000);
+      for (let i = 0; i < 100; i++) expect(limits.limiter(SLIDING).take("key")).toMatchObject({ isAdmitted: false });
+    }
+    expect(limits.state().storeCalls).toBe(calls);
+    await pass(2001);
+    expect(await taken(15, SLIDING)).toBe(10);
+  });
+
+  test("is left in debt by what is charged, until that has left", async () => {
+    const { limits, taken, pass } = house();
+    limits.limiter(SLIDING).charge("key", 25);
+    await pass(1000);
+    expect(await taken(3, SLIDING)).toBe(0);
+    await pass(61_001);
+    expect(await taken(15, SLIDING)).toBe(10);
+  });
+
+  test("counts what a gateway that crashed was lent from the end of the lease on", async () => {
+    const { limits, another, taken, pass } = house();
+    const spec = { ...SLIDING, limit: 100, burst: 100 };
+    for (let i = 0; i < 20; i++) {
+      await taken(1, spec);
+      await pass(5);
+    }
+    const { leased } = limits.state().limiters[0] ?? { leased: 0 };
+    expect(leased).toBeGreaterThan(0);
+    // It is not asked any more, nor does it say anything.
+    const two = another();
+    expect(await taken(200, spec, two)).toBe(100 - 20 - leased);
+  });
+});
+
+describe("windows of all kinds", () => {
+  test.each([FIXED, SLIDING])("answer a hundred requests of a new key with one call or two", async (given) => {
+    const { limits } = house();
+    const spec = { ...given, limit: 1000, burst: 1000 };
+    const verdicts = await Promise.all(Array.from({ length: 100 }, () => limits.limiter(spec).take("key")));
+    expect(verdicts.filter(({ isAdmitted }) => isAdmitted)).toHaveLength(100);
+    expect(limits.state().storeCalls).toBeLessThan(4);
+  });
+
+  test.each([FIXED, SLIDING])("never admit what costs more than the limit, and say so", (spec) => {
+    const { limits } = house();
+    const refused = { isAdmitted: false, retryAfterMs: Number.POSITIVE_INFINITY };
+    expect(limits.limiter(spec).take("key", 11)).toMatchObject(refused);
+  });
+
+  test("of one name and other lengths or kinds do not meet", async () => {
+    const { taken } = house();
+    for (const spec of [FIXED, SLIDING, { ...FIXED, perMs: 30_000 }, { ...SLIDING, perMs: 30_000 }]) {
+      expect(await taken(11, spec)).toBe(10);
+    }
+  });
+
+  test.each([FIXED, SLIDING])("are no limits with another burst, or shorter than 100 ms", (spec) => {
+    const { limits } = house();
+    expect(() => limits.limiter({ ...spec, burst: 20 })).toThrow(RangeError);
+    expect(() => limits.limiter({ ...spec, perMs: 99 })).toThrow(RangeError);
+  });
+
+  test.each([FIXED, SLIDING])("forget keys that rest, in the gateway and in the store", async (given) => {
+    const spec = { ...given, perMs: 5000 };
+    const timeline = new Timeline();
+    const store = createMemoryStore({ now: () => START_MS + timeline.nowMs });
+    const clock = {
+      nowMs: () => timeline.nowMs,
+      after: (ms: number, call: () => void) => {
+        const event = timeline.at(timeline.nowMs + ms, call);
+        return () => {
+          event.isOff = true;
+        };
+      },
+    };
+    const limits = createLimits({ store, gateway: null, clock });
+    for (let key = 0; key < 100; key++) await limits.limiter(spec).take(`key ${key}`);
+    expect(limits.state().limiters[0]?.keys).toBe(100);
+    await timeline.run(16_000);
+    expect(limits.state().limiters[0]).toMatchObject({ keys: 0, leased: 0 });
+    await limits.close();
+  });
+});

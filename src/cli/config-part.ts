@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type ConfigDocument, emptyDocument, parseFile } from "../config/document.ts";
 import { createInterpolator } from "../config/interpolate.ts";
-import { formatIssue } from "../errors.ts";
+import { keepSecrets } from "../config/secret-values.ts";
+import { type ConfigIssue, formatIssue } from "../errors.ts";
 
 const DEFAULT_FILE = "torii.yaml";
 
@@ -28,18 +29,35 @@ function textIfAny(path: string, isNamed: boolean): string {
   }
 }
 
+/** A gateway's own file with what is wrong in its text, such as a variable that is not set. */
+export interface OwnFile {
+  readonly document: ConfigDocument;
+  readonly issues: readonly ConfigIssue[];
+  /** Absolute; relative paths in the file start here. */
+  readonly folder: string;
+  /** A text without the file's secrets. */
+  mask(text: string): string;
+}
+
 /**
  * A gateway's own file as it stands, unchecked: for who needs one part of it, a fault elsewhere is no matter. Throws an
  * Error when it cannot be read at all, as what stands for a missing part might be another gateway.
  */
-export function readOwnFile({ file, cwd, env }: ConfigPlace): ConfigDocument {
+export function openOwnFile({ file, cwd, env }: ConfigPlace): OwnFile {
   const name = file ?? DEFAULT_FILE;
   const path = resolve(cwd, name);
-  const { fill } = createInterpolator({ env, readText, folder: dirname(path) });
+  const folder = dirname(path);
+  const { fill, keepSecret, mask } = createInterpolator({ env, readText, folder });
   const { documents, issues } = parseFile({ file: name, text: textIfAny(path, name !== DEFAULT_FILE), fill });
-  const [document] = documents;
-  if (document === undefined && issues[0] !== undefined) throw new Error(formatIssue(issues[0]));
-  return document ?? emptyDocument(name);
+  const [document = null] = documents;
+  if (document === null && issues[0] !== undefined) throw new Error(formatIssue(issues[0]));
+  keepSecrets(document?.value, keepSecret);
+  return { document: document ?? emptyDocument(name), issues, folder, mask };
+}
+
+/** Its document alone. */
+export function readOwnFile(place: ConfigPlace): ConfigDocument {
+  return openOwnFile(place).document;
 }
 
 /** One key at the top of a document, as it was written. */

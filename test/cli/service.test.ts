@@ -66,6 +66,24 @@ describe("torii service add", () => {
     });
   }
 
+  test("reads of torii.yaml what redis says, and minds nothing else there", async () => {
+    await using redis = await startRedis();
+    const rest =
+      "admin: { port: 9901, tokens: [{ name: a, token: '${TORII_ADMIN_TOKEN}', role: viewer }] }\nnonsense: 1\n";
+    const listed = await torii(
+      ["service", "list"],
+      { "torii.yaml": `redis: "\${SHOP_REDIS}"\n${rest}` },
+      { SHOP_REDIS: redis.url },
+    );
+    expect([listed.code, listed.err]).toEqual([0, ""]);
+    const unset = await torii(["service", "list"], { "torii.yaml": `redis: "\${SHOP_REDIS}"\n${rest}` });
+    expect(unset).toMatchObject({ code: 1, out: "" });
+    expect(unset.err).toStartWith("torii.yaml:1:8 redis: the environment variable SHOP_REDIS is not set");
+    const wrong = await torii(["service", "list"], { "torii.yaml": `redis: { url: "http://u:hush-hush@r" }\n${rest}` });
+    expect(wrong.err).toMatch(/^torii\.yaml:1:15 redis\.url: /);
+    expect(wrong.err).not.toContain("hush-hush");
+  });
+
   test("says that there is no Redis, and of a bad one what would be right", async () => {
     const none = await torii(["service", "add", "shop", URL]);
     expect([none.code, none.err]).toEqual([

@@ -18,12 +18,15 @@ export interface Availability {
   reasonsOf(member: Member): readonly Absence[];
   /** True when there is no reason against it; so are those that nobody spoke of. */
   isAvailable(member: Member): boolean;
+  /** Calls after each reason that was taken back while another one holds; the one listener is replaced. */
+  whenEased(listener: () => void): void;
 }
 
 /** `onChange` is called, in the same turn, when an endpoint came to be available or ceased to be. Everyone is at first. */
 export function createAvailability(onChange: () => void): Availability {
   // Weak: who left the service is forgotten with its pool.
   const reasons = new WeakMap<object, Set<Absence>>();
+  let eased: (() => void) | null = null;
   return {
     remove({ pool }, reason) {
       const known = reasons.get(pool);
@@ -33,13 +36,17 @@ export function createAvailability(onChange: () => void): Availability {
     },
     restore({ pool }, reason) {
       const known = reasons.get(pool);
-      if (known === undefined || !known.delete(reason) || known.size > 0) return;
+      if (known === undefined || !known.delete(reason)) return;
+      if (known.size > 0) return eased?.();
       reasons.delete(pool);
       onChange();
     },
     isOut: ({ pool }, reason) => reasons.get(pool)?.has(reason) ?? false,
     reasonsOf: ({ pool }) => [...(reasons.get(pool) ?? [])],
     isAvailable: ({ pool }) => !reasons.has(pool),
+    whenEased(listener) {
+      eased = listener;
+    },
   };
 }
 

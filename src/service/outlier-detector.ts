@@ -78,8 +78,6 @@ class Detector extends Timer implements OutlierDetector {
   readonly #options: OutlierOptions;
   readonly #deps: OutlierDeps;
   #subjects = new Map<object, Subject>();
-  /** Endpoints that may be out at once. */
-  #limit = 0;
   #sweepAt: number;
   #isClosed = false;
   ejected = 0;
@@ -90,6 +88,7 @@ class Detector extends Timer implements OutlierDetector {
     this.#options = options;
     this.#deps = deps;
     this.#sweepAt = deps.nowMs() + options.intervalMs;
+    deps.availability.whenEased(() => this.#keepShare());
     this.#rearm();
   }
 
@@ -110,12 +109,29 @@ class Detector extends Timer implements OutlierDetector {
     if (this.#isClosed) return;
     const old = this.#subjects;
     this.#subjects = new Map(endpoints.map((endpoint) => [endpoint.pool, subjectOf(endpoint, old.get(endpoint.pool))]));
-    this.#limit = Math.floor(endpoints.filter(({ weight }) => weight > 0).length * this.#options.maxEjectedShare);
-    const out = this.#out();
-    this.ejected = out.length;
-    // The set is smaller than it was: the share holds for what is left of it.
-    for (const subject of out.slice(0, Math.max(0, out.length - this.#limit))) this.#return(subject);
+    this.ejected = this.#out().length;
+    this.#keepShare();
+  }
+
+  /** Returns those that are too many for the set as it is now: it shrank, or one that is out is found well. */
+  #keepShare(): void {
+    const { out, limit } = this.#places();
+    for (const subject of out.slice(0, Math.max(0, out.length - limit))) this.#return(subject);
     this.#rearm();
+  }
+
+  /** Endpoints that are out and count, and how many may be. Whom health checks hold out already is not among either. */
+  #places(): { readonly out: readonly Subject[]; readonly limit: number } {
+    const counts = ({ endpoint }: Subject) => endpoint.weight > 0 && !this.#isSick(endpoint);
+    const all = [...this.#subjects.values()].filter(counts).length;
+    const { maxEjectedShare: share } = this.#options;
+    // With a small share of few endpoints nobody would ever be.
+    const least = all > 1 && share > 0 ? 1 : 0;
+    return { out: this.#out().filter(counts), limit: Math.max(least, Math.floor(all * share)) };
+  }
+
+  #isSick(endpoint: Watched): boolean {
+    return this.#deps.availability.isOut(endpoint, "unhealthy");
   }
 
   ejectionOf({ pool }: Pick<Watched, "pool">): EjectionState | null {
@@ -145,7 +161,10 @@ class Detector extends Timer implements OutlierDetector {
   }
 
   #eject(subject: Subject, cause: Ejection["cause"]): void {
-    if (this.ejected >= this.#limit || subject.endpoint.weight === 0) return;
+    // Who is out already would only be kept out once it is well.
+    if (subject.endpoint.weight === 0 || this.#isSick(subject.endpoint)) return;
+    const { out, limit } = this.#places();
+    if (out.length >= limit) return;
     const { ejectForMs } = this.#options;
     const forMs = Math.min(ejectForMs * ++subject.ejections, Math.max(ejectForMs, LONGEST_MS));
     subject.ejectedUntil = this.#deps.nowMs() + forMs;

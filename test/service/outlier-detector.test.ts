@@ -44,6 +44,7 @@ function setup(count: number, options: Partial<OutlierOptions> = {}) {
   return {
     all,
     detector,
+    availability,
     told,
     one,
     out: () => all.filter((each) => availability.isOut(each, "ejected")).map(({ id }) => id),
@@ -139,8 +140,10 @@ describe("the share of endpoints that may be out", () => {
     [4, 0.5, 2],
     [3, 0.5, 1],
     [1, 0.5, 0],
-    [9, 0.1, 0],
+    [9, 0.1, 1],
     [10, 0.1, 1],
+    [29, 0.1, 2],
+    [2, 0.1, 1],
     [3, 1, 3],
     [3, 0, 0],
   ])("of %d endpoints, %d, is %d", (count, maxEjectedShare, expected) => {
@@ -167,6 +170,33 @@ describe("the share of endpoints that may be out", () => {
     fail(1);
     detector.update(all.slice(0, 2));
     expect([out(), detector.ejected]).toEqual([["e1"], 1]);
+  });
+
+  test("is taken of those that health checks do not hold out", () => {
+    const { availability, fail, one, out } = setup(3);
+    fail(0);
+    availability.remove(one(0), "unhealthy");
+    fail(1);
+    fail(2);
+    expect(out()).toEqual(["e0", "e1"]);
+  });
+
+  test("leaves the last one in that is well", () => {
+    const { availability, fail, one, out } = setup(2);
+    availability.remove(one(0), "unhealthy");
+    fail(0);
+    fail(1);
+    expect(out()).toEqual([]);
+  });
+
+  test("holds when one that was ejected and unhealthy is well again: the first to return does so at once", () => {
+    const { availability, detector, fail, one, out, pass } = setup(3);
+    fail(0);
+    availability.remove(one(0), "unhealthy");
+    pass(1000);
+    fail(1);
+    availability.restore(one(0), "unhealthy");
+    expect([out(), detector.ejected, availability.isAvailable(one(0))]).toEqual([["e1"], 1, true]);
   });
 
   test("forgets who left the service", () => {

@@ -27,7 +27,9 @@ export function causeOf(
   headers: HeaderList,
 ): RetryCondition | null {
   const { code, source, status } = error;
-  if (source !== "upstream") return null;
+  // An endpoint that ends a connection for what its clients did is not to blame, but the request is as good as ever.
+  const isDisturbed = code === "upstream_reset" && source === "gateway";
+  if (source !== "upstream" && !isDisturbed) return null;
   const word = WORDS.get(code);
   if (on.includes(status) || (word !== undefined && on.includes(word))) return word ?? status;
   const condition = errorCondition(code, headers);

@@ -115,14 +115,15 @@ export class H2Pool implements Pool, UpstreamSessionOwner {
     this.#grow();
   }
 
-  get #hasRoom(): boolean {
+  /** Another connection may be opened. */
+  get hasRoom(): boolean {
     const { maxConnections } = this.#options;
     return maxConnections === 0 || this.#open.size + this.#dialing.count < maxConnections;
   }
 
   /** Opens as many connections as those that wait need. */
   #grow(): void {
-    while (this.#isShort && this.#hasRoom) {
+    while (this.#isShort && this.hasRoom) {
       if (this.#usable.length > 0 && now() - this.#failedAt < RETRY_MS) return;
       this.#connect();
     }

@@ -7,6 +7,7 @@ import { H2Session } from "./session.ts";
 import type { SessionOwner } from "./session-options.ts";
 import type { H2Stream } from "./stream.ts";
 import { headSize, RequestHeads } from "./upstream-head.ts";
+import { UpstreamResets } from "./upstream-resets.ts";
 import { UpstreamStream, type UpstreamStreamOwner } from "./upstream-stream.ts";
 
 /** Streams at once on one connection, however many more its peer would take. */
@@ -23,6 +24,8 @@ const NO_TUNNEL = "The upstream takes no WebSockets over HTTP/2.";
 
 /** Where a connection belongs. */
 export interface UpstreamSessionOwner {
+  /** Another connection may take this one's place. */
+  readonly hasRoom: boolean;
   /** Attempts may be begun, or more of them. */
   ready(session: UpstreamSession): void;
   /** No attempt may be begun any more. May be called more than once. */
@@ -53,6 +56,9 @@ export class UpstreamSession extends Timer implements SocketOwner, SessionOwner,
   readonly #options: UpstreamSessionOptions;
   /** Streams whose responses began in this event. */
   readonly #held: UpstreamStream[] = [];
+  readonly #resets = new UpstreamResets();
+  /** It is closed when nothing is under way. */
+  #isLeaving = false;
   #isDoubtful = false;
   #hasEnded = false;
 
@@ -91,7 +97,14 @@ export class UpstreamSession extends Timer implements SocketOwner, SessionOwner,
   /** Says whether an attempt may be begun now. Asks the peer for a sign of life where that is in doubt. */
   canTake(): boolean {
     const { size } = this.#wire.streams;
-    if (this.isProbing || this.#hasEnded || !this.hasBegun || !this.#wire.canOpen || size >= STREAMS_LIMIT)
+    if (
+      this.isProbing ||
+      this.#hasEnded ||
+      this.#isLeaving ||
+      !this.hasBegun ||
+      !this.#wire.canOpen ||
+      size >= STREAMS_LIMIT
+    )
       return false;
     if (!this.#isDoubtful) return true;
     this.isProbing = true;
@@ -124,9 +137,14 @@ export class UpstreamSession extends Timer implements SocketOwner, SessionOwner,
     stream.begin();
   }
 
-  /** Takes no more attempts; closes when those under way have ended. */
+  /**
+   * Takes no more attempts; closes when those under way have ended. The peer is told no sooner: some servers break off
+   * what is under way on a connection whose client says that it is leaving (seen with Node's).
+   */
   close(): void {
-    this.#wire.close();
+    this.#isLeaving = true;
+    this.going();
+    if (this.#wire.streams.size === 0) this.#wire.close();
   }
 
   /** The peer was silent for long, or gave no sign of life when it was asked for one. */
@@ -187,6 +205,7 @@ export class UpstreamSession extends Timer implements SocketOwner, SessionOwner,
 
   streamClosed(): void {
     this.isReused = true;
+    if (this.#isLeaving && this.#wire.streams.size === 0) this.#wire.close();
     this.#owner.ready(this);
   }
 
@@ -195,6 +214,18 @@ export class UpstreamSession extends Timer implements SocketOwner, SessionOwner,
   }
 
   // UpstreamStreamOwner
+
+  /** Before the endpoint takes it for an attack, another connection takes what is begun from now on. */
+  abandoned(): void {
+    this.#resets.add();
+    if (this.#isLeaving || !this.#resets.isSpent || !this.#owner.hasRoom) return;
+    this.#isLeaving = true;
+    this.going();
+  }
+
+  get isDisturbed(): boolean {
+    return this.#resets.areMany;
+  }
 
   hold(stream: UpstreamStream): void {
     this.#held.push(stream);

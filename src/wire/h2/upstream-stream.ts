@@ -27,6 +27,10 @@ export interface UpstreamStreamOwner {
   readonly isReused: boolean;
   /** A response has begun: `release` is to be called when all that came with it is read. */
   hold(stream: UpstreamStream): void;
+  /** The client left, or wants no more, before the end: the stream was reset. */
+  abandoned(): void;
+  /** True when so many clients have left that the endpoint may end the connection for that. */
+  readonly isDisturbed: boolean;
   /** The attempt ended, one way or the other. */
   settled(): void;
 }
@@ -268,7 +272,8 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
     } else if (cause.reason === "refused") this.#refused();
     else if (cause.reason === "protocol") this.#protocolError("The upstream's response is malformed.");
     else if (cause.reason === "closed") {
-      this.#fail("upstream_reset", "The upstream closed the connection.", this.#isReused ? "reused" : "fresh");
+      const isReused = this.#isReused || this.#owner.isDisturbed;
+      this.#fail("upstream_reset", "The upstream closed the connection.", isReused ? "reused" : "fresh");
     } else if (cause.code === H2_CODE.http_1_1_required) this.#protocolError("The upstream asks for HTTP/1.1.");
     else this.#fail("upstream_reset", "The upstream reset the request.", "fresh");
   }
@@ -297,6 +302,7 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
 
   bodyCancelled(): void {
     this.#settle();
+    if (!this.isClosed) this.#owner.abandoned();
     this.carrier.reset(this, H2_CODE.cancel);
   }
 
@@ -337,7 +343,10 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
     const { exchange, receiver } = this.#attempt;
     const isWaiting = this.#state === "waiting";
     const body = this.#body;
-    const error = new GatewayError(code, detail, { sent: this.hasHead || this.#interim > 0 ? "fresh" : sent });
+    const error = new GatewayError(code, detail, {
+      sent: this.hasHead || this.#interim > 0 ? "fresh" : sent,
+      ...(code === "upstream_reset" && this.#owner.isDisturbed ? { source: "gateway" } : {}),
+    });
     this.#settle();
     this.carrier.reset(this, H2_CODE.cancel);
     if (isWaiting) receiver.onFailure(exchange, error);
@@ -354,6 +363,7 @@ export class UpstreamStream extends H2Stream implements BodySink, StreamBodyOwne
     const { exchange, receiver } = this.#attempt;
     const isWaiting = this.#state === "waiting";
     this.#settle();
+    this.#owner.abandoned();
     this.carrier.reset(this, H2_CODE.cancel);
     if (isWaiting) receiver.onFailure(exchange, error);
   }

@@ -9,6 +9,7 @@ const LEAST_WINDOW_MS = 100;
 const POLLS: Readonly<Record<LimitAlgorithm, number>> = { token_bucket: 5, fixed_window: 10, sliding_window: 30 };
 /** Half of it lasts about until shares may be spent without a lease. */
 const RICH_MS = 4000;
+const SCARCE_MS = 60;
 
 /** A spec in millionths and milliseconds. */
 export interface Numbers {
@@ -19,9 +20,13 @@ export interface Numbers {
   readonly rate: number;
   /** Demand that a lease is to last for while the store has plenty. */
   readonly richMs: number;
+  /** The same while it has little. */
+  readonly scarceMs: number;
   /** What the store may lend beyond the demand while it has plenty. */
   readonly minChunk: number;
   readonly maxChunk: number;
+  /** What is kept is so many requests' worth: in a window that has nothing left, parts of one are of no use to anybody. */
+  readonly keepsWhole: boolean;
   /** Least time between two questions for a key that has nothing. */
   readonly minPollMs: number;
   readonly maxPollMs: number;
@@ -30,6 +35,13 @@ export interface Numbers {
 function checkUnits(name: string, units: number): void {
   if (units >= 1 / MICRO && units <= MOST_UNITS) return;
   throw new RangeError(`${name} must be from 0.000001 to ${MOST_UNITS}, not ${units}`);
+}
+
+/** What is lent of a window that slides comes back late by as much as it is not spent at once. */
+function scarceMsOf(algorithm: LimitAlgorithm, perMs: number): number {
+  if (algorithm === "token_bucket") return SCARCE_MS;
+  if (algorithm === "fixed_window") return Math.max(SCARCE_MS, Math.min(2000, perMs / 30));
+  return Math.max(30, Math.min(1000, perMs / 60));
 }
 
 /** The numbers of a spec. Throws a RangeError for what is none. */
@@ -52,10 +64,12 @@ export function numbersOf({ algorithm, limit, burst, perMs }: LimitSpec): Number
     burst: toMicro(burst),
     perMs,
     rate,
+    scarceMs: scarceMsOf(algorithm, perMs),
     richMs: isWindow ? Math.min(RICH_MS, perMs / 4) : RICH_MS,
     minChunk: Math.floor(toMicro(burst) / 50),
     maxChunk: Math.floor(toMicro(burst) / 4),
+    keepsWhole: isWindow,
     minPollMs: Math.max(2, Math.min(20, fullMs / 50)),
-    maxPollMs: Math.max(5, Math.min(400, fullMs / POLLS[algorithm])),
+    maxPollMs: Math.max(5, Math.min(isWindow ? 2000 : 400, fullMs / POLLS[algorithm])),
   };
 }

@@ -4,7 +4,6 @@ import type { Loan } from "./bucket-script.ts";
 import type { Numbers } from "./numbers.ts";
 import { GUARD_MS, LEASE_MS } from "./units.ts";
 
-const SCARCE_MS = 60;
 /** Demand for which what is held may be kept while the store has little. */
 const KEEP_SCARCE_MS = 400;
 /** More is asked for when what is held lasts no longer than this. */
@@ -39,8 +38,8 @@ export function lowOf(bucket: Bucket, numbers: Numbers, held: number): number {
  */
 function wishOf(bucket: Bucket, numbers: Numbers, nowMs: number): number {
   const rush = bucket.rush(nowMs);
-  if (!isRich(bucket, numbers)) return rush * SCARCE_MS;
-  if (isCrowded(bucket, numbers, rush)) return Math.max(rush * SCARCE_MS, numbers.burst / 16);
+  if (!isRich(bucket, numbers)) return rush * numbers.scarceMs;
+  if (isCrowded(bucket, numbers, rush)) return Math.max(rush * numbers.scarceMs, numbers.burst / 16);
   const wanted = rush * numbers.richMs - Math.max(0, bucket.held(nowMs));
   // What is lent of a key that is asked for once in a while would be kept up, and then given back: two calls more.
   return wanted < bucket.unit ? bucket.unit : Math.max(wanted, numbers.minChunk);
@@ -55,7 +54,9 @@ export function wantOf(bucket: Bucket, numbers: Numbers, nowMs: number): number 
 
 /** What a bucket keeps without being asked for more. */
 export function keepOf(bucket: Bucket, numbers: Numbers): number {
-  return Math.ceil(bucket.demand * (isRich(bucket, numbers) ? numbers.richMs : KEEP_SCARCE_MS)) + numbers.minChunk;
+  const lastsMs = isRich(bucket, numbers) ? numbers.richMs : KEEP_SCARCE_MS;
+  const keep = Math.ceil(bucket.demand * lastsMs) + numbers.minChunk;
+  return numbers.keepsWhole ? Math.ceil(keep / bucket.unit) * bucket.unit : keep;
 }
 
 /** Takes in what the store lent. */

@@ -155,7 +155,8 @@ if text == '' then redis.call('HDEL', KEYS[1], 'u') else redis.call('HSET', KEYS
 redis.call('HSET', KEYS[1], own,
   string.format('%.0f:%.0f:%.0f:%.0f:%.0f', granted, held, finish, sequence, wanted))
 redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.ceil((latest - now) / 1000) + ${WINDOW_KEPT_MS}))
-local hope = others > 0 and 1 or 0
+local hope = 0
+if others > 0 and (wait == 0 or left + others >= need) then hope = 1 end
 if away > 0 then hope = 2 end
 local first, last = (ends[1] or now) - now, (ends[#ends] or now) - now
 if not slides then first, last = farthest - now, farthest - now end

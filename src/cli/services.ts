@@ -78,10 +78,16 @@ function detailText({ service, answered, missing }: ServiceDetail): string {
   ].join("\n");
 }
 
-function registryText({ source, changedAt, failure }: ServiceView["registry"]): string {
+function registryText(registry: ServiceView["registry"]): string {
+  const { source, failure, isRecalled } = registry;
   if (source === "static") return "the configuration";
-  const told = changedAt === null ? "tells nothing yet" : `changed last at ${changedAt}`;
-  return `${source}, which ${printable(failure ?? told)}`;
+  if (isRecalled) return `the last good copy of ${source}, which could not be read since the start`;
+  return `${source}, which ${printable(failure ?? toldText(registry))}`;
+}
+
+function toldText({ changedAt, changes }: ServiceView["registry"]): string {
+  if (changedAt === null) return "tells nothing yet";
+  return changes === 0 ? `tells the same since ${changedAt}` : `changed last at ${changedAt}`;
 }
 
 function selectionLines({ zoneShare, subsets }: ServiceView): readonly string[] {
@@ -142,8 +148,8 @@ function healthText({ health }: EndpointView, workers: number): string {
   return isSplit ? `${health.state} (${health[health.state]} of ${workers} workers)` : health.state;
 }
 
-function stateText({ absences, isUsed }: EndpointView, workers: number): string {
-  const use = isUsed ? "used" : "not used";
+function stateText({ absences, isUsed, isSpare }: EndpointView, workers: number): string {
+  const use = isUsed ? "used" : isSpare ? "spare, as the gateway's zone takes all" : "not used";
   return absences.length === 0 ? use : [use, ...absences.map((absence) => absenceText(absence, workers))].join("; ");
 }
 

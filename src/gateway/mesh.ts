@@ -146,6 +146,7 @@ export function createMesh({ metrics, log, random }: MeshOptions): Mesh {
       async *watch(service, signal, judge) {
         if (!signal.aborted) yield* enter(target, signal).watch(service, signal, judge);
       },
+      isRecalled: (service) => opened.get(JSON.stringify(target))?.registry.isRecalled(service) ?? false,
     }),
     keepIn: (next) => {
       if (folder === next) return;

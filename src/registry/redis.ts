@@ -35,7 +35,7 @@ export interface RedisRegistryOptions extends RedisRegistryEvents {
 }
 
 /** A registry in Redis. */
-export interface RedisRegistry extends Registry {
+export interface RedisRegistry extends Required<Registry> {
   /** Whether the last reading succeeded; true before the first. */
   readonly isUp: boolean;
   /** How many services have the endpoints that are remembered of them, as they were not read yet. */
@@ -60,6 +60,7 @@ interface Entries {
   enter(service: string, watcher: MeshWatcher): MeshEntry;
   leave(entry: MeshEntry, watcher: MeshWatcher): void;
   all(): Iterable<MeshEntry>;
+  find(service: string): MeshEntry | undefined;
   read(service: string): void;
   readAll(): void;
   close(): void;
@@ -108,6 +109,7 @@ function createEntries(options: RedisRegistryOptions, trust: MeshTrust, now: () 
       if (entry !== undefined) queue.hurry(entry);
     },
     all: () => entries.values(),
+    find: (service) => entries.get(service),
     readAll: () => {
       for (const entry of entries.values()) queue.add(entry);
     },
@@ -176,6 +178,7 @@ export function createRedisRegistry(options: RedisRegistryOptions): RedisRegistr
     get recalled() {
       return [...entries.all()].filter(({ isFromCopy }) => isFromCopy).length;
     },
+    isRecalled: (service) => entries.find(service)?.isFromCopy ?? false,
     look: entries.readAll,
     close: () => {
       closed.abort();

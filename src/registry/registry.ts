@@ -30,4 +30,6 @@ export interface Registry {
    * registry that doubts whether endpoints are gone may ask the judge of those who make checks.
    */
   watch(service: string, signal: AbortSignal, judge?: EndpointJudge | null): AsyncIterable<readonly EndpointSpec[]>;
+  /** True while what it told of a service comes from the last good copy. Not there: it has no copies. */
+  readonly isRecalled?: (service: string) => boolean;
 }

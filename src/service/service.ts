@@ -141,7 +141,10 @@ export function createService(name: string, options: ServiceOptions, deps: Servi
     },
     guards,
     concurrency,
-    view: () => viewOf({ ...shared, endpoints: endpoints.current, selection, told }),
+    view: () => {
+      const isRecalled = deps.registry.isRecalled?.(name) ?? false;
+      return viewOf({ ...shared, endpoints: endpoints.current, selection, told, isRecalled });
+    },
     close() {
       stopped.abort();
       guards?.close();
@@ -167,6 +170,7 @@ function follow(
   const first = Promise.withResolvers<void>();
   const read = async () => {
     for await (const specs of registry.watch(service, signal, judge)) {
+      told.changes += told.changedAt === null ? 0 : 1;
       told.changedAt = Date.now();
       update(specs);
       first.resolve();

@@ -19,6 +19,8 @@ export function mergeViews(views: Rest<ServiceView>): ServiceView {
     registry: {
       source: first.registry.source,
       changedAt: latest(views.map(({ registry }) => registry.changedAt)),
+      changes: Math.max(...views.map(({ registry }) => registry.changes)),
+      isRecalled: views.some(({ registry }) => registry.isRecalled),
       failure: views.find(({ registry }) => registry.failure !== null)?.registry.failure ?? null,
     },
     policy: first.policy,
@@ -67,6 +69,7 @@ function mergeEndpoint(views: Rest<EndpointView>): EndpointView {
   return {
     ...first,
     isUsed: views.some(({ isUsed }) => isUsed),
+    isSpare: views.every(({ isUsed }) => !isUsed) && views.some(({ isSpare }) => isSpare),
     health: mergeHealth(views.flatMap(({ health }) => health ?? [])),
     absences: absences.map(mergeAbsence),
     inFlight: sum(views, ({ inFlight }) => inFlight),

@@ -42,6 +42,7 @@ export const endpointView = z.strictObject({
   tags: z.array(z.string()),
   load: loadView.nullable().describe("what it reports itself"),
   isUsed: z.boolean().describe("gets requests from at least one worker"),
+  isSpare: z.boolean().describe("gets none only because the gateway's zone takes all"),
   health: healthView.nullable().describe("null: the service makes no health checks"),
   absences: z.array(absenceView).describe("why it gets no requests; empty when it may"),
   inFlight: count.describe("attempts that have not ended, waiting ones included"),
@@ -72,7 +73,9 @@ const concurrencyView = z.strictObject({
 
 const registryView = z.strictObject({
   source: z.enum(["static", "memory", "redis", "dns"]),
-  changedAt: instant.nullable().describe("when it last told another set of endpoints; null: it has told none"),
+  changedAt: instant.nullable().describe("when it told the present set of endpoints; null: it has told none"),
+  changes: count.describe("sets that it told after the first, in the worker with the most"),
+  isRecalled: z.boolean().describe("the endpoints come from the last good copy on disk, in at least one worker"),
   failure: z.string().nullable().describe("why it is followed no longer"),
 });
 

@@ -21,6 +21,8 @@ import type {
 export interface Told {
   /** When the registry's present set came, in epoch milliseconds; null: none has. */
   changedAt: number | null;
+  /** Sets that came after the first. */
+  changes: number;
   /** Why the registry is followed no longer; null: it is. */
   failure: string | null;
   readonly retries: Map<RetryResult, number>;
@@ -29,7 +31,7 @@ export interface Told {
 
 /** Nothing yet. */
 export function newTold(): Told {
-  return { changedAt: null, failure: null, retries: new Map(), hedges: new Map() };
+  return { changedAt: null, changes: 0, failure: null, retries: new Map(), hedges: new Map() };
 }
 
 /** What a service's view is made from. */
@@ -41,42 +43,64 @@ export interface ViewParts {
   readonly guards: Guards | null;
   readonly concurrency: Pick<Concurrency, "limit" | "inFlight" | "waiting"> | null;
   readonly told: Readonly<Told>;
+  /** The endpoints come from the last good copy. */
+  readonly isRecalled: boolean;
 }
 
 /** What a service shows of itself at this moment: plain data that holds nothing of the service. */
 export function viewOf(parts: ViewParts): ServiceView {
-  const { service, options, endpoints, selection, guards, told } = parts;
-  const used = new Set(selection.used.map(({ pool }) => pool));
+  const { service, options, endpoints, selection, guards } = parts;
+  const uses = usesOf(parts);
   return {
     name: service,
-    registry: { source: options.discover, changedAt: instantOf(told.changedAt), failure: told.failure },
+    registry: registryView(parts),
     policy: options.balancer,
     isPanic: selection.isPanic,
     zoneShare: selection.whole.zoneShare,
     subsets: selection.subsets.map(subsetView),
     endpoints: endpoints.map((endpoint) =>
-      endpointView(endpoint, { isUsed: used.has(endpoint.pool), selection, guards }),
+      endpointView(endpoint, { use: uses.get(endpoint.pool) ?? "none", selection, guards }),
     ),
     breaker: breakerView(options, guards),
     concurrency: concurrencyView(parts.concurrency),
     totals: {
       ejections: guards?.ejections ?? 0,
       breakerOpens: guards?.breakerReport()?.opens ?? 0,
-      retries: Object.fromEntries(told.retries),
-      hedges: Object.fromEntries(told.hedges),
+      retries: Object.fromEntries(parts.told.retries),
+      hedges: Object.fromEntries(parts.told.hedges),
     },
   };
 }
 
+function registryView({ options, told, isRecalled }: ViewParts): ServiceView["registry"] {
+  const { changedAt, changes, failure } = told;
+  return { source: options.discover, changedAt: instantOf(changedAt), changes, isRecalled, failure };
+}
+
+type Use = "used" | "spare" | "none";
+
+/** What may be chosen by the service or by one of its subsets; a spare one would be, did its zone get anything. */
+function usesOf({ options, selection }: ViewParts): ReadonlyMap<object, Use> {
+  const uses = new Map<object, Use>();
+  for (const { used, zoneShare } of [selection.whole, ...selection.subsets]) {
+    for (const { pool, zone } of used) {
+      const share = zoneShare === null ? 1 : zone === options.zone ? zoneShare : 1 - zoneShare;
+      if (share > 0) uses.set(pool, "used");
+      else if (!uses.has(pool)) uses.set(pool, "spare");
+    }
+  }
+  return uses;
+}
+
 interface EndpointFacts extends Pick<ViewParts, "selection" | "guards"> {
-  readonly isUsed: boolean;
+  readonly use: Use;
 }
 
 function subsetView({ name, isPanic, used, zoneShare }: Subset): SubsetView {
   return { name, isPanic, used: used.filter(({ weight }) => weight > 0).length, zoneShare };
 }
 
-function endpointView(endpoint: Endpoint, { isUsed, selection, guards }: EndpointFacts): EndpointView {
+function endpointView(endpoint: Endpoint, { use, selection, guards }: EndpointFacts): EndpointView {
   const { id, url, weight, zone, version, tags, load, pool, passages } = endpoint;
   const health = selection.healthOf === null ? null : healthView(selection.healthOf(endpoint));
   const reasons = selection.availability.reasonsOf(endpoint);
@@ -88,7 +112,8 @@ function endpointView(endpoint: Endpoint, { isUsed, selection, guards }: Endpoin
     version,
     tags: [...tags],
     load: load === null ? null : { ...load },
-    isUsed: isUsed && weight > 0,
+    isUsed: use === "used" && weight > 0,
+    isSpare: use === "spare" && weight > 0,
     health,
     absences: reasons.map((reason) => absenceView(reason, { endpoint, health, guards })),
     inFlight: pool.inFlight,

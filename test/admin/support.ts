@@ -18,7 +18,14 @@ export function bearer(token: string): Readonly<Record<string, string>> {
 export function endpointView(view: Partial<EndpointView> = {}): EndpointView {
   return {
     ...{ id: "a", url: "http://10.0.0.1:80", weight: 1, zone: null, version: null, tags: [], load: null },
-    ...{ isUsed: true, health: null, absences: [], inFlight: 0, connections: { open: 0, idle: 0, passages: 0 } },
+    ...{
+      isUsed: true,
+      isSpare: false,
+      health: null,
+      absences: [],
+      inFlight: 0,
+      connections: { open: 0, idle: 0, passages: 0 },
+    },
     ...view,
   };
 }
@@ -26,7 +33,10 @@ export function endpointView(view: Partial<EndpointView> = {}): EndpointView {
 export function serviceView(view: Partial<ServiceView> = {}): ServiceView {
   return {
     name: "shop",
-    registry: { source: "static", changedAt: "2026-01-01T00:00:00.000Z", failure: null },
+    registry: {
+      ...{ source: "static", changedAt: "2026-01-01T00:00:00.000Z", changes: 0 },
+      ...{ isRecalled: false, failure: null },
+    },
     policy: "round_robin",
     isPanic: false,
     zoneShare: null,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { bearer, EDITOR, VIEWER } from "../admin/support.ts";
+import { eventually } from "../support/load.ts";
 import { closedPort } from "../support/unreachable.ts";
 import { startGateway, type TestGateway } from "../support.ts";
 import { torii } from "./support.ts";
@@ -52,6 +53,49 @@ describe("a command that asks a running gateway", () => {
     const detail = cells((await torii(["services", "shop"], place)).out);
     expect(detail[0]?.[0]).toBe("shop: least_request, endpoints from the configuration");
     expect(detail.at(-1)).toEqual(["a", "http://127.0.0.1:1", "3", "-", "-", "-", "0", "0", "-", "used"]);
+  });
+
+  test("says of who is well and gets nothing, as it stands in another zone, that it is spare", async () => {
+    const at = (id: string, port: number, zone: string) => ({ id, url: `http://127.0.0.1:${port}`, zone });
+    await using running = await startGateway({
+      torii: {
+        zone: "z1",
+        ...{ listeners: [{ name: "http", address: "127.0.0.1", port: 0 }] },
+        ...{ status: { address: "127.0.0.1", port: 0 }, admin: { port: 0, tokens: TOKENS } },
+      },
+      routes: {
+        services: {
+          shop: { endpoints: [at("a", 1, "z1"), at("b", 2, "z2")], loadBalancing: { zone: "prefer" } },
+          found: { discover: "memory" },
+        },
+        routes: [{ name: "all", backends: [{ service: "shop" }] }],
+      },
+    });
+    const place = files(running.gateway.adminPort);
+    const detail = cells((await torii(["services", "shop"], place)).out);
+    expect(detail.slice(-2).map((row) => [row[0], row.at(-1)])).toEqual([
+      ["a", "used"],
+      ["b", "spare, as the gateway's zone takes all"],
+    ]);
+    expect(cells((await torii(["services"], place)).out)[1]?.slice(3, 5)).toEqual(["2", "1"]);
+  });
+
+  test("tells since when a registry has told the same, and when it told something else", async () => {
+    await using running = await startGateway({
+      torii: {
+        listeners: [{ name: "http", address: "127.0.0.1", port: 0 }],
+        ...{ status: { address: "127.0.0.1", port: 0 }, admin: { port: 0, tokens: TOKENS } },
+      },
+      routes: {
+        services: { shop: { discover: "memory" } },
+        routes: [{ name: "all", backends: [{ service: "shop" }] }],
+      },
+    });
+    const place = files(running.gateway.adminPort);
+    const first = async () => (await torii(["services", "shop"], place)).out.split("\n")[0];
+    expect(await first()).toMatch(/endpoints from memory, which tells the same since 20\S+Z$/);
+    running.registry.register("shop", { id: "a", url: "http://127.0.0.1:1", weight: 1 }, 60_000);
+    await eventually(async () => /memory, which changed last at 20\S+Z$/.test((await first()) ?? ""), "the change");
   });
 
   test("lists routes, and says the same as the files", async () => {

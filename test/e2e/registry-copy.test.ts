@@ -61,12 +61,15 @@ describe("a gateway that starts while Redis is away", () => {
     expect((await gateway.exchange(GET)).status).toBe(200);
     const said = gateway.log.filter(({ msg }) => String(msg).includes("endpoints come from the last good copy"));
     expect(said).toHaveLength(1);
+    const isRecalled = () => gateway.gateway.services.list().map((service) => service.view().registry.isRecalled);
+    expect(isRecalled()).toEqual([true]);
     const metrics = await gateway.gateway.metrics.render();
     expect(metrics).toContain('torii_registry_copy_services{registry="redis"} 1\n');
     expect(Number(/torii_registry_copy_age_seconds\{registry="redis"\} (\S+)/.exec(metrics)?.[1])).toBeLessThan(60);
     await redis.restart();
     await joinShop(redis, "two", other.port);
     await eventually(() => idsOf(gateway).includes("two"), "the endpoint that Redis has", 15_000);
+    expect(isRecalled()).toEqual([false]);
     const later = await gateway.gateway.metrics.render();
     expect(later).toContain('torii_registry_copy_services{registry="redis"} 0\n');
     expect(later).not.toMatch(/^torii_registry_copy_age_seconds\{/m);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { mergeViews } from "../../src/service/view-merge.ts";
-import type { AbsenceView, BreakerView, HealthView } from "../../src/service/view-schema.ts";
+import type { AbsenceView, BreakerView, HealthView, ServiceView } from "../../src/service/view-schema.ts";
 import { endpointView, serviceView } from "../admin/support.ts";
 
 const EARLY = "2026-01-01T00:00:00.000Z";
@@ -82,6 +82,15 @@ describe("the views of several workers as one", () => {
       serviceView({ endpoints: [endpointView({ isUsed: false, absences: [absence] })] });
     const { endpoints } = mergeViews([out(ejected(EARLY, 1)), serviceView(), out(ejected(LATE, 3))]);
     expect(endpoints).toMatchObject([{ isUsed: true, absences: [{ ...ejected(LATE, 3), workers: 2 }] }]);
+  });
+
+  test("is spare where nobody uses it and somebody would", () => {
+    const of = (isUsed: boolean, isSpare: boolean) => serviceView({ endpoints: [endpointView({ isUsed, isSpare })] });
+    const merged = (...views: [ServiceView, ServiceView]) => mergeViews(views).endpoints[0]?.isSpare;
+    expect([merged(of(false, true), of(true, false)), merged(of(false, true), of(false, false))]).toEqual([
+      false,
+      true,
+    ]);
   });
 
   test("tell a breaker as open when it is in any of them, and what it bounds in all", () => {

@@ -81,6 +81,7 @@ test("a service shows the subsets that are asked for, and what stays in its zone
     { name: "version 7, tag x", isPanic: false, used: 1, zoneShare: 0 },
     { name: "version 8", isPanic: false, used: 0, zoneShare: 0 },
   ]);
+  expect(shop.view().endpoints).toMatchObject([{ isUsed: true, isSpare: false }]);
   subset.close();
   empty.close();
   expect(shop.view().subsets).toEqual([]);

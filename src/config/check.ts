@@ -121,6 +121,12 @@ export function checkPart<Schema extends z.ZodType>(
   return other === value ? first : checkValue(schema, other);
 }
 
+/** A copy of a mapping without those keys; empty for what is none. */
+export function without(value: unknown, keys: ReadonlySet<unknown>): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return {};
+  return Object.fromEntries(Object.entries(value).filter(([key]) => !keys.has(key)));
+}
+
 /** The faults of a part, with their places in the document; none for a text whose placeholder has a fault already. */
 export function locatedFaults(faults: readonly ValueFault[], spot: Spot): readonly ConfigIssue[] {
   const { document } = spot;

@@ -8,6 +8,7 @@ import { usedNames } from "./plugin-uses.ts";
 import { type ReadableHttpRoute, readableHttpRoute } from "./readable-http-route.ts";
 import { type ReadableRoute, readableRoute } from "./readable-route.ts";
 import { type RouteDocument, routeSchema, routesShell } from "./route-schema.ts";
+import { checkSoundParts } from "./service-config.ts";
 import { type ServiceDocument, serviceSchema } from "./service-schema.ts";
 import { NOT_BUILT, quote } from "./wording.ts";
 
@@ -38,6 +39,7 @@ function readService(value: unknown, spot: Spot, into: Entries): void {
   else {
     into.entries.push({ kind: "faulty_service", spot });
     into.issues.push(...locatedFaults(checked.faults, spot));
+    checkSoundParts(value, checked.faults, { spot, building: into });
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ConfigIssue } from "../errors.ts";
-import { type Checked, checkPart, locatedFaults, type Spot } from "./check.ts";
+import { type Checked, checkPart, locatedFaults, type Spot, without } from "./check.ts";
 import { type ConfigDocument, emptyDocument } from "./document.ts";
 import { type GatewayDocument, gatewaySchema } from "./gateway-schema.ts";
 import { pathKey } from "./path.ts";
@@ -16,11 +16,6 @@ export interface Gateway {
 export function defaultGateway(file: string, isMeant: boolean): Gateway {
   const spot = { document: emptyDocument(file), path: [] };
   return { document: gatewaySchema.parse({}), spot, knows: () => isMeant };
-}
-
-function without(value: unknown, keys: ReadonlySet<unknown>): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return {};
-  return Object.fromEntries(Object.entries(value).filter(([key]) => !keys.has(key)));
 }
 
 /** Without the defaults of keys that were written wrong: they would clash with what was written right. */

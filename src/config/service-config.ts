@@ -1,7 +1,7 @@
 import type { EndpointSpec } from "../registry/registry.ts";
 import type { ServiceOptions } from "../service/options.ts";
 import { addFault, type Building } from "./building.ts";
-import { below, placeOf, type Spot } from "./check.ts";
+import { below, checkPart, placeOf, type Spot, type ValueFault, without } from "./check.ts";
 import { breakerOptions } from "./circuit-breaker.ts";
 import { concurrencyOptions } from "./concurrency.ts";
 import { dnsSource, namedTls } from "./dns-config.ts";
@@ -9,7 +9,7 @@ import { endpointFacts } from "./endpoint-facts.ts";
 import { healthChecking } from "./health-check.ts";
 import { balancing } from "./load-balancing.ts";
 import { outlierOptions } from "./outlier-detection.ts";
-import type { ServiceDocument } from "./service-schema.ts";
+import { type ServiceDocument, serviceSchema } from "./service-schema.ts";
 import { checkSchemes, upstreamTls } from "./service-tls.ts";
 import type { TlsReading } from "./tls-config.ts";
 import type { ServiceConfig } from "./types.ts";
@@ -72,6 +72,30 @@ function discoveryOf(
     addFault(vetting, below(spot, "discover"), '"redis" needs redis in torii.yaml; set it there, or write memory');
   }
   return { discover };
+}
+
+/**
+ * Adds the faults that parts of a service have among themselves, where the service has others: of a part with a fault
+ * nothing more is said, nor of what depends on it.
+ */
+export function checkSoundParts(
+  value: unknown,
+  faults: readonly ValueFault[],
+  { spot, building }: { readonly spot: Spot; readonly building: Pick<Building, "issues"> },
+): void {
+  const faulty = new Set<unknown>(faults.map(({ path }) => path[0]));
+  const rest = checkPart(serviceSchema, without(value, faulty), spot);
+  if (faulty.has(undefined) || !rest.isValid) return;
+  const { data } = rest;
+  const isSound = (...keys: readonly (keyof ServiceDocument)[]) => !keys.some((key) => faulty.has(key));
+  const protocol = isSound("protocol") ? data.protocol : "h2";
+  if (isSound("discover", "endpoints", "dns")) checkDiscovery(data, spot, building);
+  endpointsOf(data, spot, building);
+  if (isSound("loadBalancing"))
+    balancing(data.loadBalancing, below(spot, "loadBalancing"), { vetting: building, zone: null });
+  healthChecking(data.healthCheck, { spot: below(spot, "healthCheck"), protocol }, building);
+  breakerOptions(data.circuitBreaker, below(spot, "circuitBreaker"), building);
+  concurrencyOptions(data.concurrency, below(spot, "concurrency"), building);
 }
 
 /** A service as it is written at `spot`, whose last key is its name; null is one with every default. */

@@ -49,13 +49,16 @@ async function measure(name: string, spec: LimitSpec, count: number): Promise<vo
   const keys = Array.from({ length: count }, (_, index) => `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`);
   const { nanos, waited } = await least(limits.limiter(spec), keys);
   const calls = limits.state().storeCalls / (TAKES * ROUNDS);
-  const row = [name.padEnd(10), String(count).padStart(6), nanos.toFixed(0).padStart(8)];
+  const row = [name.padEnd(24), String(count).padStart(6), nanos.toFixed(0).padStart(8)];
   console.log(...row, `${(waited * 100).toFixed(3)} %`.padStart(10), `${(calls * 100).toFixed(4)} %`.padStart(12));
   await limits.close();
   await store.close();
 }
 
-console.log("takes        keys  ns/take     waited    store calls");
-for (const count of [1, 1000, 10_000]) await measure("admitted", SPEC, count);
-for (const count of [1, 1000, 10_000])
-  await measure("refused", { ...SPEC, limit: 1, perMs: 3_600_000, burst: 1 }, count);
+console.log("takes                      keys  ns/take     waited    store calls");
+for (const algorithm of ["token_bucket", "fixed_window", "sliding_window"] as const) {
+  const admitted = { ...SPEC, algorithm };
+  const refused = { ...admitted, limit: 1, perMs: 3_600_000, burst: 1 };
+  for (const count of [1, 1000, 10_000]) await measure(`${algorithm} admitted`, admitted, count);
+  for (const count of [1, 1000, 10_000]) await measure(`${algorithm} refused`, refused, count);
+}

@@ -25,6 +25,10 @@ export class Bucket {
   reported = 0;
   sequence = 0;
   call: Promise<void> | null = null;
+  /** The call under way has taken longer than a request waits: none waits for it any more. */
+  isLate = false;
+  /** What requests that wait for a call ask for. */
+  waiting = 0;
   /** Whoever needs so much or more need not ask until then. */
   deniedUntil = 0;
   deniedNeed = 0;

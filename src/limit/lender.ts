@@ -20,7 +20,7 @@ export interface LenderDeps {
   nextField(): string;
   /** Told of each call, and of each answer. */
   onCall(): void;
-  onAnswer(): void;
+  onAnswer(nowMs: number): void;
   /** Called with a bucket that holds a lease. */
   onHeld(bucket: Bucket): void;
 }
@@ -41,7 +41,9 @@ export interface Lender {
 function alone(bucket: Bucket, step: () => Promise<boolean>): Promise<boolean> {
   const done = step();
   const ended = done.then(() => {
-    if (bucket.call === ended) bucket.call = null;
+    if (bucket.call !== ended) return;
+    bucket.call = null;
+    bucket.isLate = false;
   });
   bucket.call = ended;
   return done;
@@ -61,7 +63,7 @@ export function createLender(deps: LenderDeps): Lender {
     deps.onCall();
     try {
       const answer = await algorithm.ask(bucket, ask, nowMs);
-      deps.onAnswer();
+      deps.onAnswer(clock.nowMs());
       if (answer.status === "done") {
         answer.take({ ...ask, sentMs: nowMs, held }, clock.nowMs());
         if (bucket.granted > bucket.spent) deps.onHeld(bucket);

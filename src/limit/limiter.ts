@@ -7,6 +7,7 @@ import type { Clock } from "./clock.ts";
 import { createLender, type Lender } from "./lender.ts";
 import type { Limiter, LimiterState, LimitSpec, Verdict } from "./limit.ts";
 import type { Numbers } from "./numbers.ts";
+import { afterTurns } from "./patience.ts";
 import type { Presence } from "./presence.ts";
 import type { Share } from "./share.ts";
 import { MICRO, toMicro } from "./units.ts";
@@ -16,11 +17,13 @@ import { limitWindow } from "./window-algorithm.ts";
 const IDLE_MS = 2000;
 /** Nothing spent in so long: a key rests. */
 const QUIET_MS = 100;
+/** So also one that is asked for less often than that. */
+const LONG_QUIET_MS = 500;
 /** A lease that is still needed is renewed so long before its end. */
 const RENEW_MS = 1000;
 /** When a refusal that the store had no part in is worth another try. */
 const AWAY_RETRY_MS = 200;
-/** Times that a request which waited may find that others took what came. */
+/** Times that a request may have waited for nothing: what comes for others is not counted. */
 const TRIES = 3;
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -32,8 +35,11 @@ export interface LimiterDeps {
   readonly deadlineMs: number;
   readonly nextField: () => string;
   readonly hasRoom: () => boolean;
-  /** Whether the store was asked last and has not answered yet in time: requests do not wait for it. */
-  readonly health: { isSilent: boolean; calls: number };
+  /**
+   * Whether the store was asked and has answered nothing for as long as a request waits: from then on none does until it
+   * answers; when it did so last; and how often it was asked.
+   */
+  readonly health: { isSilent: boolean; answeredMs: number; calls: number };
   /** Has the sweep look at a bucket after so many of its ticks. */
   watch(bucket: Bucket, limiter: TokenLimiter, ticks: number): void;
 }
@@ -89,8 +95,9 @@ class TokenBuckets implements TokenLimiter {
       ...deps,
       algorithm,
       onCall: () => void deps.health.calls++,
-      onAnswer: () => {
+      onAnswer: (nowMs) => {
         deps.health.isSilent = false;
+        deps.health.answeredMs = nowMs;
       },
       onHeld: (bucket) => deps.watch(bucket, this, 2),
     });
@@ -178,7 +185,7 @@ class TokenBuckets implements TokenLimiter {
       bucket.unit = micro;
       void this.#lender.borrow(bucket, need, nowMs);
     }
-    return this.#deps.health.isSilent ? this.#away(bucket, nowMs) : null;
+    return this.#deps.health.isSilent || bucket.isLate ? this.#away(bucket, nowMs) : null;
   }
 
   /** Of a small burst, what is spent and not reported keeps the store from filling up: it is told at once. */
@@ -198,25 +205,38 @@ class TokenBuckets implements TokenLimiter {
   }
 
   async #wait(bucket: Bucket, micro: number, startedMs: number): Promise<Verdict> {
-    const { clock, deadlineMs, presence, health } = this.#deps;
+    const { clock, deadlineMs } = this.#deps;
     const late = Promise.withResolvers<"late">();
-    const callOff = clock.after(deadlineMs, () => late.resolve("late"));
+    const callOff = afterTurns(clock, deadlineMs, () => late.resolve("late"));
+    bucket.waiting += micro;
     try {
-      for (let left = TRIES; left > 0; left--) {
-        const call = bucket.call ?? presence?.first ?? null;
-        if ((await Promise.race([call, late.promise])) === "late") {
-          health.isSilent = true;
-          break;
-        }
-        const verdict = this.#decideNow(bucket, micro, clock.nowMs());
-        if (verdict !== null) return verdict;
-      }
+      return (await this.#waited(bucket, micro, late.promise)) ?? this.#late(bucket, startedMs);
     } finally {
+      bucket.waiting -= micro;
       callOff();
     }
-    const nowMs = clock.nowMs();
-    if (nowMs - startedMs >= deadlineMs) return this.#away(bucket, nowMs);
+  }
+
+  /** Null: it took too long. */
+  async #waited(bucket: Bucket, micro: number, late: Promise<"late">): Promise<Verdict | null> {
+    const { clock, presence } = this.#deps;
+    let left = TRIES;
+    while (left > 0) {
+      const before = bucket.granted;
+      const call = bucket.call ?? presence?.first ?? null;
+      if ((await Promise.race([call, late])) === "late") return null;
+      const verdict = this.#decideNow(bucket, micro, clock.nowMs());
+      if (verdict !== null) return verdict;
+      if (bucket.granted <= before) left--;
+    }
     return this.#refuse(bucket, this.#numbers.minPollMs, "leased");
+  }
+
+  #late(bucket: Bucket, startedMs: number): Verdict {
+    const { health, clock } = this.#deps;
+    bucket.isLate = bucket.call !== null;
+    if (health.answeredMs <= startedMs) health.isSilent = true;
+    return this.#away(bucket, clock.nowMs());
   }
 
   #share(nowMs: number): Share | null {
@@ -299,9 +319,14 @@ class TokenBuckets implements TokenLimiter {
     this.#deps.watch(bucket, this, held !== 0 || bucket.spent > bucket.reported ? 2 : 16);
   }
 
-  /** Much was spent, and no more is: until that is told, the store fills up no further than beside it. */
-  #isUntold({ spent, reported, spentAt }: Bucket, nowMs: number): boolean {
-    return (spent - reported) * 10 >= this.#numbers.burst && nowMs - spentAt >= QUIET_MS;
+  /**
+   * Much was spent, and no more is: until that is told, the store fills up no further than beside it. Where refused
+   * requests may soon ask again, they will tell it.
+   */
+  #isUntold({ spent, reported, spentAt, deniedUntil, unit, demand }: Bucket, nowMs: number): boolean {
+    const isSoonTold = nowMs < deniedUntil && deniedUntil - nowMs <= LONG_QUIET_MS;
+    if ((spent - reported) * 10 < this.#numbers.burst || isSoonTold) return false;
+    return nowMs - spentAt >= Math.max(QUIET_MS, Math.min(LONG_QUIET_MS, (2 * unit) / demand));
   }
 
   /** Nothing is known of it that the store does not know as well. */

@@ -13,7 +13,7 @@ import { createSlotsLimiter, type SlotsLimiter } from "./slots-limiter.ts";
 import { createSweep, type Visitor, type Watched } from "./sweep.ts";
 import { MICRO } from "./units.ts";
 
-const DEADLINE_MS = 25;
+const DEADLINE_MS = 100;
 const MOST_KEYS = 1_000_000;
 
 export interface LimitsOptions {
@@ -25,7 +25,7 @@ export interface LimitsOptions {
   readonly gateway: string | null;
   /** Gateways to assume while the store was never reached since the start; 1 by default. */
   readonly assumedGateways?: number;
-  /** How long a request waits for the store before the policy for its absence decides. */
+  /** How long a request waits for a store that does not answer before the policy for its absence decides. */
   readonly deadlineMs?: number;
   /** Keys that are held here at most, of all limiters together. */
   readonly maxKeys?: number;
@@ -100,6 +100,7 @@ function presenceOf({ store, gateway, assumedGateways = 1 }: LimitsOptions, part
     },
     onAnswer: () => {
       parts.health.isSilent = false;
+      parts.health.answeredMs = parts.clock.nowMs();
     },
   });
 }
@@ -142,7 +143,7 @@ export function createLimits(options: LimitsOptions): Limits {
   const clock = options.clock ?? MONOTONIC_CLOCK;
   const run = (options.nextRun ?? randomRun)();
   const sweep = createSweep(clock);
-  const health = { isSilent: false, calls: 0 };
+  const health = { isSilent: false, answeredMs: 0, calls: 0 };
   const maxKeys = options.maxKeys ?? MOST_KEYS;
   let fields = 0;
   let isClosed = false;

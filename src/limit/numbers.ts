@@ -30,6 +30,8 @@ export interface Numbers {
   /** Least time between two questions for a key that has nothing. */
   readonly minPollMs: number;
   readonly maxPollMs: number;
+  /** Most time between them where so few units come that each of those who want some gets one in it. */
+  readonly turnPollMs: number;
 }
 
 function checkUnits(name: string, units: number): void {
@@ -70,6 +72,7 @@ export function numbersOf({ algorithm, limit, burst, perMs }: LimitSpec): Number
     maxChunk: Math.floor(toMicro(burst) / 4),
     keepsWhole: isWindow,
     minPollMs: Math.max(2, Math.min(20, fullMs / 50)),
+    turnPollMs: isWindow ? 0 : Math.min(500, fullMs / 2.5),
     maxPollMs: Math.max(5, Math.min(isWindow ? 2000 : 400, fullMs / POLLS[algorithm])),
   };
 }

@@ -5,7 +5,7 @@ import { PRESENCE_SCRIPT, type Roll, type View } from "./presence-script.ts";
 import { BEAT_LATE_MS, GUARD_MS, LIFE_MS, MICRO, VIEW_MS } from "./units.ts";
 
 const KEY = "limit:{gateways}";
-const BEAT_MS = 400;
+const BEAT_MS = 600;
 /** Between looks for a store that does not answer. */
 const LOOK_MS = 200;
 /** What clocks differ by in speed. */

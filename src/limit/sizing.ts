@@ -11,11 +11,14 @@ const AHEAD_MS = 8;
 /** From this part of the limit on, demand may be more than it. */
 const CROWDED = 0.9;
 /** Requests that a question to the store should be asked for, where there is too little for all of them. */
-const REQUESTS_PER_POLL = 40;
+const REQUESTS_PER_POLL = 60;
 
 /** Time between two questions for a key that has too little: what comes meanwhile stays in the store, and fits there. */
-export function pollMsOf({ demand, unit }: Bucket, { minPollMs, maxPollMs }: Numbers): number {
-  return Math.max(minPollMs, Math.min(maxPollMs, (REQUESTS_PER_POLL * unit) / demand));
+export function pollMsOf({ demand, unit, needy }: Bucket, { rate, minPollMs, maxPollMs, turnPollMs }: Numbers): number {
+  // Where there are few units, one for each who wants some is enough.
+  const turnMs = (needy * unit) / rate;
+  const most = turnMs <= turnPollMs ? Math.max(maxPollMs, turnMs) : maxPollMs;
+  return Math.max(minPollMs, Math.min(most, (REQUESTS_PER_POLL * unit) / demand));
 }
 
 function isRich(bucket: Bucket, numbers: Numbers): boolean {
@@ -45,10 +48,13 @@ function wishOf(bucket: Bucket, numbers: Numbers, nowMs: number): number {
   return wanted < bucket.unit ? bucket.unit : Math.max(wanted, numbers.minChunk);
 }
 
-/** How much to borrow, in whole requests: what the demand calls for, a request at least and a quarter of the burst at most. */
+/**
+ * How much to borrow, in whole requests: what the demand calls for, what waits at least,
+ * and beyond that a quarter of the burst at most.
+ */
 export function wantOf(bucket: Bucket, numbers: Numbers, nowMs: number): number {
-  const most = Math.max(bucket.unit, numbers.maxChunk);
-  const wish = Math.min(most, Math.max(bucket.unit, wishOf(bucket, numbers, nowMs)));
+  const least = Math.max(bucket.unit, bucket.waiting);
+  const wish = Math.max(least, Math.min(numbers.maxChunk, wishOf(bucket, numbers, nowMs)));
   return Math.ceil(wish / bucket.unit) * bucket.unit;
 }
 
@@ -85,7 +91,11 @@ export function pace(
   } else if (loan.tokens < bucket.unit && bucket.unit * 4 <= numbers.burst) {
     bucket.deniedUntil = nowMs + Math.max((bucket.unit - loan.tokens) / numbers.rate, pollMs);
     bucket.deniedNeed = Math.max(0, loan.tokens) + 1;
-  } else if (loan.tokens < numbers.rate * pollMs && held < asked.held + asked.want) {
+  } else if (
+    isCrowded(bucket, numbers, bucket.demand) &&
+    loan.tokens < numbers.rate * pollMs &&
+    held < asked.held + asked.want
+  ) {
     bucket.deniedUntil = nowMs + pollMs;
     bucket.deniedNeed = 0;
   }

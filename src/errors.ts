@@ -93,6 +93,13 @@ export class GatewayError extends Error {
   }
 }
 
+/** Why it came to an error, with what the system said, such as ECONNREFUSED: for operators, never for clients. */
+export function reasonText({ message, cause }: GatewayError): string {
+  if (!(cause instanceof Error)) return message;
+  const code = "code" in cause ? `${cause.code}: ` : "";
+  return `${message} ${code}${cause.message}`;
+}
+
 export interface ProblemFacts {
   /** The request's id; becomes `instance`. */
   readonly id: string;

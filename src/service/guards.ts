@@ -1,4 +1,5 @@
 import { GatewayError } from "../errors.ts";
+import { durationText } from "../telemetry/duration.ts";
 import { now } from "../wire/event.ts";
 import type { Exchange } from "../wire/exchange.ts";
 import type { Passage } from "../wire/l4/passage.ts";
@@ -111,7 +112,7 @@ function outliersOf({ outliers }: ServiceOptions, deps: GuardDeps): OutlierDetec
     availability,
     onEjected({ endpoint, cause, forMs }) {
       hooks?.onEjected(service);
-      deps.onWarning("endpoint ejected", { service, endpoint, cause, for: `${forMs}ms` });
+      deps.onWarning("endpoint ejected", { service, endpoint, cause, for: durationText(forMs) });
     },
     onReturned(endpoint) {
       hooks?.onReturned(service);

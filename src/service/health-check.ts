@@ -1,4 +1,4 @@
-import type { GatewayError } from "../errors.ts";
+import { type GatewayError, reasonText } from "../errors.ts";
 import { Timer, type TimerWheel } from "../wire/timer-wheel.ts";
 import type { HealthCheckOptions } from "./health-options.ts";
 
@@ -27,7 +27,7 @@ export const TIMED_OUT: Verdict = { result: "timeout", reason: "no answer in tim
 
 /** The verdict on one that could not be asked. */
 export function failed(error: GatewayError): Verdict {
-  return { result: "failure", reason: `${error.code}: ${error.message}` };
+  return { result: "failure", reason: `${error.code}: ${reasonText(error)}` };
 }
 
 /** What the checks of an endpoint found so far. */

@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError, reasonText } from "../errors.ts";
 import { now } from "../wire/event.ts";
 
 /** The same is said again only after so long. */
@@ -20,7 +20,7 @@ export function createRefusals({ service, onWarning, now: clock = now }: Refusal
   const told = new Map<string, { readonly reason: string; readonly at: number }>();
   return (endpoint: string, error: GatewayError): void => {
     if (error.code !== "upstream_connect") return;
-    const reason = reasonOf(error);
+    const reason = reasonText(error);
     const last = told.get(endpoint);
     const at = clock();
     if (last !== undefined && last.reason === reason && at - last.at < AGAIN_MS) return;
@@ -28,12 +28,6 @@ export function createRefusals({ service, onWarning, now: clock = now }: Refusal
     told.set(endpoint, { reason, at });
     onWarning("endpoint cannot be connected to", { service, endpoint, reason });
   };
-}
-
-function reasonOf({ message, cause }: GatewayError): string {
-  if (!(cause instanceof Error)) return message;
-  const code = "code" in cause ? `${cause.code}: ` : "";
-  return `${message} ${code}${cause.message}`;
 }
 
 /** The refusal of a request that no endpoint is there for; `subset` in words, "" for the whole service. */

@@ -106,7 +106,7 @@ describe.each([1, 2])("a gateway of %i processes", (workers) => {
     expect(await torii(running, "services")).toMatch(/^shop +static +least_request +2 +1 +1 +0 +0 +-$/m);
     const shown = await torii(running, "services", "shop");
     expect(shown).toMatch(/^well .* passing +used$/m);
-    expect(shown).toMatch(/^killed .* failing +not used; unhealthy \(upstream_connect: .*\)$/m);
+    expect(shown).toMatch(/^killed .* failing +not used; unhealthy \(upstream_connect: .*ECONNREFUSED.*\)$/m);
     const { answered, missing, service } = serviceDetail.parse(
       JSON.parse(await torii(running, "services", "shop", "--json")),
     );

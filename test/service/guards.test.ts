@@ -55,7 +55,7 @@ describe("outlier detection of a service", () => {
     expect(outcomes).toEqual(["upstream_connect", "upstream_connect", "no_endpoint", "no_endpoint"]);
     expect(service.guards?.ejected).toBe(1);
     expect(warnings.filter((line) => line.startsWith("endpoint ejected"))).toEqual([
-      'endpoint ejected {"service":"shop","endpoint":"one","cause":"consecutive_failures","for":"30000ms"}',
+      'endpoint ejected {"service":"shop","endpoint":"one","cause":"consecutive_failures","for":"30s"}',
     ]);
   });
 

@@ -2,12 +2,13 @@ import { parseArgs } from "node:util";
 import type { Logger } from "pino";
 import type { Loaded } from "../config/source.ts";
 import { createGateway, type Gateway } from "../gateway/gateway.ts";
+import { listenerLines, origin } from "../gateway/listener-lines.ts";
 import { loadToServe } from "../gateway/loading.ts";
 import { createMemoryRegistry } from "../registry/memory.ts";
 import { type Command, type CommandContext, EXIT, UsageError } from "./command.ts";
 import { type Demo, demoGuide, startDemo } from "./demo.ts";
 import { createLog } from "./log.ts";
-import { adminLines, listenerLines, origin } from "./origin.ts";
+import { adminLines } from "./origin.ts";
 import { listenToSignals, type Signals } from "./signals.ts";
 
 export const run: Command = {

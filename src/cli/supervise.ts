@@ -1,8 +1,9 @@
 import type { Logger } from "pino";
 import type { Loaded } from "../config/source.ts";
+import { listenerLines } from "../gateway/listener-lines.ts";
 import { createSupervisor } from "../supervisor/supervisor.ts";
 import { type CommandContext, EXIT } from "./command.ts";
-import { adminLines, listenerLines } from "./origin.ts";
+import { adminLines } from "./origin.ts";
 import type { Signals } from "./signals.ts";
 
 /** Runs the workers that the configuration asks for, until a signal ends them; resolves with the exit code. */

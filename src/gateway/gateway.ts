@@ -23,6 +23,7 @@ import { type CertificateWatch, collectExpiry, createCertificateWatch } from "./
 import { createDnsRegistries } from "./dns-registries.ts";
 import { createHttp3, type Http3 } from "./http3.ts";
 import { createLimitsPart, type LimitsPart } from "./limits-part.ts";
+import { listenerNews } from "./listener-lines.ts";
 import { createListeners, type DrainManner, type ListenerAddress, type Listeners } from "./listeners.ts";
 import { loadToServe } from "./loading.ts";
 import { createMesh, type Mesh } from "./mesh.ts";
@@ -222,6 +223,7 @@ async function goLive(loaded: Loaded, parts: Parts): Promise<Snapshot> {
     throw error;
   }
   const old = path.swap(snapshot);
+  const before = listeners.addresses();
   prepared.commit();
   state.loaded = loaded;
   overload.update(loaded.config);
@@ -232,6 +234,9 @@ async function goLive(loaded: Loaded, parts: Parts): Promise<Snapshot> {
   // With several processes the one above them says it, once.
   const warnings = options.supervised === undefined ? loaded.warnings : [];
   for (const issue of warnings) options.log.warn({ ...issue }, "configuration warning");
+  const isTold = options.supervised === undefined && before.size > 0;
+  const change = { before, after: listeners.addresses(), listeners: loaded.config.listeners };
+  for (const line of isTold ? listenerNews(change) : []) options.log.info({}, line);
   options.log.info({ version: snapshot.version, routes: snapshot.config.routes.length }, "configuration is live");
   return snapshot;
 }

@@ -4,6 +4,7 @@ import type { Loaded } from "../config/source.ts";
 import { watchConfig } from "../config/watch.ts";
 import { ConfigError } from "../errors.ts";
 import { createCertificateRotation } from "../gateway/certificate-rotation.ts";
+import { listenerNews } from "../gateway/listener-lines.ts";
 import { loadToServe } from "../gateway/loading.ts";
 import { prepareAll } from "../gateway/prepared.ts";
 import { applyConfig, type Roll } from "./change.ts";
@@ -29,18 +30,21 @@ function load({ options, state, store }: SupervisorParts): Promise<Loaded> {
 
 /** Takes over a configuration when it is changed. Settles when the watching has begun. */
 export async function startReloading(parts: SupervisorParts): Promise<Reloading> {
-  const { options, state, metrics, crew } = parts;
+  const { options, state, metrics, crew, sockets } = parts;
   const stopped = new AbortController();
   const inTurn = createTurns();
   const first = state.loaded;
 
   async function reloadNow(roll: Roll): Promise<void> {
     if (stopped.signal.aborted) return;
+    const before = sockets.addresses();
     try {
       state.coming = await load(parts);
       await applyConfig(state.coming, roll, { ...parts, log: options.log, prepareRest, onTaken });
       metrics.own.events.configReloaded("success");
       logWarnings(state.coming, options.log);
+      const change = { before, after: sockets.addresses(), listeners: state.coming.config.listeners };
+      for (const line of listenerNews(change)) options.log.info({}, line);
       options.log.info({ workers: crew.slots.length }, "configuration is live");
     } catch (error) {
       if (!stopped.signal.aborted) refused(error, parts, follow);

@@ -110,6 +110,7 @@ describe("a reload", () => {
     const listener = (name: string, port: number) => ({ name, address: "127.0.0.1", port });
     await workers.configure({ listeners: [listener("http", workers.port), listener("more", added)] });
     await eventually(async () => (await workers.metric("torii_worker_restarts_total")) === 2, "a roll", 15_000);
+    await workers.torii.says(new RegExp(`"more listens on http://127.0.0.1:${added}"`));
     const both = new Set<string>();
     for (let at = 0; at < 60; at++) both.add((await exchange({ port: added }, GET)).body.toString());
     expect(both.size).toBe(2);

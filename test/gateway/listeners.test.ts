@@ -119,6 +119,10 @@ describe("a reload", () => {
       ["c", { address: "127.0.0.1", port: c }],
     ]);
     expect([await isRefused(a), await statusAt(b), await statusAt(c)]).toEqual([true, 200, 200]);
+    expect(gateway.log.map(({ msg }) => msg).filter((msg) => String(msg).includes(" listens "))).toEqual([
+      `a listens no more on 127.0.0.1:${a}`,
+      `c listens on http://127.0.0.1:${c}`,
+    ]);
   });
 
   test("keeps a listener that stays, with its idle connections", async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { listenerLines } from "../../src/cli/origin.ts";
+import { listenerLines, listenerNews } from "../../src/gateway/listener-lines.ts";
 import { load } from "../config/folder.ts";
 import { authority } from "../support/certificates.ts";
 
@@ -26,5 +26,24 @@ test("the line of a listener says how to reach it, and that HTTP/3 is there too 
     "web listens on https://127.0.0.1:443, and HTTP/3 at the same port over UDP",
     "old listens on https://127.0.0.1:444",
     "mesh listens on https://127.0.0.1:445",
+  ]);
+});
+
+test("a reload tells which listeners it opened, moved and closed, and nothing of the others", async () => {
+  const listeners = [
+    { name: "stays", port: 80 },
+    { name: "moves", port: 82 },
+    { name: "new", protocol: "tcp", port: 90 },
+  ];
+  const { config } = await load({ "torii.yaml": JSON.stringify({ listeners }) });
+  const at = (ports: Readonly<Record<string, number>>) =>
+    new Map(Object.entries(ports).map(([name, port]) => [name, { address: "0.0.0.0", port }]));
+  const before = at({ stays: 80, moves: 81, gone: 83 });
+  const after = at({ stays: 80, moves: 82, new: 90 });
+  expect(listenerNews({ before, after, listeners: config.listeners })).toEqual([
+    "moves listens no more on 0.0.0.0:81",
+    "gone listens no more on 0.0.0.0:83",
+    "moves listens on http://127.0.0.1:82",
+    "new listens on tcp://127.0.0.1:90",
   ]);
 });

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import type { MiddlewareHandler } from "hono";
 import concurrencyLimit from "../../plugins/concurrency-limit.ts";
 import { createMemoryLimits } from "../../src/limit/plugin-limits.ts";
+import type { Exchange } from "../../src/wire/exchange.ts";
 import { depsFor, runChain } from "./support.ts";
 
 const counted: string[] = [];
@@ -53,5 +54,27 @@ describe("a limit of what is in flight", () => {
     expect(counted).toContain("shadow shadow_refused leased");
     letGo();
     await Promise.all(open);
+  });
+
+  test("keeps no slot for a client that left while plugins before it waited, whatever others throw at the end", async () => {
+    const limit = limited({ name: "left", limit: 1 });
+    let ends = 0;
+    const leave: MiddlewareHandler = async (context, next) => {
+      context.env.whenDone(() => {
+        ends++;
+        throw new Error("a plugin's own");
+      });
+      context.env.whenDone(() => void ends++);
+      left?.();
+      await next();
+    };
+    let left: (() => void) | null = null;
+    const prepare = (exchange: Exchange): void => {
+      left = () => expect(() => exchange.ended()).toThrow("a plugin's own");
+    };
+    for (let turn = 1; turn <= 3; turn++) {
+      expect((await runChain([leave, limit], { prepare })).answer.status).toBe(200);
+      expect(ends).toBe(2 * turn);
+    }
   });
 });

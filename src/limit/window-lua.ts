@@ -157,7 +157,7 @@ redis.call('HSET', KEYS[1], own,
 redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.ceil((latest - now) / 1000) + ${WINDOW_KEPT_MS}))
 local hope = 0
 if others > 0 and (wait == 0 or left + others >= need) then hope = 1 end
-if away > 0 then hope = 2 end
+if away > 0 and slides then hope = 2 end
 local first, last = (ends[1] or now) - now, (ends[#ends] or now) - now
 if not slides then first, last = farthest - now, farthest - now end
 return {1, granted, left, wait, needy, hope, finish - now, first, last}`;

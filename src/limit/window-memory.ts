@@ -249,7 +249,7 @@ export function windowInMemory(state: ScriptState, call: ScriptCall): ScriptRepl
   const latest = Math.max(account.latest, ...used.entries.map(([until]) => until));
   state.expire(key, Math.ceil((latest - now) / 1000) + WINDOW_KEPT_MS);
   const isHopeful = others > 0 && (wait === 0 || sums.left + others >= args.need);
-  const hope = away > 0 ? 2 : Number(isHopeful);
+  const hope = away > 0 && slides ? 2 : Number(isHopeful);
   const edge = over(args, now);
   const [first, last] = slides ? [used.entries[0]?.[0] ?? now, used.entries.at(-1)?.[0] ?? now] : [edge, edge];
   return [1, sums.granted, sums.left, wait, account.needy, hope, finish - now, first - now, last - now];

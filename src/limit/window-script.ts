@@ -5,7 +5,7 @@ import { windowInMemory } from "./window-memory.ts";
 
 /** What the store lent of a window: amounts in millionths, times in microseconds. */
 export interface WindowLoan extends Loan {
-  /** What may come back before it is due: what others hold (`leases`), or a share that is withheld (`shares`). */
+  /** What may come back before it is due: what others hold (`leases`), or a share that is withheld (`shares`), of a sliding window. */
   readonly hope: "none" | "leases" | "shares";
   /** How long the lease lives. */
   readonly leaseMicros: number;

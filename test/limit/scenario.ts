@@ -169,11 +169,12 @@ export async function play(scenario: Scenario, storeKeys: (spec: LimitSpec) => r
   const rate = spec.limit / spec.perMs;
   const meter = isBucket ? new Meter(rate) : windowMeter(spec, redis.clockMs);
   const ideal = isBucket ? new Ideal(spec) : windowIdeal(spec, redis.clockMs);
+  const cost = isBucket ? 1 : Math.min(spec.limit, pick(random, [1, 1, 1, 0.5, 3]));
   let asked = 0;
   const ask = (gateway: SimGateway): void => {
     asked++;
-    ideal.ask(timeline.nowMs);
-    gateway.ask(spec, KEY, (cost) => meter.add(timeline.nowMs, cost));
+    ideal.ask(timeline.nowMs, cost);
+    gateway.ask(spec, KEY, (taken) => meter.add(timeline.nowMs, taken), cost);
   };
   const rush: Rush = (by) => {
     for (const gateway of by) for (let i = 0; i < spec.burst; i++) ask(gateway);

@@ -26,6 +26,7 @@ if view >= 0 and (now > view + VIEW or view > now + VIEW) then return {2, 0, 0, 
 
 local main, granted, late
 local others, needy, before, lapsed, lapsedAt, wanted = 0, 1, 0, 0, 0, 0
+local gone = {}
 local raw = redis.call('HGETALL', KEYS[1])
 for i = 1, #raw, 2 do
   local field, value = raw[i], raw[i + 1]
@@ -39,7 +40,7 @@ for i = 1, #raw, 2 do
       redis.call('HSET', KEYS[1], field, string.format('%.0f:%.0f:%.0f:%.0f:%.0f', g, o, e, q, w))
     end
     if e <= now then
-      redis.call('HDEL', KEYS[1], field)
+      gone[#gone + 1] = field
       lapsed = lapsed + o
       lapsedAt = math.max(lapsedAt, e)
     elseif field == own then
@@ -54,6 +55,7 @@ for i = 1, #raw, 2 do
   end
 end
 if late then return {0, granted, 0, 0, 1} end
+for _, field in ipairs(gone) do redis.call('HDEL', KEYS[1], field) end
 granted = granted or math.min(known, spent)
 local debt = math.max(0, spent - granted)
 granted = math.max(granted, spent)

@@ -63,6 +63,7 @@ interface Leases {
   /** What leases held that have ended since, and when the last of them did. */
   lapsed: number;
   lapsedAt: number;
+  readonly gone: string[];
 }
 
 function numbersOf(text: string): readonly number[] {
@@ -79,6 +80,7 @@ function readLeases(hash: Map<string, string>, { own, sequence }: Args, now: num
     wanted: 0,
     lapsed: 0,
     lapsedAt: 0,
+    gone: [],
   };
   for (const [field, value] of hash) {
     if (field === "m") continue;
@@ -86,7 +88,7 @@ function readLeases(hash: Map<string, string>, { own, sequence }: Args, now: num
     const e = Math.min(end, now + LEASE);
     if (e < end) hash.set(field, `${g}:${o}:${e}:${q}:${w}`);
     if (e <= now) {
-      hash.delete(field);
+      leases.gone.push(field);
       leases.lapsed += o;
       leases.lapsedAt = Math.max(leases.lapsedAt, e);
     } else if (field === own) {
@@ -263,6 +265,7 @@ export function bucketInMemory(state: ScriptState, call: ScriptCall): ScriptRepl
   const stored = main === undefined ? null : numbersOf(main);
   const leases = readLeases(hash, args, now);
   if (leases.isLate) return [0, leases.granted, 0, 0, 1];
+  for (const field of leases.gone) hash.delete(field);
   const known = leases.granted ?? Math.min(args.known, spent);
   const debt = Math.max(0, spent - known);
   const all = Math.max(known, spent);

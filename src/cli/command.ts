@@ -1,4 +1,5 @@
 import type { OpenCatalog } from "../config/catalog.ts";
+import { suggestion } from "../config/near.ts";
 import { ConfigError, formatIssue } from "../errors.ts";
 
 /** What a command may use of the process. */
@@ -39,12 +40,23 @@ export async function runCommand(command: Command, args: readonly string[], cont
       return EXIT.failed;
     }
     if (error instanceof UsageError || isArgumentError(error)) {
-      context.err(`torii ${command.name}: ${error.message}\nusage: ${command.usage}`);
+      context.err(`torii ${command.name}: ${misuseText(error, command)}\nusage: ${command.usage}`);
       return EXIT.misuse;
     }
     context.err(`torii ${command.name}: ${error instanceof Error ? error.message : String(error)}`);
     return EXIT.failed;
   }
+}
+
+/** What `parseArgs` says of an option that it does not know is for programmers. */
+function misuseText({ message }: Error, { usage }: Command): string {
+  const unknown = /^Unknown option '(-[^']*)'/.exec(message)?.[1];
+  if (unknown === undefined) return message;
+  const known = [...new Set(usage.match(/--[a-z][a-z-]*/g))];
+  const begun = known.filter((name) => unknown.length > 2 && name.startsWith(unknown));
+  const [only] = begun;
+  const help = begun.length === 1 ? `; did you mean "${only}"?` : suggestion(unknown, known);
+  return `${unknown} is no option${help}`;
 }
 
 function isArgumentError(error: unknown): error is Error {

@@ -4,6 +4,7 @@ import * as z from "zod";
 import type { Plugin } from "../plugin.ts";
 import { HONO_MODULES } from "./hono-modules.ts";
 import { importWithin } from "./module-import.ts";
+import { nearest } from "./near.ts";
 
 type Factory = (...args: readonly unknown[]) => unknown;
 
@@ -71,10 +72,15 @@ async function loadModule(name: string, { folder, timeoutMs }: ModulesFrom): Pro
   } catch (thrown) {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     const isAbsent = /Cannot find (?:module|package)/.test(message);
-    if (isAbsent)
-      return new ModuleFault(`there is no module ${name}; install it where the configuration stands`, false);
+    if (isAbsent) return new ModuleFault(`there is no module ${name}; ${cureOf(name)}`, false);
     return new ModuleFault(`${name} cannot be loaded: ${message}`, true);
   }
+}
+
+function cureOf(name: string): string {
+  const install = "install it where the configuration stands";
+  const near = nearest(name, Object.keys(HONO_MODULES));
+  return near === undefined ? install : `did you mean "${near}"? Otherwise ${install}`;
 }
 
 /** The function to call, or what is wrong. */

@@ -234,3 +234,14 @@ describe("a table", () => {
     );
   });
 });
+
+test.each([
+  ["validate --conf x", '--conf is no option; did you mean "--config"?'],
+  ["run --confg x", '--confg is no option; did you mean "--config"?'],
+  ["run --colour", "--colour is no option; known here: --config, --demo"],
+  ["run -c x", "-c is no option; known here: --config, --demo"],
+])("torii %s says which options there are", async (line, said) => {
+  const [name = ""] = line.split(" ");
+  const { code, err } = await torii(line.split(" "));
+  expect([code, err.split("\n")[0]]).toEqual([2, `torii ${name}: ${said}`]);
+});

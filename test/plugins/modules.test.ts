@@ -182,6 +182,9 @@ describe("a module that cannot be used", () => {
 
   test("says what is wrong, as a fault of its use", async () => {
     expect(await faultOf("hono/no-such-thing")).toStartWith("there is no module hono/no-such-thing; ");
+    expect(await faultOf("hono/cros")).toBe(
+      'there is no module hono/cros; did you mean "hono/cors"? Otherwise install it where the configuration stands',
+    );
     expect(await faultOf("hono/logger")).toContain("writes into the access log; see telemetry.accessLog");
     expect(await faultOf("hono/language")).toContain("several functions (");
     expect(await faultOf("hono/trailing-slash")).toContain("several functions (");

@@ -46,6 +46,7 @@ local function take(amount)
 end
 local others, needy, latest = 0, 1, 0
 local mine, wanted
+local gone = {}
 local raw = redis.call('HGETALL', KEYS[1])
 for i = 1, #raw, 2 do
   local field, value = raw[i], raw[i + 1]
@@ -62,7 +63,7 @@ for i = 1, #raw, 2 do
       mine = { g, s, e, q, t }
       wanted = w
     elseif t <= now or e + SETTLED <= now then
-      redis.call('HDEL', KEYS[1], field)
+      gone[#gone + 1] = field
       if t > now then add(t, g - s) end
     else
       others = others + g - s
@@ -77,6 +78,7 @@ local function used()
   return sum
 end
 local function write()
+  for _, field in ipairs(gone) do redis.call('HDEL', KEYS[1], field) end
   local text = ''
   for i = 1, #ends do
     if amounts[i] > 0 then

@@ -33,6 +33,8 @@ class Account {
   readonly #hash: Map<string, string>;
   readonly #frame: Frame;
   readonly #used: [until: number, amount: number][] = [];
+  /** Leases that are over: what they held is counted as used by whoever writes next. */
+  readonly #gone: string[] = [];
   others = 0;
   needy = 1;
   latest = 0;
@@ -63,7 +65,7 @@ class Account {
     const until = Math.min(last, Math.max(farthest, over(this.#frame, e)));
     if (field === own) this.mine = { granted, spent, end: e, sequence, until, wanted };
     else if (until <= now || e + SETTLED <= now) {
-      this.#hash.delete(field);
+      this.#gone.push(field);
       if (until > now) this.add(until, granted - spent);
     } else {
       this.others += granted - spent;
@@ -119,6 +121,7 @@ class Account {
   }
 
   write(state: ScriptState, key: string): void {
+    for (const field of this.#gone) this.#hash.delete(field);
     let text = "";
     for (const [until, amount] of this.#used) {
       if (amount <= 0) continue;

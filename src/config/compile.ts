@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
-import type { PluginLimits } from "../limit/plugin-limits.ts";
+import type { ConfigLimits } from "../limit/plugin-limits.ts";
 import { linkChain } from "../route/chain.ts";
 import { hostMatches } from "../route/hostname.ts";
 import { createIndex } from "../route/index.ts";
@@ -19,7 +19,7 @@ import type { Catalog } from "./catalog.ts";
 import { CompiledPassthrough, passthroughIndex } from "./passthrough.ts";
 import { type CompiledBackend, CompiledRoute, type Snapshot } from "./snapshot.ts";
 import { SnapshotUse } from "./snapshot-use.ts";
-import type { BackendConfig, Config, FieldConfig, MatchConfig, PluginUse, RouteConfig } from "./types.ts";
+import type { BackendConfig, Config, FieldConfig, MatchConfig, Place, PluginUse, RouteConfig } from "./types.ts";
 
 export interface CompileDeps {
   readonly catalog: Catalog;
@@ -33,7 +33,7 @@ export interface CompileDeps {
 
 /** Limits that one configuration holds, from its compilation to its last request. */
 export interface LimitsLoan {
-  readonly limits: PluginLimits;
+  readonly limits: ConfigLimits;
   /** Resolves when what it opened was reached, or could not be, in bounded time. */
   ready(): Promise<void>;
   /** Called once, when the configuration is no longer in use, or was refused. */
@@ -123,7 +123,7 @@ function linkRoutes(routes: readonly RouteConfig[], deps: LinkDeps): ReadonlyMap
 export function pluginFaults(
   routes: readonly RouteConfig[],
   catalog: Catalog,
-  limits: PluginLimits,
+  limits: ConfigLimits,
 ): readonly ConfigIssue[] {
   const issues: ConfigIssue[] = [];
   const deps = { catalog, limits: { limits, ready: () => Promise.resolve(), release() {} } };
@@ -149,7 +149,15 @@ function provision(use: PluginUse, route: string, { catalog, limits }: LinkDeps)
   if (use.middleware !== null) return use.middleware as MiddlewareHandler;
   const plugin = catalog.get(use.name);
   if (plugin === undefined) throw new Error("there is no such plugin");
-  return plugin.provision(use.options, { route, limits: limits.limits, isShadow: use.isShadow });
+  return plugin.provision(use.options, {
+    route,
+    limits: limits.limits.at(placeText(use.source)),
+    isShadow: use.isShadow,
+  });
+}
+
+function placeText({ file, line, field }: Place): string {
+  return `${line === null ? file : `${file}:${line}`} ${field}`;
 }
 
 /** Gives equal policies as one object, as most routes have the same. */

@@ -1,8 +1,8 @@
 import { createMemoryStore } from "../store/memory.ts";
+import { durationText } from "../telemetry/duration.ts";
 import type { Limiter, LimitMode, LimitSpec, Limits } from "./limit.ts";
 import { createLimits } from "./limits.ts";
-import type { Quota, QuotaSpec } from "./quota.ts";
-import { windowText } from "./quota-period.ts";
+import type { Quota, QuotaSpec, QuotaWindow } from "./quota.ts";
 import type { Slots, SlotsSpec } from "./slots.ts";
 
 /**
@@ -46,6 +46,12 @@ export interface PluginLimits {
   counter(limit: string, kind?: LimitKind): CountDecision;
 }
 
+/** The limits of one configuration, which knows where each stands. */
+export interface ConfigLimits extends PluginLimits {
+  /** The same limits for a use of a plugin at that place, in words: faults of others name it. */
+  at(place: string): PluginLimits;
+}
+
 export interface PluginLimitsOptions {
   /** Asked when the first limiter is. */
   readonly limits: () => Limits;
@@ -54,42 +60,73 @@ export interface PluginLimitsOptions {
   readonly onQuota?: (quota: KnownQuota) => void;
 }
 
-/** The limits of one configuration. */
-export function createPluginLimits({ limits, counter, onQuota }: PluginLimitsOptions): PluginLimits {
-  const known = new Map<string, string>();
+/** What limits of one name must have in common, by the words of the configuration. */
+type Facts = Readonly<Record<string, string | number>>;
 
-  function check(kind: LimitKind, name: string, text: string): void {
-    const before = known.get(`${kind} ${name}`);
-    if (before !== undefined && before !== text) {
-      throw new RangeError(`another limit is named ${name} and differs from this; give one of them another name`);
+/** A limit that was made, and where. */
+interface Made {
+  readonly facts: Facts;
+  readonly place: string;
+}
+
+/** Null: they are alike. */
+function differenceOf(made: Made, facts: Facts): string | null {
+  const unlike = Object.keys(facts).filter((key) => made.facts[key] !== facts[key]);
+  // A burst that nobody wrote is as great as the limit.
+  const isOwn = (key: string) => key !== "burst" || !unlike.includes("limit") || facts["burst"] !== facts["limit"];
+  const told = unlike.filter(isOwn).map((key) => `its ${key} is ${made.facts[key]}, not ${facts[key]}`);
+  return told.length === 0 ? null : told.join("; ");
+}
+
+/** The limits of one configuration. */
+export function createPluginLimits({ limits, counter, onQuota }: PluginLimitsOptions): ConfigLimits {
+  const known = new Map<string, Made>();
+
+  function check(kind: LimitKind, name: string, { facts, place }: Made): void {
+    const key = `${kind} ${name}`;
+    const before = known.get(key);
+    const difference = before === undefined ? null : differenceOf(before, facts);
+    if (before !== undefined && difference !== null) {
+      const where = before.place === "" ? "" : ` at ${before.place}`;
+      throw new RangeError(
+        `another limit${where} is named ${name} and differs from this: ${difference}; give one of them another name`,
+      );
     }
-    known.set(`${kind} ${name}`, text);
+    if (before === undefined) known.set(key, { facts, place });
   }
 
-  return {
+  const at = (place: string): PluginLimits => ({
     counter,
-    limiter: (spec, keys = "") => {
-      const text = JSON.stringify([spec.algorithm, spec.limit, spec.perMs, spec.burst, spec.onStoreError, keys]);
-      check("rate_limit", spec.name, text);
+    limiter: (spec, by = "") => {
+      const { name, algorithm, limit, perMs, burst, onStoreError } = spec;
+      const facts = { algorithm, limit, per: durationText(perMs), burst, onStoreError, by };
+      check("rate_limit", name, { facts, place });
       return limits().limiter(spec);
     },
     quota: (spec, keys) => {
       const { name, window, limit, onStoreError } = spec;
-      check("quota", name, JSON.stringify([windowText(window), limit, onStoreError, keys.words]));
+      check("quota", name, { facts: { limit, ...windowFacts(window), onStoreError, by: keys.words }, place });
       const quota = limits().quota(spec);
       onQuota?.({ spec, keys });
       return quota;
     },
-    slots: (spec, keys = "") => {
+    slots: (spec, by = "") => {
       const { name, limit, onStoreError } = spec;
-      check("concurrency_limit", name, JSON.stringify([limit, onStoreError, keys]));
+      check("concurrency_limit", name, { facts: { limit, onStoreError, by }, place });
       return limits().slots(spec);
     },
-  };
+  });
+
+  return { ...at(""), at };
+}
+
+function windowFacts(window: QuotaWindow): Facts {
+  if ("rollingMs" in window) return { period: `rolling ${durationText(window.rollingMs)}` };
+  return { period: `${window.per} of ${window.timeZone}` };
 }
 
 /** Limits within this process, with everything that a plugin finds in a gateway: for tests of plugins. */
-export interface MemoryLimits extends PluginLimits {
+export interface MemoryLimits extends ConfigLimits {
   close(): Promise<void>;
 }
 

@@ -15,7 +15,7 @@ describe("torii validate", () => {
     const { code, out } = await torii(["validate"], files(use(1), named));
     expect([code, out]).toEqual([
       1,
-      "routes/a.yaml:8:9 routes[1].plugins[0]: plugin rate-limit refuses its options: another limit is named a and differs from this; give one of them another name",
+      "routes/a.yaml:8:9 routes[1].plugins[0]: plugin rate-limit refuses its options: another limit at routes/a.yaml:4 routes[0].plugins[0] is named a and differs from this: its limit is 1, not 5; give one of them another name",
     ]);
   });
 

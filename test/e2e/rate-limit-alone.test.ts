@@ -47,7 +47,7 @@ describe("a limit of one process", () => {
       "the refusal",
     );
     const fault = gateway.log.find(({ msg }) => String(msg).startsWith("configuration refused"));
-    expect(String(fault?.["message"])).toContain("another limit is named api and differs from this");
+    expect(String(fault?.["message"])).toContain("is named api and differs from this: its");
     expect(fault?.["line"]).toBeGreaterThan(1);
     expect((await gateway.exchange(GET)).status).toBe(200);
   });

@@ -15,6 +15,34 @@ export interface WindowSharesOptions {
   readonly presence: Pick<Presence, "storeTime"> | null;
 }
 
+function prune(bucket: Bucket, nowMs: number): readonly number[] {
+  const { spends } = bucket;
+  if (spends === null) return [];
+  let gone = 0;
+  while (gone < spends.length && (spends[gone] ?? 0) <= nowMs) gone += 2;
+  if (gone > 0) spends.splice(0, gone);
+  return spends;
+}
+
+function spentOf(bucket: Bucket, nowMs: number): number {
+  let sum = 0;
+  prune(bucket, nowMs).forEach((value, at) => {
+    if (at % 2 === 1) sum += value;
+  });
+  return sum;
+}
+
+/** Milliseconds until so much of what was spent counts no more; null: that is more than all. */
+function goneInMs(bucket: Bucket, micro: number, nowMs: number): number | null {
+  const spends = prune(bucket, nowMs);
+  let missing = micro;
+  for (let at = 0; at < spends.length; at += 2) {
+    missing -= spends[at + 1] ?? 0;
+    if (missing <= 0) return (spends[at] ?? nowMs) - nowMs;
+  }
+  return null;
+}
+
 /**
  * A gateway's own part of a window's limit: no more in any time of the window's length, as the store's windows are not
  * known exactly any more. It begins when nothing that the store lent of that part can be in one window with it: of a
@@ -37,23 +65,6 @@ export function createWindowShares({ numbers, slides, presence }: WindowSharesOp
     const edge = (Math.floor(time.lateMs / perMs) + 1) * perMs;
     const early = presence?.storeTime(nowMs)?.earlyMs ?? 0;
     return nowMs + (edge - early) * LONGER;
-  }
-
-  function prune(bucket: Bucket, nowMs: number): readonly number[] {
-    const { spends } = bucket;
-    if (spends === null) return [];
-    let gone = 0;
-    while (gone < spends.length && (spends[gone] ?? 0) <= nowMs) gone += 2;
-    if (gone > 0) spends.splice(0, gone);
-    return spends;
-  }
-
-  function spentOf(bucket: Bucket, nowMs: number): number {
-    let sum = 0;
-    prune(bucket, nowMs).forEach((value, at) => {
-      if (at % 2 === 1) sum += value;
-    });
-    return sum;
   }
 
   function available(bucket: Bucket, share: Share, nowMs: number): number {
@@ -82,13 +93,7 @@ export function createWindowShares({ numbers, slides, presence }: WindowSharesOp
     waitMs: (bucket, share, { micro, nowMs }) => {
       if (micro > mostOf(share)) return Number.POSITIVE_INFINITY;
       if (nowMs < bucket.levelAt) return bucket.levelAt - nowMs;
-      let missing = micro - bucket.level;
-      const spends = prune(bucket, nowMs);
-      for (let at = 0; at < spends.length; at += 2) {
-        missing -= spends[at + 1] ?? 0;
-        if (missing <= 0) return (spends[at] ?? nowMs) - nowMs;
-      }
-      return lengthMs;
+      return goneInMs(bucket, micro - bucket.level, nowMs) ?? lengthMs;
     },
   };
 }

@@ -28,7 +28,11 @@ export function quote(value: unknown): string {
 
 /** A message with long quoted texts cut. Only for messages whose secrets are masked: what is cut is not recognised. */
 export function shortened(message: string): string {
-  return message.replace(/"((?:[^"\\]|\\.){60})(?:[^"\\]|\\.)+"/g, '"$1…"');
+  // Every quoted text is matched, short ones too: what stands between two of them is none.
+  return message.replace(/"((?:[^"\\]|\\.)*)"/g, (quoted, inner: string) => {
+    const kept = /^(?:[^"\\]|\\.){60}(?=.)/s.exec(inner)?.[0];
+    return kept === undefined ? quoted : `"${kept}…"`;
+  });
 }
 
 /** The message of a value that is not what it should be; `what` with its article, `example` what would be right. */

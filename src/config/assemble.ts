@@ -2,6 +2,7 @@ import type { ConfigIssue } from "../errors.ts";
 import type { Building } from "./building.ts";
 import { below, placeOf, type Spot } from "./check.ts";
 import type { Entry } from "./entries.ts";
+import { checkForesight } from "./foresight.ts";
 import { httpRouteConfigs } from "./http-route.ts";
 import { checkProxyHeaders } from "./proxy-header.ts";
 import { checkReadable, routeConfig } from "./route-config.ts";
@@ -93,6 +94,8 @@ export async function assemble(
     await reading.pace.rest();
   }
   building.issues.push(...duplicates("service", services), ...duplicates("route", routes));
-  checkProxyHeaders(entries, itemsOf(routes), reading);
-  return { services: itemsOf(services), routes: itemsOf(routes) };
+  const parts = { services: itemsOf(services), routes: itemsOf(routes) };
+  checkProxyHeaders(entries, parts.routes, reading);
+  checkForesight(entries, parts, reading);
+  return parts;
 }

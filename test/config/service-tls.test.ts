@@ -46,12 +46,14 @@ describe("a service", () => {
   });
 
   test("may show a certificate without its issuer's: the server that asks for one has that", async () => {
-    const { warnings } = await services("  a: { tls: { cert: certs/client.pem, key: certs/client.key } }\n");
+    const { warnings } = await services(
+      "  a: { discover: memory, tls: { cert: certs/client.pem, key: certs/client.key } }\n",
+    );
     expect(warnings).toEqual([]);
   });
 
   test("keeps a certificate that expired while it was in force", async () => {
-    const text = "  a: { tls: { cert: certs/client.pem, key: certs/client.key } }\n";
+    const text = "  a: { discover: memory, tls: { cert: certs/client.pem, key: certs/client.key } }\n";
     const nowAt = Date.parse("2126-01-02T00:00:00Z");
     const files = { ...CERTS, "routes/a.yaml": `services:\n${text}` };
     const certificatesInForce = fingerprintsOf((await services(text)).config);

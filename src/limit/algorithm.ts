@@ -49,5 +49,5 @@ export interface Algorithm {
   /** Told of what is spent of leases; null: it need not be. */
   readonly onSpend: ((bucket: Bucket, micro: number, nowMs: number) => void) | null;
   /** Milliseconds until all is there again, where so much is left; without a bucket nothing is known of the key. */
-  resetMs(bucket: Bucket | null, left: number): number;
+  resetMs(bucket: Bucket | null, left: number, nowMs: number): number;
 }

@@ -64,6 +64,7 @@ interface Told {
   readonly isAdmitted: boolean;
   readonly retryAfterMs: number;
   readonly mode: Verdict["mode"];
+  readonly nowMs: number;
 }
 
 function algorithmOf(spec: LimitSpec, deps: LimiterDeps): Algorithm {
@@ -132,7 +133,7 @@ class TokenBuckets implements TokenLimiter {
     this.#admitted++;
     const held = bucket.granted - bucket.spent;
     if (held < bucket.low && bucket.call === null && nowMs >= bucket.deniedUntil) this.#ahead(bucket, nowMs);
-    return this.#verdict(bucket, bucket.left + held, { isAdmitted: true, retryAfterMs: 0, mode: "leased" });
+    return this.#verdict(bucket, bucket.left + held, { isAdmitted: true, retryAfterMs: 0, mode: "leased", nowMs });
   }
 
   #ahead(bucket: Bucket, nowMs: number): void {
@@ -141,16 +142,16 @@ class TokenBuckets implements TokenLimiter {
 
   #verdict(bucket: Bucket | null, left: number, told: Told): Verdict {
     const remaining = left > 0 ? Math.floor(left / MICRO) : 0;
-    const { isAdmitted, retryAfterMs, mode } = told;
-    const resetMs = this.#algorithm.resetMs(bucket, left);
+    const { isAdmitted, retryAfterMs, mode, nowMs } = told;
+    const resetMs = this.#algorithm.resetMs(bucket, left, nowMs);
     return { isAdmitted, limit: this.#spec.limit, remaining, resetMs, retryAfterMs, mode };
   }
 
-  #refuse(bucket: Bucket | null, waitMs: number, mode: Verdict["mode"]): Verdict {
+  #refuse(bucket: Bucket | null, waitMs: number, { mode, nowMs }: Pick<Told, "mode" | "nowMs">): Verdict {
     this.#refused++;
     const left = mode === "local" ? (bucket?.level ?? 0) : Math.min(0, bucket?.left ?? 0);
     const retryAfterMs = waitMs === NEVER ? NEVER : Math.ceil(waitMs);
-    return this.#verdict(bucket, left, { isAdmitted: false, retryAfterMs, mode });
+    return this.#verdict(bucket, left, { isAdmitted: false, retryAfterMs, mode, nowMs });
   }
 
   #takeNew(key: string, micro: number, nowMs: number): Verdict | Promise<Verdict> {
@@ -168,7 +169,7 @@ class TokenBuckets implements TokenLimiter {
 
   /** A verdict that needs no waiting; null: a call is under way that may bring what is needed. */
   #decideNow(bucket: Bucket, micro: number, nowMs: number): Verdict | null {
-    if (micro > this.#numbers.burst) return this.#refuse(bucket, NEVER, "leased");
+    if (micro > this.#numbers.burst) return this.#refuse(bucket, NEVER, { mode: "leased", nowMs });
     const held = bucket.held(nowMs);
     if (held >= micro && nowMs < bucket.endsAt) return this.#spend(bucket, micro, nowMs);
     if (micro === 0 && held >= 0) return this.#spend(bucket, 0, nowMs);
@@ -177,7 +178,7 @@ class TokenBuckets implements TokenLimiter {
     const need = micro - held;
     if (nowMs < bucket.deniedUntil && need >= bucket.deniedNeed) {
       this.#report(bucket, nowMs);
-      return this.#refuse(bucket, Math.max(bucket.deniedUntil, bucket.retryAt) - nowMs, "leased");
+      return this.#refuse(bucket, Math.max(bucket.deniedUntil, bucket.retryAt) - nowMs, { mode: "leased", nowMs });
     }
     if (bucket.call === null) {
       if (this.#isOpening()) return null;
@@ -229,7 +230,7 @@ class TokenBuckets implements TokenLimiter {
       if (verdict !== null) return verdict;
       if (bucket.granted <= before) left--;
     }
-    return this.#refuse(bucket, this.#numbers.minPollMs, "leased");
+    return this.#refuse(bucket, this.#numbers.minPollMs, { mode: "leased", nowMs: clock.nowMs() });
   }
 
   #late(bucket: Bucket, startedMs: number): Verdict {
@@ -249,11 +250,11 @@ class TokenBuckets implements TokenLimiter {
   #takeShare(bucket: Bucket, micro: number, { share, nowMs }: { share: Share; nowMs: number }): Verdict {
     const { shares } = this.#algorithm;
     if (shares.available(bucket, share, nowMs) < micro) {
-      return this.#refuse(bucket, shares.waitMs(bucket, share, { micro, nowMs }), "local");
+      return this.#refuse(bucket, shares.waitMs(bucket, share, { micro, nowMs }), { mode: "local", nowMs });
     }
     shares.spend(bucket, micro, nowMs);
     this.#admitted++;
-    return this.#verdict(bucket, bucket.level, { isAdmitted: true, retryAfterMs: 0, mode: "local" });
+    return this.#verdict(bucket, bucket.level, { isAdmitted: true, retryAfterMs: 0, mode: "local", nowMs });
   }
 
   /** The store cannot be asked, and there is no share to spend. */
@@ -266,7 +267,7 @@ class TokenBuckets implements TokenLimiter {
     const { presence } = this.#deps;
     const isCut = presence !== null && presence.view(nowMs) === null;
     const retryMs = isCut ? Math.max(AWAY_RETRY_MS, presence.localFromMs - nowMs) : AWAY_RETRY_MS;
-    return this.#refuse(bucket, retryMs, onStoreError === "deny" ? "denied" : "local");
+    return this.#refuse(bucket, retryMs, { mode: onStoreError === "deny" ? "denied" : "local", nowMs });
   }
 
   refund(key: string, cost: number): void {

@@ -1,7 +1,6 @@
 import type { Algorithm, Asked } from "./algorithm.ts";
 import type { Bucket } from "./bucket.ts";
 import { type AlgorithmDeps, NO_VIEW } from "./bucket-algorithm.ts";
-import type { Clock } from "./clock.ts";
 import { limitKey } from "./key.ts";
 import type { LimitSpec } from "./limit.ts";
 import { type Numbers, numbersOf } from "./numbers.ts";
@@ -73,7 +72,7 @@ function note(bucket: Bucket, micro: number, { nowMs, trailMs }: { nowMs: number
  * Windows of the store's clock that begin at whole multiples of their length since 1970, or one that slides. Throws a
  * RangeError for numbers that are none of a spec.
  */
-export function limitWindow(spec: LimitSpec, deps: AlgorithmDeps & { readonly clock: Clock }): Algorithm {
+export function limitWindow(spec: LimitSpec, deps: AlgorithmDeps): Algorithm {
   const numbers = numbersOf(spec);
   const slides = spec.algorithm === "sliding_window";
   // Where nobody ever enforces a share, none is withheld for who is gone.
@@ -85,9 +84,8 @@ export function limitWindow(spec: LimitSpec, deps: AlgorithmDeps & { readonly cl
     shares: createWindowShares({ numbers, slides, presence }),
     storeKey: (key) => limitKey(slides ? "s" : "f", `${spec.name}.${spec.perMs}`, key),
     onSpend: slides ? (bucket, micro, nowMs) => note(bucket, micro, { nowMs, trailMs }) : null,
-    resetMs: (bucket) => {
-      if (bucket === null) return 0;
-      return Math.max(0, Math.ceil(resetAtOf(bucket, numbers, slides) - deps.clock.nowMs()));
+    resetMs: (bucket, _, nowMs) => {
+      return bucket === null ? 0 : Math.max(0, Math.ceil(resetAtOf(bucket, numbers, slides) - nowMs));
     },
     ask: async (bucket, { want, need, give }, nowMs) => {
       const view = presence?.view(nowMs) ?? null;

@@ -11,7 +11,13 @@ function addressPart(bits: number): (text: string) => string | null {
   };
 }
 
+/** Fields are read byte for byte, and clients send texts as UTF-8. */
+function fieldPart(text: string): string {
+  return Buffer.from(text, "utf8").toString("latin1");
+}
+
 function partOf(part: string): (text: string) => string | null {
+  if (/^(?:header|cookie)\./.test(part)) return fieldPart;
   const [, bits] = /^ip(?:\/(\d+))?$/.exec(part) ?? [];
   if (part !== "ip" && bits === undefined) return (text) => text;
   return addressPart(bits === undefined ? 64 : Number(bits));

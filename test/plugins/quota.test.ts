@@ -102,6 +102,10 @@ describe("a key that is written by hand", () => {
     ["ip", ["2001:db8:1:2:3::4"], { address: "2001:db8:1:2::9" }],
     ["ip/56", ["2001:db8:1:2ff::1"], { address: "2001:db8:1:200::" }],
     ["header.x-a", ["a+b"], { headers: [["x-a", "a+b"]] }],
+    // As bytes come: UTF-8.
+    ["header.x-a", ["é"], { headers: [["x-a", "\u00c3\u00a9"]] }],
+    ["cookie.s", ["é"], { headers: [["cookie", "s=\u00c3\u00a9"]] }],
+    ["query.q", ["é"], { target: "/?q=%C3%A9" }],
     ["header.x-a", ["y".repeat(500)], { headers: [["x-a", "y".repeat(500)]] }],
     ["header.x-a+header.x-b", ["1", ""], { headers: [["x-a", "1"]] }],
   ];

@@ -339,6 +339,13 @@ describe("tiers and exemptions", () => {
     expect(await statuses(chain, times(2, {}))).toEqual([200, 429]);
     expect(counted.filter((line) => line === "listed exempt leased")).toHaveLength(9);
   });
+
+  test("keys on a list are what clients send: any address of a network, and text as UTF-8", async () => {
+    const network = [limited({ name: "network", by: "ip", limit: 1, allowKeys: ["2001:db8::1"] })];
+    expect(await statuses(network, times(2, { address: "2001:db8::2" }))).toEqual([200, 200]);
+    const text = [limited({ name: "text", by: "header.x-a", limit: 1, allowKeys: ["é"] })];
+    expect(await statuses(text, times(2, { headers: [["x-a", "\u00c3\u00a9"]] }))).toEqual([200, 200]);
+  });
 });
 
 describe("in shadow", () => {

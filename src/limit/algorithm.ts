@@ -8,12 +8,15 @@ export interface Ask {
   readonly want: number;
   readonly need: number;
   readonly give: number;
+  /** For requests that wait only: what is lent counts as spent soon, and is not reported. */
+  readonly isBrief: boolean;
 }
 
 /** What was asked for when. */
 export interface Asked {
   readonly want: number;
   readonly need: number;
+  readonly isBrief: boolean;
   readonly sentMs: number;
   /** What was held then. */
   readonly held: number;

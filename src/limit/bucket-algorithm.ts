@@ -7,7 +7,7 @@ import { type Numbers, numbersOf } from "./numbers.ts";
 import type { Presence } from "./presence.ts";
 import { isShareFull, refillShare, shareWaitMs } from "./share.ts";
 import { pace, takeLoan } from "./sizing.ts";
-import { KEPT_MS, LEASE_MS } from "./units.ts";
+import { BRIEF_MS, KEPT_MS, LEASE_MS } from "./units.ts";
 
 /** All of a limit may be lent. */
 export const NO_VIEW: readonly string[] = ["0", "1000000"];
@@ -39,7 +39,7 @@ export function tokenBucket(spec: LimitSpec, { store, presence }: AlgorithmDeps)
     storeKey: (key) => limitKey("b", spec.name, key),
     onSpend: null,
     resetMs: (_, left) => (left < numbers.burst ? Math.ceil((numbers.burst - left) / numbers.rate) : 0),
-    ask: async (bucket, { want, need, give }, nowMs) => {
+    ask: async (bucket, { want, need, give, isBrief }, nowMs) => {
       const view = presence?.view(nowMs) ?? null;
       // Clocks may differ in speed: two parts in a hundred less than it was.
       const quiet = Math.floor(Math.max(0, nowMs - bucket.spentAt) * 980);
@@ -48,7 +48,8 @@ export function tokenBucket(spec: LimitSpec, { store, presence }: AlgorithmDeps)
       const lease = [bucket.sequence, bucket.spent, known, want, need, bucket.unit, give, quiet].map(String);
       const seen = presence === null ? "-1" : String(view?.at ?? 0);
       const kept = String(KEPT_MS + LEASE_MS);
-      const args = [...limits, bucket.field, ...lease, seen, kept, ...(view?.history ?? NO_VIEW)];
+      const life = String((isBrief ? BRIEF_MS : LEASE_MS) * 1000);
+      const args = [...limits, bucket.field, ...lease, seen, kept, life, ...(view?.history ?? NO_VIEW)];
       const loan = await store.script(BUCKET_SCRIPT, { keys: [bucket.storeKey], args });
       return {
         status: loan.status,

@@ -5,7 +5,7 @@ import { HALVED_FROM, LEASE_MS, LENT_POLL_MS, SHARES_POLL_MS, VIEW_MS } from "./
  * `granted:outstanding:end:sequence:wanted`, the last of which is when more was wanted. Amounts are millionths, times
  * microseconds.
  * ARGV: limit, per, burst; field, sequence, spent, known; want, need, unit, give; for how long nothing was spent; view;
- * expiry's milliseconds beyond a full bucket; then the history of shares: base time, base fraction, and (time, part) for
+ * expiry's milliseconds beyond a full bucket; for how long to lend; then the history of shares: base time, base fraction, and (time, part) for
  * each change.
  * What was lent may have been spent at any time up to the report of it. So tokens fill up no further than to what is
  * left of the burst besides all that was outstanding until then, or a lease spent at its end and tokens that came
@@ -21,11 +21,11 @@ local limit, per, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]
 local own, sequence, spent, known = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local want, need, unit, give = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local quiet, view, kept = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])
-local base, fraction = tonumber(ARGV[15]), tonumber(ARGV[16])
+local life, base, fraction = tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
 if view >= 0 and (now > view + VIEW or view > now + VIEW) then return {2, 0, 0, 0, 1} end
 
 local main, granted, late
-local others, needy, before, lapsed, lapsedAt, wanted = 0, 1, 0, 0, 0, 0
+local others, needy, before, ending, lapsed, lapsedAt, wanted = 0, 1, 0, 0, 0, 0, 0
 local gone = {}
 local raw = redis.call('HGETALL', KEYS[1])
 for i = 1, #raw, 2 do
@@ -47,6 +47,7 @@ for i = 1, #raw, 2 do
       late = sequence <= q
       granted = g
       before = o
+      ending = e
       wanted = w
     else
       others = others + o
@@ -117,7 +118,7 @@ if at < base then
   tokens = math.min(tokens, 0)
   at = base
 end
-for i = 17, #ARGV, 2 do
+for i = 18, #ARGV, 2 do
   local when = tonumber(ARGV[i])
   if when <= at then
     if when <= now then fraction = fraction + tonumber(ARGV[i + 1]) end
@@ -131,6 +132,7 @@ refill(now)
 tokens = tokens - debt + give
 granted = granted - give
 held = held - give
+if held == 0 then ending = 0 end
 
 local g, wait = 0, 0
 if want > 0 then
@@ -153,7 +155,7 @@ if want > 0 then
 end
 redis.call('HSET', KEYS[1],
   'm', string.format('%.0f:%.0f:%.0f:%.0f:%.0f:%.0f', tokens, at, nextLimit, nextPer, nextBurst, until_),
-  own, string.format('%.0f:%.0f:%.0f:%.0f:%.0f', granted, held, now + LEASE, sequence, wanted))
+  own, string.format('%.0f:%.0f:%.0f:%.0f:%.0f', granted, held, math.max(ending, now + life), sequence, wanted))
 redis.call('PEXPIRE', KEYS[1],
   string.format('%.0f', math.min(1e12, math.ceil((nextBurst - tokens) * nextPer / nextLimit / 1000)) + kept))
 return {1, granted, tokens, wait, needy}`;

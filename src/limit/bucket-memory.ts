@@ -19,6 +19,7 @@ interface Args {
   readonly quiet: number;
   readonly view: number;
   readonly kept: number;
+  readonly life: number;
   readonly base: number;
   readonly fraction: number;
   /** (time, part) for each change. */
@@ -42,9 +43,10 @@ function readArgs(args: readonly string[]): Args {
     quiet: at(11),
     view: at(12),
     kept: at(13),
-    base: at(14),
-    fraction: at(15),
-    changes: args.slice(16).map(Number),
+    life: at(14),
+    base: at(15),
+    fraction: at(16),
+    changes: args.slice(17).map(Number),
   };
 }
 
@@ -55,6 +57,8 @@ interface Leases {
   isLate: boolean;
   /** What was outstanding of the own lease when it was last reported, and of the others. */
   before: number;
+  /** When the own lease ends. */
+  ending: number;
   others: number;
   /** Gateways that wanted more within a second. */
   needy: number;
@@ -75,6 +79,7 @@ function readLeases(hash: Map<string, string>, { own, sequence }: Args, now: num
     granted: null,
     isLate: false,
     before: 0,
+    ending: 0,
     others: 0,
     needy: 1,
     wanted: 0,
@@ -94,6 +99,7 @@ function readLeases(hash: Map<string, string>, { own, sequence }: Args, now: num
     } else if (field === own) {
       leases.granted = g;
       leases.before = o;
+      leases.ending = e;
       leases.wanted = w;
       leases.isLate = sequence <= q;
     } else {
@@ -278,10 +284,11 @@ export function bucketInMemory(state: ScriptState, call: ScriptCall): ScriptRepl
   const { grant, wait } = lend(pool, args, { held, leases, numbers });
   pool.tokens -= grant;
   const granted = all - give + grant;
+  const ending = Math.max(held === 0 ? 0 : leases.ending, now + args.life);
   const [limit, per, burst] = numbers.next;
   hash.set("m", [pool.tokens, pool.at, ...numbers.next].join(":"));
   const wanted = args.want > 0 ? now : leases.wanted;
-  hash.set(args.own, [granted, granted - spent, now + LEASE, args.sequence, wanted].join(":"));
+  hash.set(args.own, [granted, granted - spent, ending, args.sequence, wanted].join(":"));
   const fullMs = Math.min(1e12, Math.ceil(((burst - pool.tokens) * per) / limit / 1000));
   state.expire(key, fullMs + args.kept);
   return [1, granted, pool.tokens, wait, leases.needy];

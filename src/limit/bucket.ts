@@ -17,6 +17,8 @@ export class Bucket {
   spent = 0;
   /** When something was spent last. */
   spentAt = 0;
+  /** The lease is one that counts as spent soon: there is nothing to report of it. */
+  isBrief = false;
   /** When what is held is void. */
   endsAt = 0;
   /** Below so much more is asked for. */

@@ -4,7 +4,7 @@ import type { Algorithm, Ask } from "./algorithm.ts";
 import type { Bucket } from "./bucket.ts";
 import type { Clock } from "./clock.ts";
 import type { Presence } from "./presence.ts";
-import { keepOf, wantOf } from "./sizing.ts";
+import { isRare, keepOf, wantOf } from "./sizing.ts";
 
 const FAILED_MS = 50;
 /** Sums beyond this begin anew. */
@@ -66,7 +66,7 @@ export function createLender(deps: LenderDeps): Lender {
       deps.onAnswer(clock.nowMs());
       if (answer.status === "done") {
         answer.take({ ...ask, sentMs: nowMs, held }, clock.nowMs());
-        if (bucket.granted > bucket.spent) deps.onHeld(bucket);
+        if (bucket.granted > bucket.spent && !bucket.isBrief) deps.onHeld(bucket);
         return true;
       }
       if (answer.status === "unsure") presence?.renew();
@@ -83,10 +83,12 @@ export function createLender(deps: LenderDeps): Lender {
       nowMs >= bucket.failedUntil && (presence === null || presence.view(nowMs) !== null) && store.state !== "away",
     borrow: async (bucket, need, nowMs) => {
       bucket.measure(nowMs);
-      const want = Math.max(need, wantOf(bucket, numbers, nowMs));
-      await alone(bucket, () => call(bucket, { want, need, give: 0 }, nowMs));
+      const isBrief = isRare(bucket, numbers, nowMs);
+      const want = isBrief ? need : Math.max(need, wantOf(bucket, numbers, nowMs));
+      await alone(bucket, () => call(bucket, { want, need, give: 0, isBrief }, nowMs));
     },
-    settle: (bucket, give, nowMs) => alone(bucket, () => call(bucket, { want: 0, need: 0, give }, nowMs)),
+    settle: (bucket, give, nowMs) =>
+      alone(bucket, () => call(bucket, { want: 0, need: 0, give, isBrief: false }, nowMs)),
     keep: (bucket) => keepOf(bucket, numbers),
   };
 }

@@ -192,7 +192,7 @@ class TokenBuckets implements TokenLimiter {
   /** Of a small burst, what is spent and not reported keeps the store from filling up: it is told at once. */
   #report(bucket: Bucket, nowMs: number): void {
     const isMuch = (bucket.spent - bucket.reported) * 4 >= this.#numbers.burst;
-    if (isMuch && bucket.call === null && this.#canCall(bucket, nowMs)) {
+    if (isMuch && !bucket.isBrief && bucket.call === null && this.#canCall(bucket, nowMs)) {
       void this.#lender.settle(bucket, 0, nowMs);
     }
   }
@@ -312,19 +312,25 @@ class TokenBuckets implements TokenLimiter {
       return;
     }
     const keep = idleMs >= IDLE_MS ? 0 : this.#lender.keep(bucket);
-    const give = Math.max(0, held - keep);
-    const isDue = this.#isUntold(bucket, nowMs) || (held > 0 && bucket.endsAt - nowMs < RENEW_MS);
+    const give = bucket.isBrief ? 0 : Math.max(0, held - keep);
+    const isDue = this.#isUntold(bucket, nowMs) || this.#isEnding(bucket, nowMs);
     if ((give > 0 || held < 0 || isDue) && bucket.call === null && this.#canCall(bucket, nowMs)) {
       void this.#lender.settle(bucket, give, nowMs);
     }
-    this.#deps.watch(bucket, this, held !== 0 || bucket.spent > bucket.reported ? 2 : 16);
+    const isOpen = held !== 0 || bucket.spent > bucket.reported;
+    this.#deps.watch(bucket, this, isOpen && !(bucket.isBrief && held >= 0) ? 2 : 16);
+  }
+
+  #isEnding(bucket: Bucket, nowMs: number): boolean {
+    return !bucket.isBrief && bucket.held(nowMs) > 0 && bucket.endsAt - nowMs < RENEW_MS;
   }
 
   /**
    * Much was spent, and no more is: until that is told, the store fills up no further than beside it. Where refused
    * requests may soon ask again, they will tell it.
    */
-  #isUntold({ spent, reported, spentAt, deniedUntil, unit, demand }: Bucket, nowMs: number): boolean {
+  #isUntold({ isBrief, spent, reported, spentAt, deniedUntil, unit, demand }: Bucket, nowMs: number): boolean {
+    if (isBrief) return false;
     const isSoonTold = nowMs < deniedUntil && deniedUntil - nowMs <= LONG_QUIET_MS;
     if ((spent - reported) * 10 < this.#numbers.burst || isSoonTold) return false;
     return nowMs - spentAt >= Math.max(QUIET_MS, Math.min(LONG_QUIET_MS, (2 * unit) / demand));

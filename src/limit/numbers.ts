@@ -29,6 +29,8 @@ export interface Numbers {
   readonly keepsWhole: boolean;
   /** Least time between two questions for a key that has nothing. */
   readonly minPollMs: number;
+  /** Whether what is asked for once in a while is lent for a moment only. */
+  readonly lendsBriefly: boolean;
   readonly maxPollMs: number;
   /** Most time between them where so few units come that each of those who want some gets one in it. */
   readonly turnPollMs: number;
@@ -71,6 +73,7 @@ export function numbersOf({ algorithm, limit, burst, perMs }: LimitSpec): Number
     minChunk: Math.floor(toMicro(burst) / 50),
     maxChunk: Math.floor(toMicro(burst) / 4),
     keepsWhole: isWindow,
+    lendsBriefly: !isWindow,
     minPollMs: Math.max(2, Math.min(20, fullMs / 50)),
     turnPollMs: isWindow ? 0 : Math.min(500, fullMs / 2.5),
     maxPollMs: Math.max(5, Math.min(isWindow ? 2000 : 400, fullMs / POLLS[algorithm])),

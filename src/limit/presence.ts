@@ -149,7 +149,10 @@ class Member implements Presence {
       onAnswer();
       if (told.status !== "done") this.#lastMaybeMs = beforeMs;
       // What a look tells of shares is only for the time until it has joined: its own share stands.
-      this.#roll = { ...told, share: told.status === "done" ? told.share : (this.#roll?.share ?? 0) };
+      const isDone = told.status === "done";
+      // A store that does not know this gateway has lost the others as well: it is to hear of them.
+      const peers = isDone || told.peers.includes(this.#options.id) ? told.peers : (this.#roll?.peers ?? []);
+      this.#roll = { ...told, peers, share: isDone ? told.share : (this.#roll?.share ?? 0) };
       this.#rollSentMs = sentMs;
       this.#rollTakenMs = clock.nowMs();
       return told.status;

@@ -2,7 +2,7 @@ import type { Asked } from "./algorithm.ts";
 import type { Bucket } from "./bucket.ts";
 import type { Loan } from "./bucket-script.ts";
 import type { Numbers } from "./numbers.ts";
-import { GUARD_MS, LEASE_MS } from "./units.ts";
+import { BRIEF_GUARD_MS, BRIEF_MS, GUARD_MS, LEASE_MS } from "./units.ts";
 
 /** Demand for which what is held may be kept while the store has little. */
 const KEEP_SCARCE_MS = 400;
@@ -10,6 +10,8 @@ const KEEP_SCARCE_MS = 400;
 const AHEAD_MS = 8;
 /** From this part of the limit on, demand may be more than it. */
 const CROWDED = 0.9;
+/** A key of which nothing was spent in so long is rare. */
+const RARE_MS = 1500;
 /** Requests that a question to the store should be asked for, where there is too little for all of them. */
 const REQUESTS_PER_POLL = 60;
 
@@ -58,6 +60,13 @@ export function wantOf(bucket: Bucket, numbers: Numbers, nowMs: number): number 
   return Math.ceil(wish / bucket.unit) * bucket.unit;
 }
 
+/** Whether a key is asked for so seldom that to keep a lease of it costs more calls than it spares. */
+export function isRare(bucket: Bucket, numbers: Numbers, nowMs: number): boolean {
+  const { unit, waiting, spentAt } = bucket;
+  if (!numbers.lendsBriefly || unit * 4 > numbers.burst || !isRich(bucket, numbers)) return false;
+  return bucket.held(nowMs) === 0 && waiting <= unit && nowMs - spentAt >= RARE_MS;
+}
+
 /** What a bucket keeps without being asked for more. */
 export function keepOf(bucket: Bucket, numbers: Numbers): number {
   const lastsMs = isRich(bucket, numbers) ? numbers.richMs : KEEP_SCARCE_MS;
@@ -69,7 +78,8 @@ export function keepOf(bucket: Bucket, numbers: Numbers): number {
 export function takeLoan(bucket: Bucket, loan: Loan, { asked, nowMs }: { asked: Asked; nowMs: number }): void {
   bucket.granted = loan.granted;
   // From before it was asked: so it ends earlier here than there.
-  bucket.endsAt = asked.sentMs + LEASE_MS - GUARD_MS;
+  bucket.endsAt = asked.sentMs + (asked.isBrief ? BRIEF_MS - BRIEF_GUARD_MS : LEASE_MS - GUARD_MS);
+  bucket.isBrief = asked.isBrief;
   bucket.left = loan.tokens;
   bucket.needy = loan.needy;
   bucket.held(nowMs);
@@ -83,7 +93,7 @@ export function pace(
 ): void {
   const held = bucket.held(nowMs);
   const pollMs = pollMsOf(bucket, numbers);
-  bucket.low = lowOf(bucket, numbers, held);
+  bucket.low = asked.isBrief ? 0 : lowOf(bucket, numbers, held);
   bucket.deniedUntil = 0;
   if (loan.waitMicros > 0) {
     bucket.deniedUntil = nowMs + Math.max(loan.waitMicros / 1000, pollMs);

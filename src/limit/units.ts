@@ -4,6 +4,9 @@ export const MICRO = 1_000_000;
 /** Longest that a lease lives, by the store's clock; a longer one can only be of a clock that went back. */
 export const LEASE_MS = 3000;
 
+/** Longest that a lease lives that is for requests which wait: it counts as spent then, without a report. */
+export const BRIEF_MS = 300;
+
 /** A gateway that was not heard of for so long has vanished. */
 export const LIFE_MS = 1500;
 
@@ -30,6 +33,9 @@ export const LENT_POLL_MS = 20;
 
 /** What clocks that measure the same few seconds may differ by. */
 export const GUARD_MS = 100;
+
+/** The same for a brief lease. */
+export const BRIEF_GUARD_MS = 10;
 
 /** How long keys stay in the store after their bucket is full, so that an outage of that length is not forgotten. */
 export const KEPT_MS = 60_000;

@@ -79,7 +79,16 @@ function bucketArgs(): (step: Step) => string[] {
     const asked = [want, random() < 0.5 ? unit : Math.max(1, Math.min(want, unit)), unit, give];
     const changes = random() < 0.5 ? [] : [micros - 2_000_000, -250_000, micros + 500_000, 250_000];
     const base = random() < 0.1 ? [micros - 4_000_000, 750_000] : [0, 1_000_000];
-    return [...numbers, ...asked, Math.floor(random() * 1e6), view, 65_000, ...base, ...changes].map(String);
+    return [
+      ...numbers,
+      ...asked,
+      Math.floor(random() * 1e6),
+      view,
+      65_000,
+      pick(random, [3e6, 3e6, 300_000]),
+      ...base,
+      ...changes,
+    ].map(String);
   };
 }
 

@@ -81,6 +81,19 @@ describe("a token bucket", () => {
     expect(limits.state().storeCalls).toBe(calls);
   });
 
+  test("asks once for each request of a key that comes once in a while, and has nothing to report", async () => {
+    const { limits, pass } = house();
+    const spec = { ...SPEC, limit: 10, perMs: 1000 };
+    for (let i = 0; i < 5; i++) {
+      expect(await limits.limiter(spec).take("key")).toMatchObject({ isAdmitted: true });
+      await pass(1900);
+    }
+    expect(limits.state().storeCalls).toBe(5);
+    await limits.limiter(spec).take("key");
+    await pass(400);
+    expect(await limits.limiter(spec).take("key")).toMatchObject({ isAdmitted: true, remaining: 9 });
+  });
+
   test("answers a hundred requests of a new key with one call or two", async () => {
     const { limits } = house();
     const spec = { ...SPEC, burst: 1000 };

@@ -4,7 +4,7 @@ import { hostname, networkInterfaces } from "node:os";
 import type { ListenerConfig } from "../config/types.ts";
 
 export interface Identity {
-  readonly listeners: readonly Pick<ListenerConfig, "port">[];
+  readonly listeners: readonly Pick<ListenerConfig, "address" | "port">[];
   /** Among the processes of one gateway; 0 for the only one. */
   readonly seat: number;
 }
@@ -28,12 +28,13 @@ function bootId(): string {
 
 /**
  * Names this process among all that share a store: the same after a restart, of no other process. Made of the machine's
- * name, boot and addresses, of which containers have some of their own, of the port, which no other process there
- * listens on, and of the seat. With a port that the system chooses it is another one at each start.
+ * name, boot and addresses, of which containers have some of their own, of the address and port that no other process
+ * there listens on, and of the seat. With a port that the system chooses it is another one at each start.
  */
 export function gatewayId({ listeners, seat }: Identity): string {
-  const port = listeners[0]?.port ?? 0;
-  const own = port === 0 ? crypto.randomUUID() : JSON.stringify([hostname(), bootId(), steadyAddresses(), port]);
+  const { address = "", port = 0 } = listeners[0] ?? {};
+  const machine = [hostname(), bootId(), steadyAddresses()];
+  const own = port === 0 ? crypto.randomUUID() : JSON.stringify([...machine, address, port]);
   const digest = createHash("sha256").update(own).digest("hex").slice(0, 12);
   const name = hostname()
     .replace(/[^\w-]/g, "-")

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type ConfigDocument, emptyDocument, parseFile } from "../config/document.ts";
 import { createInterpolator } from "../config/interpolate.ts";
+import { readFault } from "../config/regular-file.ts";
 import { keepSecrets } from "../config/secret-values.ts";
 import { type ConfigIssue, formatIssue } from "../errors.ts";
 
@@ -20,12 +21,12 @@ function readText(file: string): string {
   return readFileSync(file, "utf8");
 }
 
-function textIfAny(path: string, isNamed: boolean): string {
+function textIfAny(path: string, name: string): string {
   try {
     return readText(path);
   } catch (error) {
-    if (!isNamed) return "";
-    throw error;
+    if (name === DEFAULT_FILE) return "";
+    throw new Error(`${name} ${readFault(error)}`);
   }
 }
 
@@ -48,7 +49,7 @@ export function openOwnFile({ file, cwd, env }: ConfigPlace): OwnFile {
   const path = resolve(cwd, name);
   const folder = dirname(path);
   const { fill, keepSecret, mask } = createInterpolator({ env, readText, folder });
-  const { documents, issues } = parseFile({ file: name, text: textIfAny(path, name !== DEFAULT_FILE), fill });
+  const { documents, issues } = parseFile({ file: name, text: textIfAny(path, name), fill });
   const [document = null] = documents;
   if (document === null && issues[0] !== undefined) throw new Error(formatIssue(issues[0]));
   keepSecrets(document?.value, keepSecret);

@@ -82,6 +82,8 @@ describe("torii service add", () => {
     const wrong = await torii(["service", "list"], { "torii.yaml": `redis: { url: "http://u:hush-hush@r" }\n${rest}` });
     expect(wrong.err).toMatch(/^torii\.yaml:1:15 redis\.url: /);
     expect(wrong.err).not.toContain("hush-hush");
+    const none = await torii(["service", "list", "--config", "none.yaml"]);
+    expect(none.err).toBe("torii service: none.yaml cannot be read (ENOENT); create it, or correct the path");
   });
 
   test("says that there is no Redis, and of a bad one what would be right", async () => {

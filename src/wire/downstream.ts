@@ -378,6 +378,8 @@ export class Downstream extends Timer implements ServerConnection, Responder, Re
     this.#state = "tunnel";
     this.#tunnel = tunnel;
     tunnel.open({ exchange, upgrade: body, first, onClosed: () => this.#finish(exchange) });
+    // A client that sends no more told so while it waited for the switch.
+    if (this.#hasEnded) tunnel.ended();
   }
 
   get #lent(): LentConnection {

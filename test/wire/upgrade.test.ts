@@ -39,6 +39,30 @@ describe("the handshake (RFC 6455 4, RFC 9110 7.8)", () => {
     expect(header(seen ?? { headers: [] }, "connection")?.toLowerCase()).toBe("upgrade");
   });
 
+  test("a client that sends no more is known as that when the switch comes later", async () => {
+    const { promise: hasEnded, resolve: tellEnded } = Promise.withResolvers<void>();
+    const { promise: goOn, resolve: letGo } = Promise.withResolvers<void>();
+    await using upstream = startUpstream(async (connection) => {
+      await connection.request();
+      await goOn;
+      await connection.send(SWITCHING);
+      await connection.peer.ending();
+      tellEnded();
+      connection.peer.endSending();
+    });
+    await using gateway = await startProxy(upstream.url);
+    using client = await gateway.connect();
+    await client.send(handshake());
+    await upstream.taken(1);
+    client.peer.endSending();
+    // Told to a client whose end has come, to find out whether it still reads.
+    await client.peer.until(() => client.peer.text.includes("100 Continue"), "the gateway to see the end");
+    letGo();
+    await hasEnded;
+    await client.peer.ending();
+    expect(client.peer.text).toContain("HTTP/1.1 101");
+  });
+
   test("capitals in Upgrade and more than one word in Connection do not hinder it", async () => {
     await using upstream = startSwitching();
     await using gateway = await startProxy(upstream.url);

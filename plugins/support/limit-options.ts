@@ -2,6 +2,7 @@ import * as z from "zod";
 import { isAddressRange, type LimitAlgorithm } from "../../src/plugin.ts";
 import { costReader, costSchema, MOST_UNITS, quantity } from "./limit-cost.ts";
 import { type KeySource, keyReader, keySource } from "./limit-key.ts";
+import { keyOfTexts } from "./limit-key-text.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const LONGEST_MS = 366 * 86_400_000;
@@ -106,7 +107,7 @@ interface Written {
 
 /** What is wrong with options that are taken together. */
 export interface Fault {
-  readonly path: readonly string[];
+  readonly path: readonly (string | number)[];
   readonly message: string;
 }
 
@@ -155,9 +156,14 @@ export function allowFaults({
   readonly allowKeys: readonly string[];
   readonly by: unknown;
 }): Fault[] {
-  if (allowKeys.length === 0 || typeof by !== "string" || !by.includes("+")) return [];
-  const message = "lists values of by, which has several parts here; count by one part, or leave this out";
-  return [{ path: ["allowKeys"], message }];
+  if (allowKeys.length === 0 || typeof by !== "string" || refused(() => keyReader(by)) !== null) return [];
+  if (by.includes("+")) {
+    const message = "lists values of by, which has several parts here; count by one part, or leave this out";
+    return [{ path: ["allowKeys"], message }];
+  }
+  const keyOf = keyOfTexts(by);
+  const message = "is no address, as by has it; write for example 192.0.2.7";
+  return allowKeys.flatMap((text, at) => (keyOf([text]) === null ? [{ path: ["allowKeys", at], message }] : []));
 }
 
 type Options = z.output<z.ZodObject<typeof fields>>;

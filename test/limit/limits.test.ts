@@ -1,9 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import type { LimitSpec, Limits, Verdict } from "../../src/limit/limit.ts";
-import { createLimits, type LimitsOptions } from "../../src/limit/limits.ts";
-import { createMemoryStore } from "../../src/store/memory.ts";
-import type { Store } from "../../src/store/store.ts";
-import { Timeline } from "./world.ts";
+import type { LimitSpec, Verdict } from "../../src/limit/limit.ts";
+import type { LimitsOptions } from "../../src/limit/limits.ts";
+import { houseAt } from "./house.ts";
 
 const SPEC: LimitSpec = {
   name: "api",
@@ -14,38 +12,7 @@ const SPEC: LimitSpec = {
   onStoreError: "local",
 };
 
-interface House {
-  readonly timeline: Timeline;
-  readonly store: Store;
-  readonly limits: Limits;
-  /** Limits of another process over the same store. */
-  another(): Limits;
-  pass(ms: number): Promise<void>;
-  /** Takes so many times, one after the other, and says how many were admitted. */
-  taken(times: number, spec?: LimitSpec, limits?: Limits): Promise<number>;
-}
-
-function house(options: Partial<LimitsOptions> = {}): House {
-  const timeline = new Timeline();
-  const store = createMemoryStore({ now: () => 1_700_000_000_000 + timeline.nowMs });
-  const clock = {
-    nowMs: () => timeline.nowMs,
-    after: (ms: number, call: () => void) => {
-      const event = timeline.at(timeline.nowMs + ms, call);
-      return () => {
-        event.isOff = true;
-      };
-    },
-  };
-  const another = () => createLimits({ store, gateway: null, clock, ...options });
-  const limits = another();
-  const taken: House["taken"] = async (times, spec = SPEC, by = limits) => {
-    let admitted = 0;
-    for (let i = 0; i < times; i++) if ((await by.limiter(spec).take("key")).isAdmitted) admitted++;
-    return admitted;
-  };
-  return { timeline, store, limits, another, pass: (ms) => timeline.run(timeline.nowMs + ms), taken };
-}
+const house = (options?: Partial<LimitsOptions>) => houseAt(1_700_000_000_000, SPEC, options);
 
 describe("a token bucket", () => {
   test("admits its burst, refuses the next, and one more for each that has come in", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { QuotaSpec } from "../../src/limit/quota.ts";
-import { chance, type Network, SimGateway, SimRedis, Timeline } from "./world.ts";
+import { chance, type SimGateway } from "./world.ts";
+import { eachSeed, harm, sizeOf, type World, worldOf } from "./worlds.ts";
 
 const MIDNIGHT_MS = Date.UTC(2023, 10, 15);
 
@@ -10,58 +11,9 @@ interface Admitted {
   readonly cost: number;
 }
 
-interface World {
-  readonly random: () => number;
-  readonly timeline: Timeline;
-  readonly redis: SimRedis;
-  readonly network: Network;
-  readonly gateways: readonly SimGateway[];
-}
-
-function worldOf(seed: number, count: number): World {
-  const random = chance(seed);
-  const timeline = new Timeline();
-  const redis = new SimRedis(timeline);
-  const base = [0.1, 0.5, 2][seed % 3] ?? 1;
-  const network: Network = { latencyMs: () => base * (0.5 + random()), lossRate: 0 };
-  const gateways = Array.from({ length: count }, (_, at) => new SimGateway(`g${at}`, { redis, network, random }));
-  return { random, timeline, redis, network, gateways };
-}
-
-/** Crashes, pauses, cuts, losses and slow messages. */
-function harm({ random, timeline, network, gateways }: World, endMs: number): void {
-  for (let i = 0; i < 3; i++) {
-    const gateway = gateways[Math.floor(random() * gateways.length)];
-    const [kind, at, ms] = [Math.floor(random() * 5), random() * endMs, random() * endMs * 0.3];
-    if (gateway === undefined) continue;
-    if (kind === 0) {
-      timeline.at(at, () => gateway.crash());
-      timeline.at(at + ms, () => gateway.restart());
-    } else if (kind === 1) timeline.at(at, () => gateway.pause(ms));
-    else if (kind === 2) {
-      timeline.at(at, () => {
-        gateway.isCut = true;
-      });
-      timeline.at(at + ms, () => {
-        gateway.isCut = false;
-      });
-    } else if (kind === 3) {
-      timeline.at(at, () => {
-        network.lossRate = random() * 0.5;
-      });
-      timeline.at(at + ms, () => {
-        network.lossRate = 0;
-      });
-    } else {
-      const before = network.latencyMs;
-      timeline.at(at, () => {
-        network.latencyMs = () => random() * 700;
-      });
-      timeline.at(at + ms, () => {
-        network.latencyMs = before;
-      });
-    }
-  }
+function harmUntil(world: World, endMs: number): void {
+  const lossRate = () => world.random() * 0.5;
+  harm(world, { fromMs: 0, toMs: endMs, longestMs: endMs * 0.3, lossRate, slowestMs: 700 });
 }
 
 interface Play {
@@ -106,13 +58,13 @@ function units(list: readonly Admitted[]): number {
 
 /** A day that ends in the middle of the world: what is spent on either side of midnight. */
 async function playDay(seed: number, hasFaults: boolean) {
-  const world = worldOf(seed, 1 + (seed % 4));
+  const world = worldOf(chance(seed), sizeOf(seed));
   const endMs = 16_000;
   const rollMs = 8000;
   world.redis.clockMs = MIDNIGHT_MS - rollMs;
   const limit = [1, 7, 50, 300][seed % 4] ?? 10;
   const spec: QuotaSpec = { name: "day", window: { per: "day", timeZone: "UTC" }, limit, onStoreError: "deny" };
-  if (hasFaults) harm(world, endMs);
+  if (hasFaults) harmUntil(world, endMs);
   const admitted = await play(world, { spec, endMs, perSecond: (limit / 8) * 2 + 2 });
   const today = admitted.filter(({ admittedMs }) => admittedMs < rollMs);
   const tomorrow = admitted.filter(({ askedMs }) => askedMs >= rollMs);
@@ -120,11 +72,11 @@ async function playDay(seed: number, hasFaults: boolean) {
 }
 
 async function playRolling(seed: number, hasFaults: boolean) {
-  const world = worldOf(seed, 1 + (seed % 4));
+  const world = worldOf(chance(seed), sizeOf(seed));
   const endMs = 150_000;
   const limit = [3, 40, 120][seed % 3] ?? 10;
   const spec: QuotaSpec = { name: "rolls", window: { rollingMs: 60_000 }, limit, onStoreError: "deny" };
-  if (hasFaults) harm(world, endMs);
+  if (hasFaults) harmUntil(world, endMs);
   const admitted = await play(world, { spec, endMs, perSecond: limit / 30 });
   let most = 0;
   for (const { admittedMs } of admitted) {
@@ -134,15 +86,9 @@ async function playRolling(seed: number, hasFaults: boolean) {
   return { seed, limit, most, admitted: units(admitted) };
 }
 
-async function each<Outcome>(from: number, to: number, one: (seed: number) => Promise<Outcome>): Promise<Outcome[]> {
-  const outcomes: Outcome[] = [];
-  for (let seed = from; seed < to; seed++) outcomes.push(await one(seed));
-  return outcomes;
-}
-
 describe("a quota in small worlds", () => {
   test("is never exceeded, and 97 % of it is had when it is asked for", async () => {
-    const outcomes = await each(0, 120, (seed) => playDay(seed, false));
+    const outcomes = await eachSeed(0, 120, (seed) => playDay(seed, false));
     expect(outcomes.filter(({ limit, days }) => days.some((day) => day > limit))).toEqual([]);
     const had = outcomes.reduce((sum, { days }) => sum + days.reduce((a, b) => a + b, 0), 0);
     const could = outcomes.reduce((sum, { limit }) => sum + 2 * limit, 0);
@@ -150,19 +96,19 @@ describe("a quota in small worlds", () => {
   });
 
   test("is never exceeded through crashes, pauses, cuts, lost and late messages", async () => {
-    const outcomes = await each(1000, 1300, (seed) => playDay(seed, true));
+    const outcomes = await eachSeed(1000, 1300, (seed) => playDay(seed, true));
     expect(outcomes.filter(({ limit, days }) => days.some((day) => day > limit))).toEqual([]);
   });
 
   test("that rolls is never exceeded in any window, and 90 % of it is had", async () => {
-    const outcomes = await each(2000, 2060, (seed) => playRolling(seed, false));
+    const outcomes = await eachSeed(2000, 2060, (seed) => playRolling(seed, false));
     expect(outcomes.filter(({ limit, most }) => most > limit)).toEqual([]);
     const had = outcomes.reduce((sum, { admitted }) => sum + admitted, 0);
     expect(had / outcomes.reduce((sum, { limit }) => sum + 2.5 * limit, 0)).toBeGreaterThan(0.9);
   });
 
   test("that rolls is never exceeded through faults", async () => {
-    const outcomes = await each(3000, 3080, (seed) => playRolling(seed, true));
+    const outcomes = await eachSeed(3000, 3080, (seed) => playRolling(seed, true));
     expect(outcomes.filter(({ limit, most }) => most > limit)).toEqual([]);
   });
 });

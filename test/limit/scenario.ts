@@ -1,6 +1,7 @@
 import type { LimitAlgorithm, LimitSpec } from "../../src/limit/limit.ts";
 import { windowIdeal, windowMeter } from "./window-meter.ts";
-import { chance, Ideal, Meter, type Network, SimGateway, SimRedis, Timeline } from "./world.ts";
+import { chance, Ideal, Meter, type SimGateway } from "./world.ts";
+import { eachSeed, type World, worldOf } from "./worlds.ts";
 
 export interface Scenario {
   readonly seed: number;
@@ -30,12 +31,7 @@ function pick<T>(random: () => number, values: readonly [T, ...T[]]): T {
   return values[Math.floor(random() * values.length)] ?? values[0];
 }
 
-interface Playing {
-  readonly random: () => number;
-  readonly timeline: Timeline;
-  readonly redis: SimRedis;
-  readonly network: Network;
-  readonly gateways: readonly SimGateway[];
+interface Playing extends World {
   readonly endMs: number;
 }
 
@@ -152,20 +148,35 @@ function windowSpecOf(random: () => number, algorithm: LimitAlgorithm): LimitSpe
   return { name: "api", algorithm, limit, perMs, burst: limit, onStoreError };
 }
 
+type StoreKeys = (spec: LimitSpec) => readonly string[];
+
+/** Plays the worlds of some seeds. `storeKeys` are what a replica would have of a limit. */
+export function playAll(
+  [from, to]: readonly [number, number],
+  kind: Omit<Scenario, "seed">,
+  storeKeys: StoreKeys,
+): Promise<(Outcome & Scenario)[]> {
+  return eachSeed(from, to, async (seed) => {
+    const scenario = { seed, ...kind };
+    return { ...(await play(scenario, storeKeys)), ...scenario };
+  });
+}
+
+/** The worlds in which `excess` was more than that: their seeds play them again. */
+export function over(outcomes: readonly (Outcome & Scenario)[], most: number): unknown[] {
+  return outcomes.filter(({ excess }) => excess > most).map(({ seed, excess, spec }) => [seed, excess, spec]);
+}
+
 /** Plays a world that the seed decides, and says what became of the limit. */
-export async function play(scenario: Scenario, storeKeys: (spec: LimitSpec) => readonly string[]): Promise<Outcome> {
+async function play(scenario: Scenario, storeKeys: StoreKeys): Promise<Outcome> {
   const { seed, hasFaults, hasFailover, algorithm = "token_bucket" } = scenario;
   const random = chance(seed);
-  const timeline = new Timeline();
-  const redis = new SimRedis(timeline);
-  const base = pick(random, [0.1, 0.5, 2]);
-  const network: Network = { latencyMs: () => base * (0.5 + random()), lossRate: 0 };
-  const count = 1 + Math.floor(random() * 5);
-  const world = { redis, network, random };
-  const gateways = Array.from({ length: count }, (_, index) => new SimGateway(`g${index}`, world));
+  const baseMs = pick(random, [0.1, 0.5, 2]);
+  const world = worldOf(random, { count: 1 + Math.floor(random() * 5), baseMs });
+  const { timeline, redis, gateways } = world;
   const isBucket = algorithm === "token_bucket";
   const spec = isBucket ? specOf(random, hasFaults) : windowSpecOf(random, algorithm);
-  const playing: Playing = { random, timeline, redis, network, gateways, endMs: LONG_MS };
+  const playing: Playing = { ...world, endMs: LONG_MS };
   const rate = spec.limit / spec.perMs;
   const meter = isBucket ? new Meter(rate) : windowMeter(spec, redis.clockMs);
   const ideal = isBucket ? new Ideal(spec) : windowIdeal(spec, redis.clockMs);

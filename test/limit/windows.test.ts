@@ -1,8 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { LimitSpec, Limits, Verdict } from "../../src/limit/limit.ts";
-import { createLimits, type LimitsOptions } from "../../src/limit/limits.ts";
-import { createMemoryStore } from "../../src/store/memory.ts";
-import { Timeline } from "./world.ts";
+import type { LimitSpec, Verdict } from "../../src/limit/limit.ts";
+import { type House, houseAt } from "./house.ts";
 
 /** In the middle of a minute. */
 const START_MS = 1_700_000_010_000;
@@ -17,37 +15,19 @@ const FIXED: LimitSpec = {
 };
 const SLIDING: LimitSpec = { ...FIXED, algorithm: "sliding_window" };
 
-interface House {
-  readonly limits: Limits;
-  /** Limits of another process over the same store. */
-  another(): Limits;
-  pass(ms: number): Promise<void>;
-  /** Takes so many times, one after the other, and says how many were admitted. */
-  taken(times: number, spec: LimitSpec, limits?: Limits): Promise<number>;
-  /** Milliseconds that have passed. */
-  nowMs(): number;
-}
+const house = () => houseAt(START_MS, FIXED);
 
-function house(options: Partial<LimitsOptions> = {}): House {
-  const timeline = new Timeline();
-  const store = createMemoryStore({ now: () => START_MS + timeline.nowMs });
-  const clock = {
-    nowMs: () => timeline.nowMs,
-    after: (ms: number, call: () => void) => {
-      const event = timeline.at(timeline.nowMs + ms, call);
-      return () => {
-        event.isOff = true;
-      };
-    },
-  };
-  const another = () => createLimits({ store, gateway: null, clock, ...options });
-  const limits = another();
-  const taken: House["taken"] = async (times, spec, by = limits) => {
-    let admitted = 0;
-    for (let i = 0; i < times; i++) if ((await by.limiter(spec).take("key")).isAdmitted) admitted++;
-    return admitted;
-  };
-  return { limits, another, pass: (ms) => timeline.run(timeline.nowMs + ms), taken, nowMs: () => timeline.nowMs };
+/** Uses a limit of ten up, and has more refused for so many seconds, of which the store hears nothing. */
+async function refuseAlone({ limits, taken, pass }: House, spec: LimitSpec, seconds: number): Promise<void> {
+  await taken(11, spec);
+  // By then the store was told what was spent.
+  await pass(3000);
+  const calls = limits.state().storeCalls;
+  for (let second = 0; second < seconds; second++) {
+    await pass(1000);
+    for (let i = 0; i < 100; i++) expect(limits.limiter(spec).take("key")).toMatchObject({ isAdmitted: false });
+  }
+  expect(limits.state().storeCalls).toBe(calls);
 }
 
 describe("a fixed window", () => {
@@ -74,16 +54,7 @@ describe("a fixed window", () => {
   });
 
   test("asks the store for a refused key no more until it ends", async () => {
-    const { limits, taken, pass } = house();
-    await taken(11, FIXED);
-    // By then the store was told what was spent.
-    await pass(3000);
-    const calls = limits.state().storeCalls;
-    for (let second = 0; second < 26; second++) {
-      await pass(1000);
-      for (let i = 0; i < 100; i++) expect(limits.limiter(FIXED).take("key")).toMatchObject({ isAdmitted: false });
-    }
-    expect(limits.state().storeCalls).toBe(calls);
+    await refuseAlone(house(), FIXED, 26);
   });
 
   test("takes nothing that was lent before into the next one", async () => {
@@ -161,17 +132,10 @@ describe("a sliding window", () => {
   });
 
   test("asks the store for a refused key no more until something leaves", async () => {
-    const { limits, taken, pass } = house();
-    await taken(11, SLIDING);
-    await pass(3000);
-    const calls = limits.state().storeCalls;
-    for (let second = 0; second < 56; second++) {
-      await pass(1000);
-      for (let i = 0; i < 100; i++) expect(limits.limiter(SLIDING).take("key")).toMatchObject({ isAdmitted: false });
-    }
-    expect(limits.state().storeCalls).toBe(calls);
-    await pass(2001);
-    expect(await taken(15, SLIDING)).toBe(10);
+    const asked = house();
+    await refuseAlone(asked, SLIDING, 56);
+    await asked.pass(2001);
+    expect(await asked.taken(15, SLIDING)).toBe(10);
   });
 
   test("is left in debt by what is charged, until that has left", async () => {
@@ -228,21 +192,10 @@ describe("windows of all kinds", () => {
 
   test.each([FIXED, SLIDING])("forget keys that rest, in the gateway and in the store", async (given) => {
     const spec = { ...given, perMs: 5000 };
-    const timeline = new Timeline();
-    const store = createMemoryStore({ now: () => START_MS + timeline.nowMs });
-    const clock = {
-      nowMs: () => timeline.nowMs,
-      after: (ms: number, call: () => void) => {
-        const event = timeline.at(timeline.nowMs + ms, call);
-        return () => {
-          event.isOff = true;
-        };
-      },
-    };
-    const limits = createLimits({ store, gateway: null, clock });
+    const { limits, pass } = house();
     for (let key = 0; key < 100; key++) await limits.limiter(spec).take(`key ${key}`);
     expect(limits.state().limiters[0]?.keys).toBe(100);
-    await timeline.run(16_000);
+    await pass(16_000);
     expect(limits.state().limiters[0]).toMatchObject({ keys: 0, leased: 0 });
     await limits.close();
   });

@@ -18,6 +18,7 @@ export type { Slots, SlotsSpec, SlotsVerdict } from "./limit/slots.ts";
 export { compileRegex, type Regex } from "./regex.ts";
 export { addressBytes, addressMatcher, isAddressRange } from "./wire/address.ts";
 export type { ExchangeEnd } from "./wire/exchange.ts";
+export { claimReader, cookieValue, queryParameter, scalarText } from "./wire/named-value.ts";
 
 /** The request's header fields as they go upstream, in the client's order and case. Names are case-insensitive. */
 export interface UpstreamHeaders {

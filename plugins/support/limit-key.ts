@@ -1,5 +1,12 @@
 import { createHash } from "node:crypto";
-import { addressBytes, type PluginContext } from "../../src/plugin.ts";
+import {
+  addressBytes,
+  claimReader,
+  cookieValue,
+  type PluginContext,
+  queryParameter,
+  scalarText,
+} from "../../src/plugin.ts";
 
 /** Reads a part of a key from a request; null or empty: the request has none. */
 export type KeySource = (context: PluginContext) => string | number | boolean | null | undefined;
@@ -33,16 +40,16 @@ const EXAMPLES: Readonly<Record<string, string>> = { header: "x-tenant", cookie:
 const PLAIN: Readonly<Record<string, KeySource>> = {
   host: ({ env }) => env.host,
   route: ({ env }) => env.route,
-  apikey: (context) => textOf(context.get("apiKey")),
+  apikey: (context) => scalarText(context.get("apiKey")),
 };
 
 const NAMED: Readonly<Record<string, (name: string) => KeySource>> = {
   header: headerSource,
-  cookie: (name) => (context) => cookieValue(context.req.header("cookie"), name),
+  cookie: cookieSource,
   query:
     (name) =>
     ({ env }) =>
-      queryValue(env.target, name),
+      queryParameter(env.target, name),
   jwt: claimSource,
 };
 
@@ -53,43 +60,17 @@ function headerSource(name: string): KeySource {
   return ({ env }) => env.headers.get(name);
 }
 
-function cookieValue(field: string | undefined, name: string): string | null {
-  for (const pair of field?.split(";") ?? []) {
-    const equals = pair.indexOf("=");
-    if (equals > 0 && pair.slice(0, equals).trim() === name) return unquoted(pair.slice(equals + 1).trim());
-  }
-  return null;
-}
-
-function unquoted(value: string): string {
-  return value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
-}
-
-function queryValue(target: string, name: string): string | null {
-  const start = target.indexOf("?");
-  return start < 0 ? null : new URLSearchParams(target.slice(start + 1)).get(name);
-}
-
-/** A claim by its name or, where there is none of that name, by its path through claims that are maps. */
-function claimSource(name: string): KeySource {
-  const path = name.split(".");
+function cookieSource(name: string): KeySource {
   return (context) => {
-    // Only who verified a token sets this: what the request itself says of who sent it counts for nothing.
-    const claims: unknown = context.get("jwtPayload");
-    if (typeof claims !== "object" || claims === null) return null;
-    return textOf(memberOf(claims, name) ?? path.reduce(memberOf, claims));
+    const field = context.req.header("cookie");
+    return field === undefined ? null : cookieValue([field], name);
   };
 }
 
-function memberOf(value: unknown, name: string): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  return Object.getOwnPropertyDescriptor(value, name)?.value;
-}
-
-/** What is neither a text nor a number nor a boolean is no key. */
-function textOf(value: unknown): string | null {
-  if (typeof value === "string") return value;
-  return typeof value === "number" || typeof value === "boolean" ? String(value) : null;
+function claimSource(name: string): KeySource {
+  const read = claimReader(name);
+  // Only who verified a token sets this: what the request itself says of who sent it counts for nothing.
+  return (context) => read(context.get("jwtPayload"));
 }
 
 function addressSource(part: string, bits: string | null): KeySource {
@@ -135,15 +116,15 @@ export function keyPart(value: string | null | undefined): string {
 
 /** The key of a request, from the parts of `by` or from a user's function. */
 export function keyReader(by: string | KeySource): (context: PluginContext) => string {
-  if (typeof by === "function") return (context) => keyPart(textOf(by(context)));
+  if (typeof by === "function") return (context) => keyPart(scalarText(by(context)));
   const [first, ...rest] = by.split("+").map((part) => keySource(part.trim()));
   if (first === undefined) throw new SyntaxError(`is empty; write ${FORMS}`);
-  if (rest.length === 0) return (context) => keyPart(textOf(first(context)));
+  if (rest.length === 0) return (context) => keyPart(scalarText(first(context)));
   const sources = [first, ...rest];
   return (context) => {
     let key = "";
     for (const source of sources) {
-      const part = keyPart(textOf(source(context)));
+      const part = keyPart(scalarText(source(context)));
       // With its length, so that no value can look like two.
       key += `${part.length}${part}`;
     }

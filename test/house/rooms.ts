@@ -41,7 +41,11 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
   telemetry: { values: BASE },
   limit: { values: [...BASE, "store", "telemetry"] },
   auth: { values: [...BASE, "store", "telemetry"] },
-  plugin: { values: [...BASE, "regex", "limit", "auth", "store"], types: ["wire"], files: [/^wire\/address\.ts$/] },
+  plugin: {
+    values: [...BASE, "regex", "limit", "auth", "store"],
+    types: ["wire"],
+    files: [/^wire\/(?:address|named-value)\.ts$/],
+  },
   route: { values: [...BASE, "regex"], types: ["plugin", "wire"], files: [/^wire\/fetch-[a-z-]+\.ts$/] },
   service: { values: [...BASE, "wire", "telemetry"], types: ["registry", "store"] },
   traffic: { values: BASE, types: ["wire", "route", "service"] },

@@ -39,6 +39,9 @@ for i = 1, #raw, 2 do
     gateways[raw[i]] = { seen = tonumber(seen), share = tonumber(share), gone = tonumber(gone), run = by }
   end
 end
+-- What is dated later than anything could be is of a clock that went back: shares would be withheld until then.
+base = math.min(base, now)
+for _, c in ipairs(changes) do c[1] = math.min(c[1], now + 2 * LIFE + VIEW) end
 local function change(when, part)
   local i = #changes
   while i > 0 and changes[i][1] > when do i = i - 1 end

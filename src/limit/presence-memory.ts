@@ -6,7 +6,7 @@ const LIFE = LIFE_MS * 1000;
 const VIEW = VIEW_MS * 1000;
 const WITHHELD = WITHHELD_MS * 1000;
 
-type Change = readonly [when: number, part: number];
+type Change = [when: number, part: number];
 
 interface Gateway {
   seen: number;
@@ -60,6 +60,12 @@ function giveBack(presence: Presence, { seen, share }: Gateway, now: number): vo
 
 function sorted({ gateways }: Presence): [string, Gateway][] {
   return [...gateways].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** What is dated later than anything could be is of a clock that went back: shares would be withheld until then. */
+function bringBack(presence: Presence, now: number): void {
+  presence.base = Math.min(presence.base, now);
+  for (const one of presence.changes) one[0] = Math.min(one[0], now + 2 * LIFE + VIEW);
 }
 
 /** Notices who has vanished, and forgets who was withheld for long enough. */
@@ -162,6 +168,7 @@ export function presenceInMemory(state: ScriptState, { keys, args }: ScriptCall)
   };
   const hash = state.hash(keys[0] ?? "");
   const presence = read(hash);
+  bringBack(presence, now);
   notice(presence, now);
   const acted = act(presence, ask, now);
   const isMember = acted.status === 1 && action !== "bye";

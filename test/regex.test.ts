@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { compileRegex } from "../src/regex.ts";
-import { seededRandom } from "./route/support.ts";
+import { seededRandom } from "./support/chance.ts";
 
 const REFUSED: readonly (readonly [source: string, message: string])[] = [
   ["", "a regular expression must not be empty"],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { loadConfig } from "../../src/config/source.ts";
 import { ConfigError } from "../../src/errors.ts";
+import { seededWords } from "../support/chance.ts";
 import { catalog } from "./catalog.ts";
 import { inFolder, writeFiles } from "./folder.ts";
 
@@ -79,15 +80,10 @@ const PIECES = [
   "{ a: { b: [ 1, { c: d } ] } }",
 ];
 
-/** A generator of numbers below a bound that gives the same row for the same seed (mulberry32). */
+/** Numbers below a bound that are the same for the same seed. */
 function chance(seed: number): (bound: number) => number {
-  let state = seed;
-  return (bound) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % bound;
-  };
+  const next = seededWords(seed);
+  return (bound) => next() % bound;
 }
 
 function mutated(text: string, below: (bound: number) => number): string {

@@ -5,17 +5,11 @@ import { createMemoryState } from "../../src/store/memory-state.ts";
 import { scriptReply } from "../../src/store/script-reply.ts";
 import type { ScriptCall, Store, StoreScript, Wait } from "../../src/store/store.ts";
 import { StoreError } from "../../src/store/store-error.ts";
+import { seededRandom } from "../support/chance.ts";
 
-/** Numbers from 0 to 1 that a seed decides. */
+/** Numbers from 0 to 1 that a seed decides, unlike those of the seeds beside it. */
 export function chance(seed: number): () => number {
-  let state = (seed * 0x9e3779b9 + 0x7f4a7c15) >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
+  return seededRandom((seed * 0x9e3779b9 + 0x7f4a7c15) >>> 0);
 }
 
 interface Event {

@@ -3,7 +3,8 @@ import { createIndex } from "../../src/route/index.ts";
 import type { RouteRequest } from "../../src/route/match.ts";
 import { pathPolicy } from "../../src/route/path-policy.ts";
 import type { RouteRule } from "../../src/route/rule.ts";
-import { match, request, rule, seededRandom, shuffled } from "./support.ts";
+import { seededRandom } from "../support/chance.ts";
+import { match, request, rule, shuffled } from "./support.ts";
 
 function winner(rules: readonly RouteRule<string>[], asked: RouteRequest): string | null {
   return createIndex(rules).find(asked)?.target ?? null;

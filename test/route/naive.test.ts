@@ -5,7 +5,8 @@ import { createIndex } from "../../src/route/index.ts";
 import { conditionsHold, type Match, type RouteRequest } from "../../src/route/match.ts";
 import type { PathMatch, PathSpec } from "../../src/route/path-match.ts";
 import type { RouteRule } from "../../src/route/rule.ts";
-import { match, request, rule, seededRandom, shuffled } from "./support.ts";
+import { seededRandom } from "../support/chance.ts";
+import { match, request, rule, shuffled } from "./support.ts";
 
 const HOSTS = ["a.test", "b.a.test", "c.b.a.test", "x.test", "other"];
 const HOSTNAMES = ["a.test", "b.a.test", "*.a.test", "*.b.a.test", "*.test", "*"];

@@ -51,17 +51,6 @@ export function request(spec: RequestSpec = {}): RouteRequest {
   };
 }
 
-/** Numbers in [0, 1) that are the same for the same seed (mulberry32). */
-export function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 /** A new array in an order that `random` decides. */
 export function shuffled<Item>(items: readonly Item[], random: () => number): readonly Item[] {
   return items

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Ring } from "../../src/service/balancer-ring.ts";
 import { hashText } from "../../src/service/hash.ts";
-import { seededRandom } from "../route/support.ts";
+import { seededRandom } from "../support/chance.ts";
 import { balancer, counts, expectShares, type Item, item, items, PICKS } from "./balancer-support.ts";
 
 const CIRCLE = 2 ** 32;

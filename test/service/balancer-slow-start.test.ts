@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { seededRandom } from "../route/support.ts";
+import { seededRandom } from "../support/chance.ts";
 import { balancer, counts, expectShares, item, items, names, PICKS, POLICIES } from "./balancer-support.ts";
 
 const SLOW_START_MS = 30_000;

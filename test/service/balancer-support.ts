@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import type { Balancer } from "../../src/service/balancer.ts";
 import { type BalancerDeps, createBalancer } from "../../src/service/balancer-policies.ts";
 import type { BalancerPolicy } from "../../src/service/options.ts";
-import { seededRandom } from "../route/support.ts";
+import { seededRandom } from "../support/chance.ts";
 
 export interface Item {
   readonly id: string;

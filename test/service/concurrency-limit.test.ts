@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { AdaptiveLimit, fixedLimit } from "../../src/service/concurrency-limit.ts";
 import type { AdaptiveOptions } from "../../src/service/concurrency-options.ts";
+import { seededRandom } from "../support/chance.ts";
 import { type SimulatedLoad, type SimulatedService, Simulation } from "./concurrency-simulation.ts";
 
 const OPTIONS: AdaptiveOptions = {
@@ -14,20 +15,9 @@ const OPTIONS: AdaptiveOptions = {
   minRttIntervalMs: 30_000,
 };
 
-/** Numbers that look like chance and are the same each time. */
-function chance(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 /** Times that vary as widely as those of a queue's server: many short ones, a few very long ones. */
 function exponential(seed: number): (meanMs: number) => number {
-  const next = chance(seed);
+  const next = seededRandom(seed);
   return (meanMs) => Math.round(-Math.log(1 - next()) * meanMs);
 }
 

@@ -1,31 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import type { EndpointSpec } from "../../src/registry/registry.ts";
 import { createStaticRegistry } from "../../src/registry/static.ts";
-import type { BreakerOptions, OutlierOptions, ServiceOptions } from "../../src/service/options.ts";
+import type { ServiceOptions } from "../../src/service/options.ts";
 import { createService, type Service } from "../../src/service/service.ts";
 import { eventually } from "../support/load.ts";
 import { closedPort, startBlackhole } from "../support/unreachable.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { startPassthrough, type TestPassthrough } from "../wire/l4/support.ts";
-import { serviceDeps, serviceOptions, spec } from "./support.ts";
+import { breakerOptions, outlierOptions, serviceDeps, serviceOptions, spec } from "./support.ts";
 
-const BREAKER: BreakerOptions = {
-  maxRequests: 10,
-  maxPending: 10,
-  failureRate: 0.5,
-  minRequests: 2,
-  openForMs: 10_000,
-  slowCallRate: null,
-  slowCallMs: 0,
-};
+const BREAKER = breakerOptions();
 
-const OUTLIERS: OutlierOptions = {
-  consecutiveFailures: 2,
-  intervalMs: 10_000,
-  ejectForMs: 30_000,
-  maxEjectedShare: 1,
-  successRate: null,
-};
+const OUTLIERS = outlierOptions({ consecutiveFailures: 2 });
 
 interface Setup extends AsyncDisposable {
   readonly l4: TestPassthrough;

@@ -1,32 +1,26 @@
 import { describe, expect, test } from "bun:test";
 import { GatewayError } from "../../src/errors.ts";
 import { createStaticRegistry } from "../../src/registry/static.ts";
-import type { BreakerOptions, OutlierOptions, ServiceOptions } from "../../src/service/options.ts";
+import type { ServiceOptions } from "../../src/service/options.ts";
 import { createService, type Service } from "../../src/service/service.ts";
 import { closedPort } from "../support/unreachable.ts";
 import { ok, startAnswering, startUpstream } from "../support/upstream.ts";
 import { exchangeOf } from "../wire/parts.ts";
-import { forward, serviceDeps, serviceOptions, spec, type Warnings } from "./support.ts";
+import {
+  breakerOptions,
+  forward,
+  outlierOptions,
+  serviceDeps,
+  serviceOptions,
+  spec,
+  type Warnings,
+} from "./support.ts";
 
-const OUTLIERS: OutlierOptions = {
-  consecutiveFailures: 2,
-  intervalMs: 10_000,
-  ejectForMs: 30_000,
-  maxEjectedShare: 1,
-  successRate: null,
-};
+const OUTLIERS = outlierOptions({ consecutiveFailures: 2 });
 
 const POLICY = { timeoutMs: 0, attemptTimeoutMs: null, priority: "normal" as const, retry: null };
 
-const BREAKER: BreakerOptions = {
-  maxRequests: 1,
-  maxPending: 1,
-  failureRate: 0.5,
-  minRequests: 2,
-  openForMs: 10_000,
-  slowCallRate: null,
-  slowCallMs: 0,
-};
+const BREAKER = breakerOptions({ maxRequests: 1, maxPending: 1 });
 
 async function serviceAt(url: string, options: Partial<ServiceOptions>, warnings: Warnings = []) {
   const service = createService(

@@ -2,22 +2,14 @@ import type { HedgePolicy, RetryPolicy } from "../../src/service/options.ts";
 import { eventually } from "../support/load.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 import { retrying, type Setup } from "./retry-support.ts";
-import { type Sending, startForward } from "./support.ts";
+import { breakerOptions, outlierOptions, type Sending, startForward } from "./support.ts";
 
 export const AFTER_MS = 100;
 
 /** Whoever fails once is out. */
 export const GUARDS = {
-  outliers: { consecutiveFailures: 1, intervalMs: 10_000, ejectForMs: 30_000, maxEjectedShare: 1, successRate: null },
-  breaker: {
-    maxRequests: 9,
-    maxPending: 9,
-    failureRate: 0.1,
-    minRequests: 1,
-    openForMs: 10_000,
-    slowCallRate: null,
-    slowCallMs: 0,
-  },
+  outliers: outlierOptions(),
+  breaker: breakerOptions({ maxRequests: 9, maxPending: 9, failureRate: 0.1, minRequests: 1 }),
 };
 
 export function hedging(hedge: Partial<HedgePolicy> = {}, policy: Partial<RetryPolicy> = {}) {

@@ -7,24 +7,10 @@ import { Trial } from "../../src/service/trial.ts";
 import { HeaderList } from "../../src/wire/header-list.ts";
 import { TimerWheel } from "../../src/wire/timer-wheel.ts";
 import { exchangeOf } from "../wire/parts.ts";
-import { serviceOptions, spec } from "./support.ts";
+import { breakerOptions, outlierOptions, serviceOptions, spec } from "./support.ts";
 
-const OUTLIERS = {
-  consecutiveFailures: 1,
-  intervalMs: 10_000,
-  ejectForMs: 30_000,
-  maxEjectedShare: 1,
-  successRate: null,
-};
-const BREAKER = {
-  maxRequests: 10,
-  maxPending: 10,
-  failureRate: 0.1,
-  minRequests: 1,
-  openForMs: 10_000,
-  slowCallRate: 0.1,
-  slowCallMs: 1000,
-};
+const OUTLIERS = outlierOptions();
+const BREAKER = breakerOptions({ failureRate: 0.1, minRequests: 1, slowCallRate: 0.1, slowCallMs: 1000 });
 
 function setup() {
   const wheel = new TimerWheel();

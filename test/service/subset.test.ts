@@ -10,7 +10,7 @@ import { closedPort } from "../support/unreachable.ts";
 import { ok, startAnswering, startUpstream, type Upstream } from "../support/upstream.ts";
 import { startPassthrough } from "../wire/l4/support.ts";
 import { retrying } from "./retry-support.ts";
-import { forward, serviceDeps, serviceOptions, type Warnings } from "./support.ts";
+import { forward, outlierOptions, serviceDeps, serviceOptions, type Warnings } from "./support.ts";
 
 type Facts = Partial<Pick<EndpointSpec, "version" | "tags" | "zone" | "load" | "weight">>;
 
@@ -147,15 +147,7 @@ describe("a subset of a service", () => {
 
   test("has outliers and breakers in common with the service", async () => {
     await using well = named("well");
-    await using setup = open({
-      outliers: {
-        consecutiveFailures: 1,
-        intervalMs: 10_000,
-        ejectForMs: 60_000,
-        maxEjectedShare: 0.5,
-        successRate: null,
-      },
-    });
+    await using setup = open({ outliers: outlierOptions({ ejectForMs: 60_000, maxEjectedShare: 0.5 }) });
     await setup.register("dead", `http://127.0.0.1:${closedPort()}`, { version: "2" });
     await setup.register("well", well.url, { version: "2" });
     const subset = setup.service.subset(V2);
@@ -245,15 +237,7 @@ describe("what a registry tells anew of an endpoint", () => {
   test("begins no slow start, turn or ejection anew", async () => {
     await using a = named("a");
     await using b = named("b");
-    await using setup = open({
-      outliers: {
-        consecutiveFailures: 1,
-        intervalMs: 10_000,
-        ejectForMs: 60_000,
-        maxEjectedShare: 0.5,
-        successRate: null,
-      },
-    });
+    await using setup = open({ outliers: outlierOptions({ ejectForMs: 60_000, maxEjectedShare: 0.5 }) });
     const dead = `http://127.0.0.1:${closedPort()}`;
     await setup.register("a", a.url);
     await setup.register("b", b.url);

@@ -1,6 +1,6 @@
 import type { GatewayError } from "../../src/errors.ts";
 import type { EndpointSpec, Registry } from "../../src/registry/registry.ts";
-import type { ForwardPolicy, ServiceOptions } from "../../src/service/options.ts";
+import type { BreakerOptions, ForwardPolicy, OutlierOptions, ServiceOptions } from "../../src/service/options.ts";
 import type { Service, ServiceDeps } from "../../src/service/service.ts";
 import type { UpstreamResponse } from "../../src/wire/attempt.ts";
 import type { BodySource } from "../../src/wire/body.ts";
@@ -30,6 +30,18 @@ export function serviceOptions(options: Partial<ServiceOptions> = {}): ServiceOp
     concurrency: null,
     ...options,
   };
+}
+
+/** Whoever fails once is ejected, but for what is given. */
+export function outlierOptions(options: Partial<OutlierOptions> = {}): OutlierOptions {
+  const times = { intervalMs: 10_000, ejectForMs: 30_000 };
+  return { consecutiveFailures: 1, ...times, maxEjectedShare: 1, successRate: null, ...options };
+}
+
+/** A breaker that opens when half of two requests fail, but for what is given. */
+export function breakerOptions(options: Partial<BreakerOptions> = {}): BreakerOptions {
+  const bounds = { maxRequests: 10, maxPending: 10, minRequests: 2, failureRate: 0.5 };
+  return { ...bounds, openForMs: 10_000, slowCallRate: null, slowCallMs: 0, ...options };
 }
 
 export function spec(id: string, url: string, weight = 1): EndpointSpec {

@@ -4,19 +4,10 @@ import type { ServiceOptions } from "../../src/service/options.ts";
 import { createService } from "../../src/service/service.ts";
 import { serviceView } from "../../src/service/view-schema.ts";
 import { closedPort } from "../support/unreachable.ts";
-import { forward, serviceDeps, serviceOptions } from "./support.ts";
+import { breakerOptions, forward, outlierOptions, serviceDeps, serviceOptions } from "./support.ts";
 
-const OUTLIERS = {
-  consecutiveFailures: 1,
-  intervalMs: 10_000,
-  ejectForMs: 30_000,
-  maxEjectedShare: 1,
-  successRate: null,
-};
-const BREAKER = {
-  ...{ maxRequests: 9, maxPending: 7, failureRate: 0.5, minRequests: 1, openForMs: 20_000 },
-  ...{ slowCallRate: null, slowCallMs: 0 },
-};
+const OUTLIERS = outlierOptions();
+const BREAKER = breakerOptions({ maxRequests: 9, maxPending: 7, minRequests: 1, openForMs: 20_000 });
 
 async function open(options: Partial<ServiceOptions>) {
   const url = `http://127.0.0.1:${closedPort()}`;

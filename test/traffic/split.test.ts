@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createSplit } from "../../src/traffic/split.ts";
-import { seededRandom } from "../route/support.ts";
+import { seededRandom } from "../support/chance.ts";
 
 const PICKS = 100_000;
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ChunkedDecoder } from "../../src/wire/chunked.ts";
-import { seededRandom } from "../route/support.ts";
+import { seededRandom } from "../support/chance.ts";
 import { codeOf } from "./parts.ts";
 
 const TRAILER_BYTES = 1024;

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { GatewayError } from "../../src/errors.ts";
 import { crc32c } from "../../src/wire/crc32c.ts";
 import { type ProxyHeader, parseProxyHeader } from "../../src/wire/proxy-protocol.ts";
+import { seededRandom } from "../support/chance.ts";
 
 const SIGNATURE = "0d0a0d0a000d0a515549540a";
 /** 192.0.2.1:56324 to 198.51.100.7:443. */
@@ -136,19 +137,8 @@ test("the longest block is read, and nothing beyond it", () => {
   expect(parseProxyHeader(bytes)).toEqual({ header: { version: "v2", addresses: V4 }, length: 4112 });
 });
 
-/** A generator of numbers in [0, 1) that a seed decides (mulberry32). */
-function chance(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 test("what became of a header by chance is read, waited for or refused as bad_request, the same however it is cut", () => {
-  const random = chance(3);
+  const random = seededRandom(3);
   const below = (bound: number) => Math.floor(random() * bound);
   let read = 0;
   let refused = 0;

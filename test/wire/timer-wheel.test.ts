@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { Timer, TimerWheel } from "../../src/wire/timer-wheel.ts";
-import { seededRandom } from "../route/support.ts";
+import { seededRandom } from "../support/chance.ts";
 
 const TICK_MS = 50;
 const HORIZON_MS = 512 * TICK_MS;

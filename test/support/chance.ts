@@ -1,0 +1,16 @@
+/** Whole numbers below 2^32 that are the same for the same seed (mulberry32). */
+export function seededWords(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return (mixed ^ (mixed >>> 14)) >>> 0;
+  };
+}
+
+/** Numbers in [0, 1) that are the same for the same seed. */
+export function seededRandom(seed: number): () => number {
+  const next = seededWords(seed);
+  return () => next() / 2 ** 32;
+}

@@ -7,8 +7,7 @@ import {
   type Slots,
   type SlotsVerdict,
 } from "../src/plugin.ts";
-import { exemptions } from "./support/limit-exempt.ts";
-import { keyReader } from "./support/limit-key.ts";
+import { limitedKeyReader } from "./support/limit-exempt.ts";
 import { allowFaults, limitFields, limitName } from "./support/limit-options.ts";
 import { isKnown, outcomeOf, refusalOf } from "./support/limit-refusal.ts";
 
@@ -40,12 +39,12 @@ type Options = z.output<typeof options>;
 interface Plan {
   readonly name: string;
   readonly isShadow: boolean;
-  readonly key: (context: PluginContext) => string;
+  /** Null: the request is exempt. */
+  readonly key: (context: PluginContext) => string | null;
   readonly slots: Slots;
   readonly count: CountDecision;
   /** Null: clients are told nothing. */
   readonly policy: string | null;
-  readonly isExempt: ((context: PluginContext, key: string) => boolean) | null;
 }
 
 type Next = () => Promise<void>;
@@ -53,14 +52,14 @@ type Next = () => Promise<void>;
 function planOf(given: Options, deps: PluginDeps): Plan {
   const { name = deps.route, limit, by, onStoreError, headers } = given;
   const words = typeof by === "string" ? by : "a function";
+  const count = deps.limits.counter(name, "concurrency_limit");
   return {
     name,
     isShadow: deps.isShadow,
-    key: keyReader(by),
+    key: limitedKeyReader(given, count),
     slots: deps.limits.slots({ name, limit, onStoreError }, words),
-    count: deps.limits.counter(name, "concurrency_limit"),
+    count,
     policy: deps.isShadow || headers === "off" ? null : `"${name}";q=${limit};qu="concurrent-requests"`,
-    isExempt: exemptions(given),
   };
 }
 
@@ -119,10 +118,7 @@ export default definePlugin({
     const plan = planOf(given, deps);
     return (context, next) => {
       const key = plan.key(context);
-      if (plan.isExempt?.(context, key)) {
-        plan.count("exempt", "leased");
-        return next();
-      }
+      if (key === null) return next();
       const asked = { context, next };
       const verdict = plan.slots.enter(key);
       if (verdict instanceof Promise) return enterLater(plan, key, { entering: verdict, asked });

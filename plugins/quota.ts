@@ -8,9 +8,8 @@ import {
   type QuotaWindow,
 } from "../src/plugin.ts";
 import { type Cost, costReader } from "./support/limit-cost.ts";
-import { exemptions } from "./support/limit-exempt.ts";
+import { limitedKeyReader } from "./support/limit-exempt.ts";
 import { fieldsWriter, type WriteFields } from "./support/limit-fields.ts";
-import { keyReader } from "./support/limit-key.ts";
 import { keyOfTexts } from "./support/limit-key-text.ts";
 import { isKnown, isRefusedFurtherIn, outcomeOf, refusalOf } from "./support/limit-refusal.ts";
 import { type QuotaOptions, quotaOptions } from "./support/quota-options.ts";
@@ -23,12 +22,12 @@ const LENGTHS_MS = { day: DAY_MS, week: 7 * DAY_MS, month: 30 * DAY_MS } as cons
 interface Plan {
   readonly name: string;
   readonly isShadow: boolean;
-  readonly key: (context: PluginContext) => string;
+  /** Null: the request is exempt. */
+  readonly key: (context: PluginContext) => string | null;
   readonly cost: Cost;
   readonly quota: Quota;
   readonly count: CountDecision;
   readonly write: WriteFields | null;
-  readonly isExempt: ((context: PluginContext, key: string) => boolean) | null;
 }
 
 /** What was taken for a request. */
@@ -51,15 +50,15 @@ function planOf(options: QuotaOptions, deps: PluginDeps): Plan {
   const perMs = "rollingMs" in window ? window.rollingMs : LENGTHS_MS[window.per];
   const countsBytes = typeof cost === "object" && "bytes" in cost && cost.unit === 1;
   const keys = { words: typeof by === "string" ? by : "a function", ofTexts: keyOfTexts(by) };
+  const count = deps.limits.counter(name, "quota");
   return {
     name,
     isShadow: deps.isShadow,
-    key: keyReader(by),
+    key: limitedKeyReader(options, count),
     cost: costReader(cost),
     quota: deps.limits.quota({ name, window, limit, onStoreError }, keys),
-    count: deps.limits.counter(name, "quota"),
+    count,
     write: deps.isShadow ? null : fieldsWriter({ name, limit, perMs, countsBytes, form }),
-    isExempt: exemptions(options),
   };
 }
 
@@ -110,10 +109,7 @@ export default definePlugin({
     const plan = planOf(options, deps);
     return (context, next) => {
       const key = plan.key(context);
-      if (plan.isExempt?.(context, key)) {
-        plan.count("exempt", "leased");
-        return next();
-      }
+      if (key === null) return next();
       const cost = plan.cost.before(context);
       if (cost === 0) return next();
       const asked = { context, next };

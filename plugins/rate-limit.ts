@@ -8,9 +8,9 @@ import {
   type Verdict,
 } from "../src/plugin.ts";
 import { type Cost, costReader } from "./support/limit-cost.ts";
-import { exemptions } from "./support/limit-exempt.ts";
+import { limitedKeyReader } from "./support/limit-exempt.ts";
 import { fieldsWriter, type WriteFields } from "./support/limit-fields.ts";
-import { type KeySource, keyReader, keySource } from "./support/limit-key.ts";
+import { type KeySource, keySource } from "./support/limit-key.ts";
 import { burstOf, type RateLimitOptions, rateLimitOptions, type Tier } from "./support/limit-options.ts";
 import { isKnown, isRefusedFurtherIn, outcomeOf, refusalOf } from "./support/limit-refusal.ts";
 
@@ -28,11 +28,11 @@ interface Level {
 /** All that a use of the plugin decides by. */
 interface Plan {
   readonly isShadow: boolean;
-  readonly key: (context: PluginContext) => string;
+  /** Null: the request is exempt. */
+  readonly key: (context: PluginContext) => string | null;
   readonly cost: Cost;
   readonly base: Level;
   readonly tierOf: ((context: PluginContext) => Level | undefined) | null;
-  readonly isExempt: ((context: PluginContext, key: string) => boolean) | null;
 }
 
 /** What was taken for a request. */
@@ -74,13 +74,13 @@ function tiersOf(options: RateLimitOptions, deps: PluginDeps): Plan["tierOf"] {
 }
 
 function planOf(options: RateLimitOptions, deps: PluginDeps): Plan {
+  const base = levelOf(options, deps, null);
   return {
     isShadow: deps.isShadow,
-    key: keyReader(options.by),
+    key: limitedKeyReader(options, base.count),
     cost: costReader(options.cost),
-    base: levelOf(options, deps, null),
+    base,
     tierOf: tiersOf(options, deps),
-    isExempt: exemptions(options),
   };
 }
 
@@ -96,7 +96,7 @@ function decide(plan: Plan, taken: Taken, { verdict, context, next }: Asked): Pr
     count("admitted", verdict.mode);
     if (verdict.mode === "allowed") context.env.decided("rate_limit", "unchecked", name);
   }
-  if (plan.cost.afterEnd !== null && isCounted(verdict)) settleAtEnd(plan.cost.afterEnd, taken, context);
+  if (plan.cost.afterEnd !== null && isCounted(verdict)) settleAtEnd(plan.cost.afterEnd, taken, { verdict, context });
   return next().then(() => after(plan, taken, { verdict, context }));
 }
 
@@ -123,25 +123,29 @@ function after(plan: Plan, taken: Taken, { verdict, context }: Omit<Asked, "next
   const { level } = taken;
   if (context.error !== undefined && isRefusedFurtherIn(context)) {
     taken.isRefunded = true;
-    if (verdict.isAdmitted) level.limiter.refund(taken.key, taken.cost);
+    if (verdict.isAdmitted) level.limiter.refund(taken.key, taken.cost, verdict);
   } else if (plan.cost.afterHead !== null) {
     const cost = plan.cost.afterHead(context);
-    if (cost !== null && isCounted(verdict)) settle(taken, cost);
+    if (cost !== null && isCounted(verdict)) settle(taken, verdict, cost);
   }
   // Who was not counted is told nothing.
   if (isKnown(verdict)) level.write?.(context, verdict);
 }
 
-function settleAtEnd(read: NonNullable<Cost["afterEnd"]>, taken: Taken, context: PluginContext): void {
+function settleAtEnd(
+  read: NonNullable<Cost["afterEnd"]>,
+  taken: Taken,
+  { verdict, context }: Omit<Asked, "next">,
+): void {
   context.env.whenDone((end) => {
-    if (!taken.isRefunded) settle(taken, read(end));
+    if (!taken.isRefunded) settle(taken, verdict, read(end));
   });
 }
 
 /** Takes what a request cost beyond what was taken before, or gives the rest back. */
-function settle({ level, key, cost: before }: Taken, cost: number): void {
+function settle({ level, key, cost: before }: Taken, verdict: Verdict, cost: number): void {
   if (cost > before) level.limiter.charge(key, cost - before);
-  else if (cost < before) level.limiter.refund(key, before - cost);
+  else if (cost < before) level.limiter.refund(key, before - cost, verdict);
 }
 
 /** Limits how much may come for each key: requests, or whatever they cost, over all gateways together. */
@@ -153,10 +157,7 @@ export default definePlugin({
     const plan = planOf(options, deps);
     return (context, next) => {
       const key = plan.key(context);
-      if (plan.isExempt?.(context, key)) {
-        plan.base.count("exempt", "leased");
-        return next();
-      }
+      if (key === null) return next();
       const level = plan.tierOf?.(context) ?? plan.base;
       const cost = plan.cost.before(context);
       if (cost === 0) return next();

@@ -1,5 +1,5 @@
-import { addressMatcher, type PluginContext } from "../../src/plugin.ts";
-import type { KeySource } from "./limit-key.ts";
+import { addressMatcher, type CountDecision, type PluginContext } from "../../src/plugin.ts";
+import { type KeySource, keyReader } from "./limit-key.ts";
 import { keyOfTexts } from "./limit-key-text.ts";
 
 export interface ExemptOptions {
@@ -8,8 +8,8 @@ export interface ExemptOptions {
   readonly allowKeys: readonly string[];
 }
 
-/** Says who is not counted, by address or by key; null: all are. */
-export function exemptions({
+/** Says who is exempt, by address or by key; null: nobody is. */
+function exemptions({
   by,
   allow,
   allowKeys,
@@ -19,4 +19,20 @@ export function exemptions({
   const keyOf = keyOfTexts(by);
   const known = new Set(allowKeys.map((text) => keyOf([text])));
   return ({ env }, key) => known.has(key) || isAllowed(env.client.address);
+}
+
+/** Reads the key of a request that is limited; null: it is exempt, and was counted as that. */
+export function limitedKeyReader(
+  options: ExemptOptions,
+  count: CountDecision,
+): (context: PluginContext) => string | null {
+  const keyOf = keyReader(options.by);
+  const isExempt = exemptions(options);
+  if (isExempt === null) return keyOf;
+  return (context) => {
+    const key = keyOf(context);
+    if (!isExempt(context, key)) return key;
+    count("exempt", "leased");
+    return null;
+  };
 }

@@ -21,6 +21,28 @@ async function expires(gateway: TestGateway, text: string): Promise<number> {
   return performance.now() - startedAt;
 }
 
+/** One failure is enough to eject an endpoint and to open the breaker. */
+function startStrict(...upstreams: readonly Upstream[]): Promise<TestGateway> {
+  return startGateway({
+    routes: {
+      services: {
+        shop: {
+          endpoints: upstreams.map(({ url }) => ({ url })),
+          outlierDetection: { consecutiveFailures: 1, maxEjected: "100%" },
+          circuitBreaker: { minRequests: 1, failureRate: "1%" },
+        },
+      },
+      routes: [{ name: "all", backends: [{ service: "shop" }] }],
+    },
+  });
+}
+
+async function blamesNobody({ gateway }: TestGateway): Promise<void> {
+  const metrics = await (await fetch(`http://127.0.0.1:${gateway.statusPort}/metrics`)).text();
+  expect(metrics).toContain('torii_circuit_breaker_state{service="shop"} 0');
+  expect(metrics).toContain('torii_endpoint_ejected{service="shop"} 0');
+}
+
 describe("a client that says how long it waits", () => {
   test("gets a 504 when that is over, sooner than by the route's timeout, and the service is told what is left", async () => {
     await using upstream = startStalling();
@@ -113,22 +135,9 @@ describe("a client that says how long it waits", () => {
   test("blames no endpoint, however short it waits", async () => {
     await using upstream = startStalling();
     await using other = startStalling();
-    await using gateway = await startGateway({
-      routes: {
-        services: {
-          shop: {
-            endpoints: [{ url: upstream.url }, { url: other.url }],
-            outlierDetection: { consecutiveFailures: 1, maxEjected: "100%" },
-            circuitBreaker: { minRequests: 1, failureRate: "1%" },
-          },
-        },
-        routes: [{ name: "all", backends: [{ service: "shop" }] }],
-      },
-    });
+    await using gateway = await startStrict(upstream, other);
     for (let i = 0; i < 3; i++) await expires(gateway, request("GET /", "X-Request-Timeout: 60ms"));
-    const metrics = await (await fetch(`http://127.0.0.1:${gateway.gateway.statusPort}/metrics`)).text();
-    expect(metrics).toContain('torii_circuit_breaker_state{service="shop"} 0');
-    expect(metrics).toContain('torii_endpoint_ejected{service="shop"} 0');
+    await blamesNobody(gateway);
   });
 
   test.each(["resets", "says 500"])("blames none that %s when the time that it was told is over", async (how) => {
@@ -144,25 +153,12 @@ describe("a client that says how long it waits", () => {
       });
     await using upstream = start();
     await using other = start();
-    await using gateway = await startGateway({
-      routes: {
-        services: {
-          shop: {
-            endpoints: [{ url: upstream.url }, { url: other.url }],
-            outlierDetection: { consecutiveFailures: 1, maxEjected: "100%" },
-            circuitBreaker: { minRequests: 1, failureRate: "1%" },
-          },
-        },
-        routes: [{ name: "all", backends: [{ service: "shop" }] }],
-      },
-    });
+    await using gateway = await startStrict(upstream, other);
     const statuses: number[] = [];
     for (let i = 0; i < 4; i++)
       statuses.push((await gateway.exchange(request("GET /", "X-Request-Timeout: 20ms"))).status);
     expect(statuses).not.toContain(503);
-    const metrics = await (await fetch(`http://127.0.0.1:${gateway.gateway.statusPort}/metrics`)).text();
-    expect(metrics).toContain('torii_circuit_breaker_state{service="shop"} 0');
-    expect(metrics).toContain('torii_endpoint_ejected{service="shop"} 0');
+    await blamesNobody(gateway);
   });
 
   test("bounds plugins too", async () => {

@@ -1,4 +1,5 @@
-import { HALVED_FROM, LEASE_MS, LENT_POLL_MS, SHARES_POLL_MS, VIEW_MS } from "./units.ts";
+import { LEASE_LUA, SETTLE_LUA } from "./lease-lua.ts";
+import { HALVED_FROM, LENT_POLL_MS, SHARES_POLL_MS } from "./units.ts";
 
 /**
  * KEYS: the bucket, a hash: `m` is `tokens:at:limit:per:burst:until`, each other field is a lease,
@@ -13,16 +14,10 @@ import { HALVED_FROM, LEASE_MS, LENT_POLL_MS, SHARES_POLL_MS, VIEW_MS } from "./
  * grows with time: no sooner is the store to have less. A key that the store does not know was full before all that.
  * Answers: 1 done, 0 out of date, 2 the view is too old; granted, tokens, wait, gateways in need.
  */
-export const BUCKET_LUA = `
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-local LEASE, VIEW, ALL = ${LEASE_MS * 1000}, ${VIEW_MS * 1000}, 1000000
-local limit, per, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local own, sequence, spent, known = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local want, need, unit, give = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-local quiet, view, kept = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])
+export const BUCKET_LUA = `${LEASE_LUA}
+local limit, per, burst, kept = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[14])
 local life, base, fraction = tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
-if view >= 0 and (now > view + VIEW or view > now + VIEW) then return {2, 0, 0, 0, 1} end
+if unsure then return {2, 0, 0, 0, 1} end
 
 local main, granted, late
 local others, needy, before, ending, lapsed, lapsedAt, wanted = 0, 1, 0, 0, 0, 0, 0
@@ -33,12 +28,7 @@ for i = 1, #raw, 2 do
   if field == 'm' then
     main = value
   else
-    local g, o, e, q, w = string.match(value, '^(%d+):(%d+):(%d+):(%d+):(%d+)$')
-    g, o, e, q, w = tonumber(g), tonumber(o), tonumber(e), tonumber(q), tonumber(w)
-    if e > now + LEASE then
-      e = now + LEASE
-      redis.call('HSET', KEYS[1], field, string.format('%.0f:%.0f:%.0f:%.0f:%.0f', g, o, e, q, w))
-    end
+    local g, o, e, q, w = readLease(field, value, now + LEASE)
     if e <= now then
       gone[#gone + 1] = field
       lapsed = lapsed + o
@@ -56,13 +46,7 @@ for i = 1, #raw, 2 do
   end
 end
 if late then return {0, granted, 0, 0, 1} end
-for _, field in ipairs(gone) do redis.call('HDEL', KEYS[1], field) end
-granted = granted or math.min(known, spent)
-local debt = math.max(0, spent - granted)
-granted = math.max(granted, spent)
-local held = granted - spent
-give = math.min(give, held)
-
+${SETTLE_LUA}
 local tokens, at, until_, l, p, b
 if main then
   tokens, at, l, p, b, until_ = string.match(main, '^(-?%d+):(%d+):(%d+):(%d+):(%d+):(%d+)$')

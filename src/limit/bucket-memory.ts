@@ -1,23 +1,11 @@
 import type { ScriptCall, ScriptReply, ScriptState } from "../store/store.ts";
-import { HALVED_FROM, LEASE_MS, LENT_POLL_MS, MICRO, SHARES_POLL_MS, VIEW_MS } from "./units.ts";
+import { isUnsure, LEASE, type LeaseArgs, readLease, readLeaseArgs, settleLease } from "./lease-memory.ts";
+import { HALVED_FROM, LENT_POLL_MS, MICRO, SHARES_POLL_MS } from "./units.ts";
 
-const LEASE = LEASE_MS * 1000;
-const VIEW = VIEW_MS * 1000;
-
-interface Args {
+interface Args extends LeaseArgs {
   readonly limit: number;
   readonly per: number;
   readonly burst: number;
-  readonly own: string;
-  readonly sequence: number;
-  readonly spent: number;
-  readonly known: number;
-  readonly want: number;
-  readonly need: number;
-  readonly unit: number;
-  readonly give: number;
-  readonly quiet: number;
-  readonly view: number;
   readonly kept: number;
   readonly life: number;
   readonly base: number;
@@ -29,19 +17,10 @@ interface Args {
 function readArgs(args: readonly string[]): Args {
   const at = (index: number): number => Number(args[index]);
   return {
+    ...readLeaseArgs(args),
     limit: at(0),
     per: at(1),
     burst: at(2),
-    own: args[3] ?? "",
-    sequence: at(4),
-    spent: at(5),
-    known: at(6),
-    want: at(7),
-    need: at(8),
-    unit: at(9),
-    give: at(10),
-    quiet: at(11),
-    view: at(12),
     kept: at(13),
     life: at(14),
     base: at(15),
@@ -89,22 +68,20 @@ function readLeases(hash: Map<string, string>, { own, sequence }: Args, now: num
   };
   for (const [field, value] of hash) {
     if (field === "m") continue;
-    const [g = 0, o = 0, end = 0, q = 0, w = 0] = numbersOf(value);
-    const e = Math.min(end, now + LEASE);
-    if (e < end) hash.set(field, `${g}:${o}:${e}:${q}:${w}`);
-    if (e <= now) {
+    const { granted, outstanding, end, sequence: last, wanted } = readLease(hash, { field, value }, now + LEASE);
+    if (end <= now) {
       leases.gone.push(field);
-      leases.lapsed += o;
-      leases.lapsedAt = Math.max(leases.lapsedAt, e);
+      leases.lapsed += outstanding;
+      leases.lapsedAt = Math.max(leases.lapsedAt, end);
     } else if (field === own) {
-      leases.granted = g;
-      leases.before = o;
-      leases.ending = e;
-      leases.wanted = w;
-      leases.isLate = sequence <= q;
+      leases.granted = granted;
+      leases.before = outstanding;
+      leases.ending = end;
+      leases.wanted = wanted;
+      leases.isLate = sequence <= last;
     } else {
-      leases.others += o;
-      if (w > now - MICRO) leases.needy++;
+      leases.others += outstanding;
+      if (wanted > now - MICRO) leases.needy++;
     }
   }
   return leases;
@@ -263,8 +240,7 @@ function poolOf(args: Args, leases: Leases, { numbers, held, now }: { numbers: N
 export function bucketInMemory(state: ScriptState, call: ScriptCall): ScriptReply {
   const now = state.nowMicros;
   const args = readArgs(call.args);
-  const { view, spent } = args;
-  if (view >= 0 && (now > view + VIEW || view > now + VIEW)) return [2, 0, 0, 0, 1];
+  if (isUnsure(args, now)) return [2, 0, 0, 0, 1];
   const key = call.keys[0] ?? "";
   const hash = state.hash(key);
   const main = hash.get("m");
@@ -272,23 +248,20 @@ export function bucketInMemory(state: ScriptState, call: ScriptCall): ScriptRepl
   const leases = readLeases(hash, args, now);
   if (leases.isLate) return [0, leases.granted, 0, 0, 1];
   for (const field of leases.gone) hash.delete(field);
-  const known = leases.granted ?? Math.min(args.known, spent);
-  const debt = Math.max(0, spent - known);
-  const all = Math.max(known, spent);
-  const give = Math.min(args.give, all - spent);
+  const settled = settleLease(leases.granted, args);
   const numbers = numbersInForce(args, stored, now);
-  const pool = poolOf(args, leases, { numbers, held: all - spent, now });
+  const pool = poolOf(args, leases, { numbers, held: settled.held, now });
   advance(pool, stored, { args, leases, now });
-  pool.tokens += give - debt;
-  const held = all - give - spent;
+  pool.tokens += settled.give - settled.debt;
+  const held = settled.held - settled.give;
   const { grant, wait } = lend(pool, args, { held, leases, numbers });
   pool.tokens -= grant;
-  const granted = all - give + grant;
+  const granted = settled.granted - settled.give + grant;
   const ending = Math.max(held === 0 ? 0 : leases.ending, now + args.life);
   const [limit, per, burst] = numbers.next;
   hash.set("m", [pool.tokens, pool.at, ...numbers.next].join(":"));
   const wanted = args.want > 0 ? now : leases.wanted;
-  hash.set(args.own, [granted, granted - spent, ending, args.sequence, wanted].join(":"));
+  hash.set(args.own, [granted, held + grant, ending, args.sequence, wanted].join(":"));
   const fullMs = Math.min(1e12, Math.ceil(((burst - pool.tokens) * per) / limit / 1000));
   state.expire(key, fullMs + args.kept);
   return [1, granted, pool.tokens, wait, leases.needy];

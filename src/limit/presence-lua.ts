@@ -1,3 +1,4 @@
+import { CLOCK_LUA } from "./clock-lua.ts";
 import { LIFE_MS, VIEW_MS, WITHHELD_MS } from "./units.ts";
 
 /** Changes that are kept one by one; older ones become the base. */
@@ -14,9 +15,7 @@ export const PRESENCE_KEPT_MS = 86_400_000;
  * lends less.
  * Answers: the gateways as `id=share,`; 1 done, 0 not present, 2 too late; now, share, gateways, vanished; the history.
  */
-export const PRESENCE_LUA = `
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
+export const PRESENCE_LUA = `${CLOCK_LUA}
 local LIFE, VIEW, WITHHELD, ALL = ${LIFE_MS * 1000}, ${VIEW_MS * 1000}, ${WITHHELD_MS * 1000}, 1000000
 local action, id, run = ARGV[1], ARGV[2], ARGV[3]
 local believed, latest = tonumber(ARGV[4]), tonumber(ARGV[5])

@@ -1,3 +1,6 @@
+import { CLOCK_LUA } from "./clock-lua.ts";
+import { USED_LUA } from "./used-lua.ts";
+
 /** A lease of units ends after so long, by the store's clock; what was lent counts on until it is settled. */
 export const QUOTA_LEASE_MS = 60_000;
 /** What a lease that has ended holds can be settled for so long by whoever held it; then it is what was spent. */
@@ -24,19 +27,7 @@ local function over(at)
 end
 local farthest = over(now)
 if length == 0 then farthest = finish + 2 * (finish - start) end
-local ends, amounts = {}, {}
-local function add(till, amount)
-  if amount == 0 then return end
-  local i = #ends
-  while i > 0 and ends[i] > till do i = i - 1 end
-  if i > 0 and ends[i] == till then
-    amounts[i] = amounts[i] + amount
-  else
-    table.insert(ends, i + 1, till)
-    table.insert(amounts, i + 1, amount)
-  end
-end
-local function take(amount)
+${USED_LUA}local function take(amount)
   local left = amount
   for i = 1, #ends do
     local part = math.min(left, amounts[i])
@@ -51,9 +42,7 @@ local raw = redis.call('HGETALL', KEYS[1])
 for i = 1, #raw, 2 do
   local field, value = raw[i], raw[i + 1]
   if field == 'u' then
-    for till, amount in string.gmatch(value, '(%d+):(%d+)') do
-      if tonumber(till) > now then add(math.min(tonumber(till), farthest), tonumber(amount)) end
-    end
+    readUsed(value, farthest)
   else
     local g, s, e, q, t, w = string.match(value, '^(%d+):(%d+):(%d+):(%d+):(%d+):(%d+)$')
     g, s, e, q, t, w = tonumber(g), tonumber(s), tonumber(e), tonumber(q), tonumber(t), tonumber(w)
@@ -64,7 +53,7 @@ for i = 1, #raw, 2 do
       wanted = w
     elseif t <= now or e + SETTLED <= now then
       gone[#gone + 1] = field
-      if t > now then add(t, g - s) end
+      add(t, g - s)
     else
       others = others + g - s
       if t > latest then latest = t end
@@ -72,21 +61,9 @@ for i = 1, #raw, 2 do
     end
   end
 end
-local function used()
-  local sum = 0
-  for i = 1, #amounts do sum = sum + amounts[i] end
-  return sum
-end
 local function write()
   for _, field in ipairs(gone) do redis.call('HDEL', KEYS[1], field) end
-  local text = ''
-  for i = 1, #ends do
-    if amounts[i] > 0 then
-      text = text .. string.format('%.0f:%.0f;', ends[i], amounts[i])
-      if ends[i] > latest then latest = ends[i] end
-    end
-  end
-  if text == '' then redis.call('HDEL', KEYS[1], 'u') else redis.call('HSET', KEYS[1], 'u', text) end
+  latest = writeUsed(latest)
   if latest > now then
     redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.ceil((latest - now) / 1000) + ${QUOTA_KEPT_MS}))
   end
@@ -100,9 +77,7 @@ local function reset()
 end
 `;
 
-const CLOCK = `
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
+const HEAD = `${CLOCK_LUA}
 local limit, start, finish, length = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local own = ARGV[5]
 `;
@@ -115,7 +90,7 @@ local own = ARGV[5]
  * call and is not any more comes back, unless it has come back by itself.
  * Answers: 1 done, 0 out of date, 3 another period; granted, spent, used, what others hold, wait, needy, reset, now.
  */
-export const QUOTA_LUA = `${CLOCK}
+export const QUOTA_LUA = `${HEAD}
 local sequence, spent, known = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local need, want, unit, give = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
 ${READ}
@@ -146,15 +121,7 @@ if want > 0 then
   elseif length == 0 then
     wait = finish - now
   else
-    local missing = need - left
-    wait = length
-    for i = 1, #ends do
-      missing = missing - amounts[i]
-      if missing <= 0 then
-        wait = ends[i] - now
-        break
-      end
-    end
+    wait = goneAt(need - left, now + length) - now
   end
 end
 local till = over(now + LEASE)
@@ -169,7 +136,7 @@ return {1, granted, spent, used(), others, wait, needy, reset() - now, now}`;
  * or to be used instead: '' where none is.
  * Answers: 1 done, 2 something else is used, 3 another period; used before, used, what is lent, reset, now.
  */
-export const LEDGER_LUA = `${CLOCK}
+export const LEDGER_LUA = `${HEAD}
 local expected = tonumber(ARGV[6])
 ${READ}
 local before = used()

@@ -1,5 +1,6 @@
 import type { ScriptCall, ScriptReply, ScriptState } from "../store/store.ts";
 import { PARTS, QUOTA_KEPT_MS, QUOTA_LEASE_MS, QUOTA_NEEDY_MS, SETTLED_MS } from "./quota-lua.ts";
+import { Used } from "./used-memory.ts";
 
 const LEASE = QUOTA_LEASE_MS * 1000;
 const SETTLED = SETTLED_MS * 1000;
@@ -32,7 +33,7 @@ interface Mine {
 class Account {
   readonly #hash: Map<string, string>;
   readonly #frame: Frame;
-  readonly #used: [until: number, amount: number][] = [];
+  readonly #used: Used;
   /** Leases that are over: what they held is counted as used by whoever writes next. */
   readonly #gone: string[] = [];
   others = 0;
@@ -44,17 +45,11 @@ class Account {
     this.#hash = hash;
     this.#frame = frame;
     const { now, start, finish, length } = frame;
+    this.#used = new Used(now);
     const farthest = length === 0 ? finish + 2 * (finish - start) : over(frame, now);
     for (const [field, value] of hash) {
-      if (field === "u") this.#readUsed(value, farthest);
+      if (field === "u") this.#used.read(value, farthest);
       else this.#readLease(field, value, { own, farthest });
-    }
-  }
-
-  #readUsed(text: string, farthest: number): void {
-    for (const part of text.split(";")) {
-      const [until = 0, amount = 0] = part.split(":").map(Number);
-      if (until > this.#frame.now) this.add(Math.min(until, farthest), amount);
     }
   }
 
@@ -66,7 +61,7 @@ class Account {
     if (field === own) this.mine = { granted, spent, end: e, sequence, until, wanted };
     else if (until <= now || e + SETTLED <= now) {
       this.#gone.push(field);
-      if (until > now) this.add(until, granted - spent);
+      this.add(until, granted - spent);
     } else {
       this.others += granted - spent;
       this.latest = Math.max(this.latest, until);
@@ -75,18 +70,13 @@ class Account {
   }
 
   add(until: number, amount: number): void {
-    if (amount === 0) return;
-    let i = this.#used.length;
-    while (i > 0 && (this.#used[i - 1]?.[0] ?? 0) > until) i--;
-    const known = this.#used[i - 1];
-    if (known?.[0] === until) known[1] += amount;
-    else this.#used.splice(i, 0, [until, amount]);
+    this.#used.add(until, amount);
   }
 
   /** First of what is over first: what is left counts longer. */
   take(amount: number): void {
     let left = amount;
-    for (const entry of this.#used) {
+    for (const entry of this.#used.entries) {
       const part = Math.min(left, entry[1]);
       entry[1] -= part;
       left -= part;
@@ -99,37 +89,25 @@ class Account {
   }
 
   get used(): number {
-    return this.#used.reduce((sum, [, amount]) => sum + amount, 0);
+    return this.#used.sum;
   }
 
   /** Microseconds until so much is no longer counted. */
   waitFor(amount: number): number {
     const { now, finish, length } = this.#frame;
     if (length === 0) return finish - now;
-    let missing = amount;
-    for (const [until, part] of this.#used) {
-      missing -= part;
-      if (missing <= 0) return until - now;
-    }
-    return length;
+    return this.#used.goneAt(amount, now + length) - now;
   }
 
   get reset(): number {
     const { now, finish, length } = this.#frame;
     if (length === 0) return finish - now;
-    return (this.#used.findLast(([, amount]) => amount > 0)?.[0] ?? now) - now;
+    return (this.#used.entries.findLast(([, amount]) => amount > 0)?.[0] ?? now) - now;
   }
 
   write(state: ScriptState, key: string): void {
     for (const field of this.#gone) this.#hash.delete(field);
-    let text = "";
-    for (const [until, amount] of this.#used) {
-      if (amount <= 0) continue;
-      text += `${until}:${amount};`;
-      this.latest = Math.max(this.latest, until);
-    }
-    if (text === "") this.#hash.delete("u");
-    else this.#hash.set("u", text);
+    this.latest = this.#used.write(this.#hash, this.latest);
     const { now } = this.#frame;
     if (this.latest > now) state.expire(key, Math.ceil((this.latest - now) / 1000) + QUOTA_KEPT_MS);
   }

@@ -1,3 +1,4 @@
+import { CLOCK_LUA } from "./clock-lua.ts";
 import { VIEW_MS } from "./units.ts";
 
 /** How long slots stay a gateway's that is not heard of, by the store's clock. */
@@ -9,15 +10,13 @@ export const NEEDY_MS = 1000;
 
 /**
  * KEYS: the key's gateways, a hash: each field is a gateway's lease, `held:end:sequence:wanted`, the last of which is
- * when it was refkeep. Times are microseconds.
+ * when it was refused. Times are microseconds.
  * ARGV: limit; field, sequence, slots that the caller keeps, those that it needs and those that it wants, all in all;
  * view; then the history of shares: base time, base fraction, and (time, part) for each change.
  * What is kept is held, even if it should not be: then nobody is given any until enough has ended.
  * Answers: 1 done, 0 out of date, 2 the view is too old; held, free, most that the caller should hold.
  */
-export const SLOTS_LUA = `
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
+export const SLOTS_LUA = `${CLOCK_LUA}
 local LEASE, VIEW, NEEDY, ALL = ${SLOT_LEASE_MS * 1000}, ${VIEW_MS * 1000}, ${NEEDY_MS * 1000}, 1000000
 local limit, own, sequence = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local keep = tonumber(ARGV[4])

@@ -9,7 +9,7 @@ const NEEDY = NEEDY_MS * 1000;
 /** What others hold, and what stands of the caller. */
 interface Standing {
   others: number;
-  /** Gateways that were refkeep just now, the caller included. */
+  /** Gateways that were refused just now, the caller included. */
   needy: number;
   wanted: number;
   /** What the caller holds by a later call; null: this is the latest. */

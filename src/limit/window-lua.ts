@@ -1,4 +1,5 @@
-import { LEASE_MS, VIEW_MS } from "./units.ts";
+import { LEASE_LUA, SETTLE_LUA } from "./lease-lua.ts";
+import { USED_LUA } from "./used-lua.ts";
 
 /** Parts that a sliding window is counted in: what is spent comes back up to one of them late. */
 export const WINDOW_PARTS = 60;
@@ -19,34 +20,16 @@ export const WINDOW_KEPT_MS = 1000;
  * Answers: 1 done, 0 out of date, 2 the view is too old; granted, left, wait, gateways in need, 1 where others hold
  * leases, time that the lease has, time until something comes back, and until all has.
  */
-export const WINDOW_LUA = `
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-local LEASE, VIEW, ALL = ${LEASE_MS * 1000}, ${VIEW_MS * 1000}, 1000000
-local limit, length, slides = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'
-local own, sequence, spent, known = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local want, need, unit, give = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-local quiet, view, spends = tonumber(ARGV[12]), tonumber(ARGV[13]), ARGV[14]
-if view >= 0 and (now > view + VIEW or view > now + VIEW) then return {2, 0, 0, 0, 1, 0, 0, 0, 0} end
+export const WINDOW_LUA = `${LEASE_LUA}
+local limit, length, slides, spends = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1', ARGV[14]
+if unsure then return {2, 0, 0, 0, 1, 0, 0, 0, 0} end
 
 local width, beyond = length, 0
 if slides then width, beyond = math.ceil(length / ${WINDOW_PARTS}), length end
 local function over(at) return (math.floor(at / width) + 1) * width + beyond end
 local farthest, finish = over(now), now + LEASE
 if not slides then finish = math.min(finish, farthest) end
-local ends, amounts = {}, {}
-local function add(till, amount)
-  if amount <= 0 or till <= now then return end
-  local i = #ends
-  while i > 0 and ends[i] > till do i = i - 1 end
-  if i > 0 and ends[i] == till then
-    amounts[i] = amounts[i] + amount
-  else
-    table.insert(ends, i + 1, till)
-    table.insert(amounts, i + 1, amount)
-  end
-end
-
+${USED_LUA}
 local granted, late
 local others, needy, before, wanted, latest = 0, 1, 0, 0, over(finish - 1)
 local gone = {}
@@ -54,16 +37,9 @@ local raw = redis.call('HGETALL', KEYS[1])
 for i = 1, #raw, 2 do
   local field, value = raw[i], raw[i + 1]
   if field == 'u' then
-    for till, amount in string.gmatch(value, '(%d+):(%d+)') do
-      add(math.min(tonumber(till), farthest), tonumber(amount))
-    end
+    readUsed(value, farthest)
   else
-    local g, o, e, q, w = string.match(value, '^(%d+):(%d+):(%d+):(%d+):(%d+)$')
-    g, o, e, q, w = tonumber(g), tonumber(o), tonumber(e), tonumber(q), tonumber(w)
-    if e > finish then
-      e = finish
-      redis.call('HSET', KEYS[1], field, string.format('%.0f:%.0f:%.0f:%.0f:%.0f', g, o, e, q, w))
-    end
+    local g, o, e, q, w = readLease(field, value, finish)
     if e <= now then
       gone[#gone + 1] = field
       add(over(e - 1), o)
@@ -80,11 +56,7 @@ for i = 1, #raw, 2 do
   end
 end
 if late then return {0, granted, 0, 0, 1, 0, 0, 0, 0} end
-for _, field in ipairs(gone) do redis.call('HDEL', KEYS[1], field) end
-granted = granted or math.min(known, spent)
-local debt = math.max(0, spent - granted)
-granted = math.max(granted, spent)
-local held = granted - spent
+${SETTLE_LUA}
 local rest, at = before - math.min(before, held), now
 if slides then
   at = now - quiet
@@ -96,7 +68,6 @@ if slides then
 end
 add(over(at), rest)
 add(farthest, debt)
-give = math.min(give, held)
 granted = granted - give
 held = held - give
 
@@ -123,8 +94,7 @@ for i = 1, #parts do
   if slides then withheld = math.min(withheld, 2 * ALL - earlier - later) end
   away = math.max(away, withheld)
 end
-local left = math.floor(limit * (ALL - away) / ALL) - others - held
-for i = 1, #amounts do left = left - amounts[i] end
+local left = math.floor(limit * (ALL - away) / ALL) - others - held - used()
 
 local wait = 0
 if want > 0 then
@@ -135,23 +105,10 @@ if want > 0 then
     granted = granted + lent
     held = held + lent
   else
-    local missing = need - left
-    wait = slides and length or farthest - now
-    for i = 1, #ends do
-      missing = missing - amounts[i]
-      if missing <= 0 then
-        wait = ends[i] - now
-        break
-      end
-    end
+    wait = goneAt(need - left, slides and now + length or farthest) - now
   end
 end
-local text = ''
-for i = 1, #ends do
-  text = text .. string.format('%.0f:%.0f;', ends[i], amounts[i])
-  latest = math.max(latest, ends[i])
-end
-if text == '' then redis.call('HDEL', KEYS[1], 'u') else redis.call('HSET', KEYS[1], 'u', text) end
+latest = writeUsed(latest)
 redis.call('HSET', KEYS[1], own,
   string.format('%.0f:%.0f:%.0f:%.0f:%.0f', granted, held, finish, sequence, wanted))
 redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.ceil((latest - now) / 1000) + ${WINDOW_KEPT_MS}))

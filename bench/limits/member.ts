@@ -14,8 +14,10 @@ const TICK_MS = 1;
 /** How long answers may take after the last request. */
 const AFTER_MS = 1500;
 
+type Outcome = Pick<Verdict, "isAdmitted" | "mode">;
+
 interface Taker {
-  take(key: string): Verdict | Promise<Verdict>;
+  take(key: string): Outcome | Promise<Outcome>;
   /** When the last verdict was decided, by `performance.now()`. */
   decidedAt(): number;
   /** Whether it knows so many gateways. */
@@ -46,10 +48,10 @@ function leaseTaker(store: Store, job: Job): Taker {
 function scriptTaker(store: Store, job: Job): Taker {
   const ask = createScriptLimiter(store, job.spec);
   let calls = 0;
-  const take = async (key: string): Promise<Verdict> => {
+  const take = async (key: string): Promise<Outcome> => {
     calls += 1;
     const isAdmitted = await ask(key);
-    return { isAdmitted, limit: job.spec.limit, remaining: 0, resetMs: 0, retryAfterMs: 0, mode: "leased" };
+    return { isAdmitted, mode: "leased" };
   };
   const isReady = (): boolean => store.state === "ready";
   return { take, decidedAt: () => performance.now(), isReady, storeCalls: () => calls, close: async () => {} };
@@ -89,7 +91,7 @@ class Outcomes {
     else this.#settle(record, verdict);
   }
 
-  async #wait(record: number, verdict: Promise<Verdict>, cameAt: number): Promise<void> {
+  async #wait(record: number, verdict: Promise<Outcome>, cameAt: number): Promise<void> {
     this.unanswered += 1;
     try {
       this.#settle(record, await verdict);
@@ -100,7 +102,7 @@ class Outcomes {
     this.slowestMs = Math.max(this.slowestMs, performance.now() - cameAt);
   }
 
-  #settle(record: number, { isAdmitted, mode }: Verdict): void {
+  #settle(record: number, { isAdmitted, mode }: Outcome): void {
     this.modes[mode] = (this.modes[mode] ?? 0) + 1;
     if (isAdmitted) this.#recorder.admitted(record, this.#taker.decidedAt() + this.#offsetMs);
     else this.#recorder.refused(record);

@@ -10,8 +10,11 @@ export interface FieldsOptions {
   readonly form: "draft" | "legacy" | "both" | "off";
 }
 
+/** What a verdict tells clients. */
+type Told = Pick<Verdict, "isAdmitted" | "limit" | "remaining" | "resetMs" | "retryAfterMs">;
+
 /** Writes what a limit tells clients into the response, or into the one that will be. */
-export type WriteFields = (context: PluginContext, verdict: Verdict) => void;
+export type WriteFields = (context: PluginContext, verdict: Told) => void;
 
 const APPENDED = { append: true } as const;
 
@@ -49,12 +52,12 @@ export function fieldsWriter({ name, limit, perMs, countsBytes, form }: FieldsOp
 }
 
 /** A client must not be told to come before it will be let in. */
-function waitOf({ isAdmitted, retryAfterMs, resetMs }: Verdict): number {
+function waitOf({ isAdmitted, retryAfterMs, resetMs }: Told): number {
   return isAdmitted || !Number.isFinite(retryAfterMs) ? resetMs : retryAfterMs;
 }
 
 /** There is one of each: the limit that leaves the least speaks. */
-function legacy(context: PluginContext, verdict: Verdict): void {
+function legacy(context: PluginContext, verdict: Told): void {
   const before: unknown = context.get(LEAST);
   if (typeof before === "number" && before <= verdict.remaining) return;
   context.set(LEAST, verdict.remaining);

@@ -45,6 +45,9 @@ export interface Verdict {
   /** Milliseconds after which another try makes sense; 0 where it was admitted, Infinity where it never will be. */
   readonly retryAfterMs: number;
   readonly mode: LimitMode;
+  /** What paid for it, for `refund`: the lease, "" for none, and what was reported of it by then. */
+  readonly lease: string;
+  readonly report: number;
 }
 
 /** One limit with its keys. */
@@ -55,9 +58,15 @@ export interface Limiter {
    * any text of any length. The cost is above 0, to the millionth part; one above the burst is never admitted.
    */
   take(key: string, cost?: number): Verdict | Promise<Verdict>;
-  /** Gives back what was taken and not used, as when another limit refused; what was settled by then is not given. */
-  refund(key: string, cost: number): void;
-  /** Takes what is known to be used only now, such as bytes sent: may leave the key in debt, which refuses until paid. */
+  /**
+   * Gives back what that verdict took and was not used, as when another limit refused. What the store was told of as
+   * spent by then, mostly within a second, is not given: it has flowed back there since.
+   */
+  refund(key: string, cost: number, verdict: Pick<Verdict, "lease" | "report">): void;
+  /**
+   * Takes what is known to be used only now, such as bytes sent: may leave the key in debt, which refuses until paid.
+   * A thousand bursts are the most that one call takes.
+   */
   charge(key: string, cost: number): void;
 }
 

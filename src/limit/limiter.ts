@@ -25,6 +25,8 @@ const RENEW_MS = 1000;
 const AWAY_RETRY_MS = 200;
 /** Times that a request may have waited for nothing: what comes for others is not counted. */
 const TRIES = 3;
+/** The bursts that one charge takes at most: a wrong amount must not shut a key out for years. */
+const MOST_CHARGED = 1000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export interface LimiterDeps {
@@ -132,8 +134,11 @@ class TokenBuckets implements TokenLimiter {
     this.#onSpend?.(bucket, micro, nowMs);
     this.#admitted++;
     const held = bucket.granted - bucket.spent;
+    const told: Told = { isAdmitted: true, retryAfterMs: 0, mode: "leased", nowMs };
+    const verdict = this.#verdict(bucket, bucket.left + held, told);
+    // Only now: what is told to the store from here on includes this.
     if (held < bucket.low && bucket.call === null && nowMs >= bucket.deniedUntil) this.#ahead(bucket, nowMs);
-    return this.#verdict(bucket, bucket.left + held, { isAdmitted: true, retryAfterMs: 0, mode: "leased", nowMs });
+    return verdict;
   }
 
   #ahead(bucket: Bucket, nowMs: number): void {
@@ -144,7 +149,10 @@ class TokenBuckets implements TokenLimiter {
     const remaining = left > 0 ? Math.floor(left / MICRO) : 0;
     const { isAdmitted, retryAfterMs, mode, nowMs } = told;
     const resetMs = this.#algorithm.resetMs(bucket, left, nowMs);
-    return { isAdmitted, limit: this.#spec.limit, remaining, resetMs, retryAfterMs, mode };
+    const payer = isAdmitted && mode === "leased" ? bucket : null;
+    const lease = payer === null ? "" : payer.field;
+    const report = payer === null ? 0 : payer.sequence;
+    return { isAdmitted, limit: this.#spec.limit, remaining, resetMs, retryAfterMs, mode, lease, report };
   }
 
   #refuse(bucket: Bucket | null, waitMs: number, { mode, nowMs }: Pick<Told, "mode" | "nowMs">): Verdict {
@@ -262,7 +270,8 @@ class TokenBuckets implements TokenLimiter {
     const { onStoreError, limit } = this.#spec;
     if (onStoreError === "allow") {
       this.#admitted++;
-      return { isAdmitted: true, limit, remaining: 0, resetMs: 0, retryAfterMs: 0, mode: "allowed" };
+      const none = { remaining: 0, resetMs: 0, retryAfterMs: 0, lease: "", report: 0 };
+      return { isAdmitted: true, limit, mode: "allowed", ...none };
     }
     const { presence } = this.#deps;
     const isCut = presence !== null && presence.view(nowMs) === null;
@@ -270,10 +279,10 @@ class TokenBuckets implements TokenLimiter {
     return this.#refuse(bucket, retryMs, { mode: onStoreError === "deny" ? "denied" : "local", nowMs });
   }
 
-  refund(key: string, cost: number): void {
+  refund(key: string, cost: number, { lease, report }: Pick<Verdict, "lease" | "report">): void {
     const bucket = this.#buckets.map.get(key);
-    if (bucket === undefined) return;
     // What the store was told of as spent has been refilled there since: it cannot be unspent.
+    if (bucket === undefined || bucket.field !== lease || bucket.sequence !== report) return;
     const back = Math.min(costOf(cost), bucket.spent - bucket.reported);
     if (back > 0) bucket.spent -= back;
   }
@@ -281,7 +290,7 @@ class TokenBuckets implements TokenLimiter {
   charge(key: string, cost: number): void {
     const nowMs = this.#deps.clock.nowMs();
     const bucket = this.#buckets.map.get(key) ?? this.#buckets.add(key, nowMs);
-    const micro = costOf(cost);
+    const micro = Math.min(costOf(cost), MOST_CHARGED * this.#numbers.burst);
     if (bucket === null || micro === 0) return;
     const share = this.#share(nowMs);
     bucket.used += micro;

@@ -33,6 +33,8 @@ describe("a token bucket", () => {
       resetMs: 1000,
       retryAfterMs: 0,
       mode: "leased",
+      lease: expect.any(String),
+      report: expect.any(Number),
     });
     await taken(9);
     const refused = await limits.limiter(SPEC).take("key");
@@ -121,10 +123,10 @@ describe("a cost", () => {
     const { limits, taken } = house();
     const limiter = limits.limiter({ ...SPEC, burst: 100 });
     for (let i = 0; i < 1000; i++) {
-      const { isAdmitted } = await limiter.take("key");
-      if (isAdmitted) limiter.refund("key", 1);
+      const verdict = await limiter.take("key");
+      if (verdict.isAdmitted) limiter.refund("key", 1, verdict);
+      else limiter.refund("no such key", 5, verdict);
     }
-    limiter.refund("no such key", 5);
     expect(await taken(100, { ...SPEC, burst: 100 })).toBeGreaterThan(95);
   });
 });

@@ -1,7 +1,5 @@
 import { Bucket } from "./bucket.ts";
-
-/** Keys that are looked at to make room for another. */
-const LOOKED_AT = 16;
+import { takeOldest } from "./oldest.ts";
 
 export interface BucketsOptions {
   readonly storeKey: (key: string) => string;
@@ -32,20 +30,12 @@ export function createBuckets(options: BucketsOptions): Buckets {
     map.delete(bucket.key);
   }
 
-  /** The first of the map were added longest ago; those that must stay go to its end. */
   function makeRoom(nowMs: number): boolean {
-    let left = Math.min(LOOKED_AT, map.size);
-    for (const [key, bucket] of map) {
-      if (left-- === 0) return false;
-      if (options.canDrop(bucket, nowMs)) {
-        remove(bucket);
-        options.dropped(bucket, nowMs);
-        return true;
-      }
-      map.delete(key);
-      map.set(key, bucket);
-    }
-    return false;
+    const bucket = takeOldest(map, (one) => options.canDrop(one, nowMs));
+    if (bucket === null) return false;
+    bucket.isDropped = true;
+    options.dropped(bucket, nowMs);
+    return true;
   }
 
   return {

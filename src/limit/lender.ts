@@ -2,6 +2,7 @@ import type { Store } from "../store/store.ts";
 import { StoreError } from "../store/store-error.ts";
 import type { Algorithm, Ask } from "./algorithm.ts";
 import type { Bucket } from "./bucket.ts";
+import { callAlone } from "./calling.ts";
 import type { Clock } from "./clock.ts";
 import type { Presence } from "./presence.ts";
 import { isRare, keepOf, wantOf } from "./sizing.ts";
@@ -39,14 +40,9 @@ export interface Lender {
 
 /** One call at a time. */
 function alone(bucket: Bucket, step: () => Promise<boolean>): Promise<boolean> {
-  const done = step();
-  const ended = done.then(() => {
-    if (bucket.call !== ended) return;
-    bucket.call = null;
+  return callAlone(bucket, step, () => {
     bucket.isLate = false;
   });
-  bucket.call = ended;
-  return done;
 }
 
 /** Makes the lender of one limiter. */

@@ -10,7 +10,7 @@ import type { Numbers } from "./numbers.ts";
 import { afterTurns } from "./patience.ts";
 import type { Presence } from "./presence.ts";
 import type { Share } from "./share.ts";
-import { MICRO, toMicro } from "./units.ts";
+import { MICRO, microOfCost } from "./units.ts";
 import { limitWindow } from "./window-algorithm.ts";
 
 /** A key that nobody asked for in so long is given back and dropped. */
@@ -54,12 +54,6 @@ export interface TokenLimiter extends Limiter {
   release(): Promise<void>;
   readonly size: number;
   state(): LimiterState;
-}
-
-/** What a cost means: at least nothing, and one unit where it is no number. */
-function costOf(cost: number): number {
-  if (cost === 1) return MICRO;
-  return cost >= 0 ? Math.min(toMicro(cost), 1e15) : MICRO;
 }
 
 interface Told {
@@ -119,7 +113,7 @@ class TokenBuckets implements TokenLimiter {
   }
 
   take(key: string, cost = 1): Verdict | Promise<Verdict> {
-    const micro = costOf(cost);
+    const micro = microOfCost(cost);
     const nowMs = this.#deps.clock.nowMs();
     const bucket = this.#buckets.map.get(key);
     if (bucket === undefined) return this.#takeNew(key, micro, nowMs);
@@ -283,14 +277,14 @@ class TokenBuckets implements TokenLimiter {
     const bucket = this.#buckets.map.get(key);
     // What the store was told of as spent has been refilled there since: it cannot be unspent.
     if (bucket === undefined || bucket.field !== lease || bucket.sequence !== report) return;
-    const back = Math.min(costOf(cost), bucket.spent - bucket.reported);
+    const back = Math.min(microOfCost(cost), bucket.spent - bucket.reported);
     if (back > 0) bucket.spent -= back;
   }
 
   charge(key: string, cost: number): void {
     const nowMs = this.#deps.clock.nowMs();
     const bucket = this.#buckets.map.get(key) ?? this.#buckets.add(key, nowMs);
-    const micro = Math.min(costOf(cost), MOST_CHARGED * this.#numbers.burst);
+    const micro = Math.min(microOfCost(cost), MOST_CHARGED * this.#numbers.burst);
     if (bucket === null || micro === 0) return;
     const share = this.#share(nowMs);
     bucket.used += micro;

@@ -1,4 +1,5 @@
 import { StoreError } from "../store/store-error.ts";
+import { callAlone } from "./calling.ts";
 import type { LimiterDeps } from "./limiter.ts";
 import type { QuotaSpec } from "./quota.ts";
 import type { QuotaKey } from "./quota-key.ts";
@@ -71,11 +72,11 @@ class QuotaLending implements QuotaLender {
     key.measure(nowMs);
     const whole = Math.ceil(this.#wantedOf(key, nowMs) / key.unit) * key.unit;
     const ask = { need, want: Math.max(1, need + whole), give: 0 };
-    return alone(key, () => this.#call(key, ask, nowMs));
+    return callAlone(key, () => this.#call(key, ask, nowMs));
   }
 
   settle(key: QuotaKey, give: number, nowMs: number): Promise<boolean> {
-    return alone(key, () => this.#call(key, { need: 0, want: 0, give }, nowMs));
+    return callAlone(key, () => this.#call(key, { need: 0, want: 0, give }, nowMs));
   }
 
   keep(key: QuotaKey): number {
@@ -189,15 +190,6 @@ class QuotaLending implements QuotaLender {
     key.deniedUntil = nowMs + Math.max(1, Math.min(loan.waitMicros / 1000, pollMs));
     key.deniedNeed = need;
   }
-}
-
-function alone(key: QuotaKey, step: () => Promise<boolean>): Promise<boolean> {
-  const done = step();
-  const ended = done.then(() => {
-    if (key.call === ended) key.call = null;
-  });
-  key.call = ended;
-  return done;
 }
 
 /** Makes the lender of one quota. */

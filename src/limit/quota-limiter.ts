@@ -1,10 +1,12 @@
+import { decideAfterCalls } from "./calling.ts";
 import { limitKey } from "./key.ts";
 import type { LimiterDeps } from "./limiter.ts";
+import { takeOldest } from "./oldest.ts";
 import type { Quota, QuotaMode, QuotaSpec, QuotaState, QuotaVerdict } from "./quota.ts";
 import { QuotaKey } from "./quota-key.ts";
 import { createQuotaLender, type QuotaLender } from "./quota-lender.ts";
 import { periodsOf, windowText } from "./quota-period.ts";
-import { MICRO, toMicro } from "./units.ts";
+import { MICRO, microOfCost, toMicro } from "./units.ts";
 
 /** A key that nobody asked for in so long is given back and dropped. */
 const IDLE_MS = 3000;
@@ -13,9 +15,7 @@ const UNTOLD_MS = 5000;
 /** A lease that is still needed is renewed so long before its end. */
 const RENEW_MS = 20_000;
 const AWAY_RETRY_MS = 1000;
-const TRIES = 3;
 const NEVER = Number.POSITIVE_INFINITY;
-const LOOKED_AT = 16;
 const MOST_UNITS = 1_000_000_000;
 
 export type QuotaDeps = Omit<LimiterDeps, "watch" | "presence" | "deadlineMs"> & {
@@ -37,12 +37,6 @@ export interface QuotaLimiter extends Quota {
 /** The store's key of a quota's key: windows that differ do not meet. */
 export function quotaStoreKey({ name, window }: Pick<QuotaSpec, "name" | "window">, key: string): string {
   return limitKey("q", `${name} ${windowText(window)}`, key);
-}
-
-/** At least nothing, and one unit where it is no number. */
-function costOf(cost: number): number {
-  if (cost === 1) return MICRO;
-  return cost >= 0 ? Math.min(toMicro(cost), 1e15) : MICRO;
 }
 
 class QuotaKeys implements QuotaLimiter {
@@ -67,7 +61,7 @@ class QuotaKeys implements QuotaLimiter {
   }
 
   take(key: string, cost = 1): QuotaVerdict | Promise<QuotaVerdict> {
-    const micro = costOf(cost);
+    const micro = microOfCost(cost);
     const nowMs = this.#deps.clock.nowMs();
     const one = this.#keys.get(key) ?? this.#add(key, nowMs);
     if (one === null) return this.#away(null, micro, nowMs);
@@ -86,21 +80,13 @@ class QuotaKeys implements QuotaLimiter {
     return one;
   }
 
-  /** The first of the map were added longest ago; those that must stay go to its end. */
   #makeRoom(nowMs: number): boolean {
-    let left = Math.min(LOOKED_AT, this.#keys.size);
-    for (const [key, one] of this.#keys) {
-      if (left-- === 0) return false;
-      if (one.call === null && one.spent === one.known) {
-        this.#drop(one);
-        const held = one.held(nowMs);
-        if (held > 0 && this.#lender.canCall(one, nowMs)) void this.#lender.settle(one, held, nowMs);
-        return true;
-      }
-      this.#keys.delete(key);
-      this.#keys.set(key, one);
-    }
-    return false;
+    const one = takeOldest(this.#keys, ({ call, spent, known }) => call === null && spent === known);
+    if (one === null) return false;
+    one.isDropped = true;
+    const held = one.held(nowMs);
+    if (held > 0 && this.#lender.canCall(one, nowMs)) void this.#lender.settle(one, held, nowMs);
+    return true;
   }
 
   #drop(one: QuotaKey): void {
@@ -149,20 +135,16 @@ class QuotaKeys implements QuotaLimiter {
 
   async #wait(one: QuotaKey, micro: number, startedMs: number): Promise<QuotaVerdict> {
     const { clock, deadlineMs, health } = this.#deps;
-    const late = Promise.withResolvers<"late">();
-    const callOff = clock.after(deadlineMs, () => late.resolve("late"));
-    try {
-      for (let left = TRIES; left > 0; left--) {
-        if ((await Promise.race([one.call, late.promise])) === "late") {
-          health.isSilent = true;
-          break;
-        }
-        const verdict = this.#decideNow(one, micro, clock.nowMs());
-        if (verdict !== null) return verdict;
-      }
-    } finally {
-      callOff();
-    }
+    const verdict = await decideAfterCalls({
+      clock,
+      deadlineMs,
+      call: () => one.call,
+      decide: () => this.#decideNow(one, micro, clock.nowMs()),
+      onLate: () => {
+        health.isSilent = true;
+      },
+    });
+    if (verdict !== null) return verdict;
     const nowMs = clock.nowMs();
     return nowMs - startedMs >= deadlineMs ? this.#away(one, micro, nowMs) : this.#refuse(one, 1, "leased");
   }
@@ -182,14 +164,14 @@ class QuotaKeys implements QuotaLimiter {
     const one = this.#keys.get(key);
     // What another lease paid, perhaps in a period that is over, is not this one's.
     if (one === undefined || one.field !== lease) return;
-    one.spent -= Math.min(costOf(cost), one.spent);
+    one.spent -= Math.min(microOfCost(cost), one.spent);
     this.#deps.watch(one, this, 4);
   }
 
   charge(key: string, cost: number): void {
     const nowMs = this.#deps.clock.nowMs();
     const one = this.#keys.get(key) ?? this.#add(key, nowMs);
-    const micro = costOf(cost);
+    const micro = microOfCost(cost);
     if (one === null || micro === 0) return;
     this.#lender.freshen(one, nowMs);
     one.used += micro;

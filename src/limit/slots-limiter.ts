@@ -1,6 +1,8 @@
 import { StoreError } from "../store/store-error.ts";
+import { callAlone, decideAfterCalls } from "./calling.ts";
 import { limitKey } from "./key.ts";
 import type { LimiterDeps } from "./limiter.ts";
+import { takeOldest } from "./oldest.ts";
 import { SlotKey } from "./slot-key.ts";
 import type { Slots, SlotsMode, SlotsSpec, SlotsState, SlotsVerdict } from "./slots.ts";
 import { SLOT_LEASE_MS } from "./slots-lua.ts";
@@ -23,11 +25,8 @@ const LOOK_MS = 250;
 const FAILED_MS = 50;
 const MOST_SLOTS = 1_000_000;
 const MOST_SPARE = 64;
-const TRIES = 3;
 /** Nobody else is in need. */
 const NOBODY = Number.POSITIVE_INFINITY;
-/** Keys that are looked at to make room for another. */
-const LOOKED_AT = 16;
 
 export type SlotsDeps = Omit<LimiterDeps, "watch"> & {
   /** Has the sweep look at a key after so many of its ticks. */
@@ -123,17 +122,10 @@ class SlotKeys implements SlotsLimiter {
 
   /** What is in flight stays. */
   #makeRoom(nowMs: number): void {
-    let left = Math.min(LOOKED_AT, this.#keys.size);
-    for (const [key, slot] of this.#keys) {
-      if (left-- === 0) return;
-      if (slot.used === 0 && slot.waiting === 0 && slot.call === null) {
-        this.#drop(slot);
-        if (slot.valid(nowMs) > 0 && this.#canCall(slot, nowMs)) void this.#settle(slot, 0, nowMs);
-        return;
-      }
-      this.#keys.delete(key);
-      this.#keys.set(key, slot);
-    }
+    const slot = takeOldest(this.#keys, ({ used, waiting, call }) => used === 0 && waiting === 0 && call === null);
+    if (slot === null) return;
+    slot.isDropped = true;
+    if (slot.valid(nowMs) > 0 && this.#canCall(slot, nowMs)) void this.#settle(slot, 0, nowMs);
   }
 
   #drop(slot: SlotKey): void {
@@ -194,21 +186,16 @@ class SlotKeys implements SlotsLimiter {
   async #wait(slot: SlotKey, startedMs: number): Promise<SlotsVerdict> {
     const { clock, deadlineMs, presence, health } = this.#deps;
     slot.waiting++;
-    const late = Promise.withResolvers<"late">();
-    const callOff = clock.after(deadlineMs, () => late.resolve("late"));
-    try {
-      for (let left = TRIES; left > 0; left--) {
-        if ((await Promise.race([slot.call ?? presence?.first ?? null, late.promise])) === "late") {
-          health.isSilent = true;
-          break;
-        }
-        const verdict = this.#decideNow(slot, clock.nowMs());
-        if (verdict !== null) return verdict;
-      }
-    } finally {
-      slot.waiting--;
-      callOff();
-    }
+    const verdict = await decideAfterCalls({
+      clock,
+      deadlineMs,
+      call: () => slot.call ?? presence?.first ?? null,
+      decide: () => this.#decideNow(slot, clock.nowMs()),
+      onLate: () => {
+        health.isSilent = true;
+      },
+    }).finally(() => void slot.waiting--);
+    if (verdict !== null) return verdict;
     const nowMs = clock.nowMs();
     return nowMs - startedMs >= deadlineMs ? this.#away(slot, nowMs) : this.#refuse("leased");
   }
@@ -235,14 +222,11 @@ class SlotKeys implements SlotsLimiter {
   }
 
   #call(slot: SlotKey, ask: Ask, nowMs: number): Promise<boolean> {
-    const done = this.#exchange(slot, ask, nowMs);
-    const ended = done.then(() => {
-      if (slot.call !== ended) return;
-      slot.call = null;
-      this.#afterCall(slot);
-    });
-    slot.call = ended;
-    return done;
+    return callAlone(
+      slot,
+      () => this.#exchange(slot, ask, nowMs),
+      () => this.#afterCall(slot),
+    );
   }
 
   /** What was freed while the call was under way. Those who waited for it come first. */

@@ -44,3 +44,9 @@ export const KEPT_MS = 60_000;
 export function toMicro(units: number): number {
   return Math.round(units * MICRO);
 }
+
+/** What a request costs, in millionths: at least nothing, and one unit where it is no number. */
+export function microOfCost(cost: number): number {
+  if (cost === 1) return MICRO;
+  return cost >= 0 ? Math.min(toMicro(cost), 1e15) : MICRO;
+}

@@ -6,36 +6,36 @@ const mode = z
   .enum(["leased", "waiting", "local"])
   .describe("leased: the store lends; waiting: it is away and what it lent is spent; local: shares are enforced");
 
+const keys = count.describe("keys that are held here");
+const decided = { admitted: count, refused: count };
+
 const limit = z.strictObject({
   name: z.string(),
   algorithm: z.enum(["token_bucket", "sliding_window", "fixed_window"]),
   limit: z.number(),
   perMs: z.number(),
   burst: z.number(),
-  keys: count.describe("keys that are held here"),
+  keys,
   leased: z.number().describe("tokens that the store lent and that are not spent"),
-  admitted: count,
-  refused: count,
+  ...decided,
 });
 
 const quota = z.strictObject({
   name: z.string(),
   window: z.string(),
   limit: z.number(),
-  keys: count.describe("keys that are held here"),
+  keys,
   leased: z.number().describe("units that the store lent and that are not spent"),
-  admitted: count,
-  refused: count,
+  ...decided,
 });
 
 const concurrency = z.strictObject({
   name: z.string(),
   limit: count,
-  keys: count.describe("keys that are held here"),
+  keys,
   inFlight: count,
   held: count.describe("slots that the store lent, in use or free"),
-  admitted: count,
-  refused: count,
+  ...decided,
 });
 
 /** What a process, or several as one, know of limits. */

@@ -8,24 +8,17 @@ interface Args extends LeaseArgs {
   readonly burst: number;
   readonly kept: number;
   readonly life: number;
-  readonly base: number;
-  readonly fraction: number;
-  /** (time, part) for each change. */
-  readonly changes: readonly number[];
 }
 
 function readArgs(args: readonly string[]): Args {
   const at = (index: number): number => Number(args[index]);
   return {
-    ...readLeaseArgs(args),
+    ...readLeaseArgs(args, 15),
     limit: at(0),
     per: at(1),
     burst: at(2),
     kept: at(13),
     life: at(14),
-    base: at(15),
-    fraction: at(16),
-    changes: args.slice(17).map(Number),
   };
 }
 

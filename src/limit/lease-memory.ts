@@ -5,7 +5,7 @@ export const LEASE = LEASE_MS * 1000;
 
 const VIEW = VIEW_MS * 1000;
 
-/** What `LEASE_LUA` reads of the arguments. */
+/** What `LEASE_LUA` reads of the arguments, and the history of shares. */
 export interface LeaseArgs {
   readonly own: string;
   readonly sequence: number;
@@ -17,9 +17,15 @@ export interface LeaseArgs {
   readonly give: number;
   readonly quiet: number;
   readonly view: number;
+  /** The history of shares: it begins with a time, and the fraction that there is from then on. */
+  readonly base: number;
+  readonly fraction: number;
+  /** (time, part) for each change. */
+  readonly changes: readonly number[];
 }
 
-export function readLeaseArgs(args: readonly string[]): LeaseArgs {
+/** `historyAt`: the place of the history of shares, which comes last. */
+export function readLeaseArgs(args: readonly string[], historyAt: number): LeaseArgs {
   const at = (index: number): number => Number(args[index]);
   return {
     own: args[3] ?? "",
@@ -32,6 +38,9 @@ export function readLeaseArgs(args: readonly string[]): LeaseArgs {
     give: at(10),
     quiet: at(11),
     view: at(12),
+    base: at(historyAt),
+    fraction: at(historyAt + 1),
+    changes: args.slice(historyAt + 2).map(Number),
   };
 }
 

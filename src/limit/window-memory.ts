@@ -9,21 +9,16 @@ interface Args extends LeaseArgs {
   readonly length: number;
   readonly slides: boolean;
   readonly spends: string;
-  readonly fraction: number;
-  /** (time, part) for each change. */
-  readonly changes: readonly number[];
 }
 
 function readArgs(args: readonly string[]): Args {
   const at = (index: number): number => Number(args[index]);
   return {
-    ...readLeaseArgs(args),
+    ...readLeaseArgs(args, 14),
     limit: at(0),
     length: at(1),
     slides: args[2] === "1",
     spends: args[13] ?? "",
-    fraction: at(15),
-    changes: args.slice(16).map(Number),
   };
 }
 

@@ -142,6 +142,19 @@ describe("an attempt that does not answer", () => {
   });
 });
 
+/** A request that two endpoints have, and say nothing about. */
+async function startBothAsked() {
+  await using started = new AsyncDisposableStack();
+  const first = started.use(startSilent());
+  const second = started.use(startSilent());
+  const setup = started.use(await serviceAt([first.url, second.url]));
+  const sent = send(setup);
+  await pass(setup);
+  await second.taken(1);
+  const owned = started.move();
+  return { first, second, setup, ...sent, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
 describe("an attempt that fails while another is under way is not yet the answer", () => {
   test.each([
     [
@@ -151,12 +164,8 @@ describe("an attempt that fails while another is under way is not yet the answer
     ["closes", (it: UpstreamConnection) => Promise.resolve(it.peer.close())],
     ["talks garbage", (it: UpstreamConnection) => it.send("GARBAGE\r\n\r\n")],
   ])("where it %s", async (_, fail) => {
-    await using first = startSilent();
-    await using second = startSilent();
-    using setup = await serviceAt([first.url, second.url]);
-    const { exchange, forwarded, decisions } = send(setup);
-    await pass(setup);
-    await second.taken(1);
+    await using both = await startBothAsked();
+    const { first, second, setup, exchange, forwarded, decisions } = both;
     await fail(await first.connection(0));
     await eventually(() => decisions().length > 1, "the failure");
     expect([exchange.respondedAt, exchange.upstreamStatus]).toEqual([0, 0]);
@@ -167,12 +176,8 @@ describe("an attempt that fails while another is under way is not yet the answer
   });
 
   test("the last failure is, when all fail", async () => {
-    await using first = startSilent();
-    await using second = startSilent();
-    using setup = await serviceAt([first.url, second.url]);
-    const { exchange, forwarded, decisions } = send(setup);
-    await pass(setup);
-    await second.taken(1);
+    await using both = await startBothAsked();
+    const { first, second, setup, exchange, forwarded, decisions } = both;
     await second.say("HTTP/1.1 503 Sad\r\nContent-Length: 3\r\n\r\nsad");
     await eventually(() => decisions().length > 1, "the failure");
     await first.say("HTTP/1.1 502 Bad\r\nContent-Length: 3\r\n\r\nbad");

@@ -33,7 +33,11 @@ test("a certificate that is to be renewed is told of daily by the supervisor, an
   const log = pino({}, { write: (line) => void said.push(line) });
   const base = { configPath: null, env: {}, cwd, version: "test", openCatalog: createCatalogs(builtIns), log };
   const registry = createMemoryRegistry();
-  const supervised = { socketFor: () => openShared("127.0.0.1", 0), readCertificate: () => Promise.resolve(null), seat: 1 };
+  const supervised = {
+    socketFor: () => openShared("127.0.0.1", 0),
+    readCertificate: () => Promise.resolve(null),
+    seat: 1,
+  };
   const worker = await createGateway({ ...base, registry, supervised });
   const loaded = await loadConfig({ path: null, ...base });
   const supervisor = createParts({ ...base, loaded, command: [] });

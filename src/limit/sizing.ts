@@ -55,9 +55,11 @@ function wishOf(bucket: Bucket, numbers: Numbers, nowMs: number): number {
  * and beyond that a quarter of the burst at most.
  */
 export function wantOf(bucket: Bucket, numbers: Numbers, nowMs: number): number {
-  const least = Math.max(bucket.unit, bucket.waiting);
-  const wish = Math.max(least, Math.min(numbers.maxChunk, wishOf(bucket, numbers, nowMs)));
-  return Math.ceil(wish / bucket.unit) * bucket.unit;
+  const { unit, waiting } = bucket;
+  const least = Math.ceil(Math.max(unit, waiting) / unit) * unit;
+  const wish = Math.min(numbers.maxChunk, wishOf(bucket, numbers, nowMs));
+  // Of a small burst what is lent to one is missed by the others: it is not rounded up.
+  return Math.max(least, Math.floor(wish / unit) * unit);
 }
 
 /** Whether a key is asked for so seldom that to keep a lease of it costs more calls than it spares. */

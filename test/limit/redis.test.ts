@@ -1,25 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import type { LimitSpec, Limits, Verdict } from "../../src/limit/limit.ts";
-import { createLimits } from "../../src/limit/limits.ts";
-import { createRedisStore } from "../../src/store/redis.ts";
-import type { Store } from "../../src/store/store.ts";
 import { eventually } from "../support/load.ts";
 import { type RedisProcess, startRedis } from "../support/redis.ts";
-import { Meter } from "./world.ts";
-
-const SPEC: LimitSpec = {
-  name: "api",
-  algorithm: "token_bucket",
-  limit: 100,
-  perMs: 1000,
-  burst: 50,
-  onStoreError: "local",
-};
-
-interface Pair extends AsyncDisposable {
-  readonly stores: readonly Store[];
-  readonly limits: readonly [Limits, Limits];
-}
+import { load, pairOver, SPEC } from "./pair.ts";
 
 let redis: RedisProcess;
 beforeAll(async () => {
@@ -28,49 +10,9 @@ beforeAll(async () => {
 afterAll(() => redis[Symbol.asyncDispose]());
 beforeEach(async () => void (await redis.cli("flushall")));
 
-/** Two gateways that know of each other. */
-async function pair(): Promise<Pair> {
-  const stores = [0, 1].map(() => createRedisStore({ config: { url: redis.url } }));
-  const make = (index: number) => {
-    const store = stores[index];
-    if (store === undefined) throw new Error("no store");
-    return createLimits({ store, gateway: `g${index}` });
-  };
-  const limits = [make(0), make(1)] as const;
-  await eventually(() => limits.every((one) => one.state().share === 0.5), "two gateways that share", 5000);
-  return {
-    stores,
-    limits,
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all(limits.map((one) => one.close()));
-      await Promise.all(stores.map((store) => store.close()));
-    },
-  };
-}
-
-/** Asks both as fast as so many a second, for so long, and measures; `during` may do harm meanwhile. */
-async function load({ limits }: Pair, ms: number, during: () => Promise<unknown> = async () => {}): Promise<Meter> {
-  const meter = new Meter(SPEC.limit / SPEC.perMs);
-  const startedAt = performance.now();
-  const open: Promise<unknown>[] = [during()];
-  const note = ({ isAdmitted }: Verdict): void => {
-    if (isAdmitted) meter.add(performance.now() - startedAt, 1);
-  };
-  while (performance.now() - startedAt < ms) {
-    for (const one of limits) {
-      const verdict = one.limiter(SPEC).take("key");
-      if (verdict instanceof Promise) open.push(verdict.then(note));
-      else note(verdict);
-    }
-    await Bun.sleep(3);
-  }
-  await Promise.all(open);
-  return meter;
-}
-
 describe("limits over a real Redis", () => {
   test("let nothing over the bound, and nearly all of it", async () => {
-    await using two = await pair();
+    await using two = await pairOver({ url: redis.url });
     const meter = await load(two, 3000);
     expect(meter.most).toBeLessThanOrEqual(SPEC.burst + 0.5);
     expect(meter.total).toBeGreaterThan(350 * 0.93);
@@ -80,7 +22,7 @@ describe("limits over a real Redis", () => {
   });
 
   test("take keys that are long, binary or full of braces", async () => {
-    await using two = await pair();
+    await using two = await pairOver({ url: redis.url });
     const limiter = two.limits[0].limiter({ ...SPEC, name: "}{ \u0000\ud800" });
     const keys = ["x".repeat(10_240), "\u0000\ud800", "\u0000\ud801", "{a}", ""];
     for (const key of keys) expect(await limiter.take(key)).toMatchObject({ isAdmitted: true, mode: "leased" });
@@ -88,13 +30,13 @@ describe("limits over a real Redis", () => {
   });
 
   test("know their scripts again after Redis has forgotten them", async () => {
-    await using two = await pair();
+    await using two = await pairOver({ url: redis.url });
     await redis.cli("script", "flush");
     expect(await two.limits[0].limiter(SPEC).take("key")).toMatchObject({ isAdmitted: true, mode: "leased" });
   });
 
   test("survive a flush with one burst more, once", async () => {
-    await using two = await pair();
+    await using two = await pairOver({ url: redis.url });
     const meter = await load(two, 2500, async () => {
       await Bun.sleep(800);
       await redis.cli("flushall");
@@ -104,7 +46,7 @@ describe("limits over a real Redis", () => {
   });
 
   test("hold through a Redis that stands still, and no request waits for it", async () => {
-    await using two = await pair();
+    await using two = await pairOver({ url: redis.url });
     let longestMs = 0;
     const meter = await load(two, 2500, async () => {
       await Bun.sleep(500);
@@ -119,7 +61,7 @@ describe("limits over a real Redis", () => {
   });
 
   test("enforce shares when Redis is killed, and are leased again when it is back", async () => {
-    await using two = await pair();
+    await using two = await pairOver({ url: redis.url });
     await load(two, 500);
     await redis.kill();
     await eventually(() => two.limits.every((one) => one.state().mode === "local"), "local mode", 6000);

@@ -85,9 +85,10 @@ async function findLine(path: string, fits: (line: AccessLine) => boolean): Prom
   const deadlineAt = performance.now() + 4000;
   for (;;) {
     const text = await readFile(path, "utf8").catch(() => "");
+    // The last piece is a line that is still being written, or nothing.
     const lines = text
       .split("\n")
-      .filter((line) => line !== "")
+      .slice(0, -1)
       .map((line): AccessLine => JSON.parse(line));
     const found = lines.find(fits);
     if (found !== undefined) return found;

@@ -11,7 +11,8 @@ import { type Cost, costReader } from "./support/limit-cost.ts";
 import { limitedKeyReader } from "./support/limit-exempt.ts";
 import { fieldsWriter, type WriteFields } from "./support/limit-fields.ts";
 import { keyOfTexts } from "./support/limit-key-text.ts";
-import { isKnown, isRefusedFurtherIn, outcomeOf, refusalOf } from "./support/limit-refusal.ts";
+import { isKnown, outcomeOf, refusalOf } from "./support/limit-refusal.ts";
+import { settleAtEnd, settleAtHead, type Taken } from "./support/limit-settling.ts";
 import { type QuotaOptions, quotaOptions } from "./support/quota-options.ts";
 
 const DAY_MS = 86_400_000;
@@ -28,14 +29,6 @@ interface Plan {
   readonly quota: Quota;
   readonly count: CountDecision;
   readonly write: WriteFields | null;
-}
-
-/** What was taken for a request. */
-interface Taken {
-  readonly key: string;
-  readonly cost: number;
-  readonly verdict: QuotaVerdict;
-  isRefunded: boolean;
 }
 
 type Next = () => Promise<void>;
@@ -62,7 +55,11 @@ function planOf(options: QuotaOptions, deps: PluginDeps): Plan {
   };
 }
 
-function decide(plan: Plan, taken: Taken, { context, next }: { context: PluginContext; next: Next }): Promise<void> {
+function decide(
+  plan: Plan,
+  taken: Taken<QuotaVerdict>,
+  { context, next }: { context: PluginContext; next: Next },
+): Promise<void> {
   const { verdict } = taken;
   const { count, name } = plan;
   const outcome = verdict.isAdmitted ? "admitted" : outcomeOf(verdict, plan.isShadow);
@@ -73,31 +70,15 @@ function decide(plan: Plan, taken: Taken, { context, next }: { context: PluginCo
     if (isKnown(verdict)) plan.write?.(context, verdict);
     throw refusalOf(name, verdict);
   }
-  const { afterEnd } = plan.cost;
-  if (afterEnd !== null && verdict.isAdmitted) {
-    context.env.whenDone((end) => {
-      if (!taken.isRefunded) settle(plan, taken, afterEnd(end));
-    });
-  }
-  return next().then(() => after(plan, taken, context));
+  settleAtEnd(plan.cost, taken, context);
+  return next().then(() => {
+    settleAtHead(plan.cost, taken, context);
+    if (isKnown(verdict)) plan.write?.(context, verdict);
+  });
 }
 
-function after(plan: Plan, taken: Taken, context: PluginContext): void {
-  const { verdict, key } = taken;
-  if (context.error !== undefined && isRefusedFurtherIn(context)) {
-    taken.isRefunded = true;
-    if (verdict.isAdmitted) plan.quota.refund(key, taken.cost, verdict.lease);
-  } else if (plan.cost.afterHead !== null) {
-    const cost = plan.cost.afterHead(context);
-    if (cost !== null && verdict.isAdmitted) settle(plan, taken, cost);
-  }
-  if (isKnown(verdict)) plan.write?.(context, verdict);
-}
-
-/** Takes what a request cost beyond what was taken before, or gives the rest back. */
-function settle({ quota }: Plan, { key, cost: before, verdict }: Taken, cost: number): void {
-  if (cost > before) quota.charge(key, cost - before);
-  else if (cost < before) quota.refund(key, before - cost, verdict.lease);
+function takenOf({ quota: limit }: Plan, verdict: QuotaVerdict, asked: { key: string; cost: number }) {
+  return { ...asked, limit, verdict, isCounted: verdict.isAdmitted, isRefunded: false };
 }
 
 /** Limits how much may come for each key in a day, a week, a month or a window that rolls, over all gateways together. */
@@ -112,10 +93,9 @@ export default definePlugin({
       if (key === null) return next();
       const cost = plan.cost.before(context);
       if (cost === 0) return next();
-      const asked = { context, next };
+      const decided = (told: QuotaVerdict) => decide(plan, takenOf(plan, told, { key, cost }), { context, next });
       const verdict = plan.quota.take(key, cost);
-      if (!(verdict instanceof Promise)) return decide(plan, { key, cost, verdict, isRefunded: false }, asked);
-      return verdict.then((told) => decide(plan, { key, cost, verdict: told, isRefunded: false }, asked));
+      return verdict instanceof Promise ? verdict.then(decided) : decided(verdict);
     };
   },
 });

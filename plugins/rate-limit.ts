@@ -12,7 +12,8 @@ import { limitedKeyReader } from "./support/limit-exempt.ts";
 import { fieldsWriter, type WriteFields } from "./support/limit-fields.ts";
 import { type KeySource, keySource } from "./support/limit-key.ts";
 import { burstOf, type RateLimitOptions, rateLimitOptions, type Tier } from "./support/limit-options.ts";
-import { isKnown, isRefusedFurtherIn, outcomeOf, refusalOf } from "./support/limit-refusal.ts";
+import { isKnown, outcomeOf, refusalOf } from "./support/limit-refusal.ts";
+import { settleAtEnd, settleAtHead, type Taken } from "./support/limit-settling.ts";
 
 /** A limit with its numbers: the base, or a tier. */
 interface Level {
@@ -33,14 +34,6 @@ interface Plan {
   readonly cost: Cost;
   readonly base: Level;
   readonly tierOf: ((context: PluginContext) => Level | undefined) | null;
-}
-
-/** What was taken for a request. */
-interface Taken {
-  readonly level: Level;
-  readonly key: string;
-  readonly cost: number;
-  isRefunded: boolean;
 }
 
 type Next = () => Promise<void>;
@@ -84,11 +77,19 @@ function planOf(options: RateLimitOptions, deps: PluginDeps): Plan {
   };
 }
 
+interface Asked {
+  readonly level: Level;
+  readonly key: string;
+  readonly cost: number;
+  readonly context: PluginContext;
+  readonly next: Next;
+}
+
 /** Lets a request pass, or throws what refuses it. Waits for nothing that the request has no need of. */
-function decide(plan: Plan, taken: Taken, { verdict, context, next }: Asked): Promise<void> {
-  const { count, name } = taken.level;
+function decide(plan: Plan, verdict: Verdict, { level, key, cost, context, next }: Asked): Promise<void> {
+  const { count, name, limiter: limit } = level;
   if (!verdict.isAdmitted) {
-    if (!plan.isShadow) throw refusal(taken, verdict, context);
+    if (!plan.isShadow) throw refusal(level, verdict, context);
     const outcome = outcomeOf(verdict, true);
     count(outcome, verdict.mode);
     context.env.decided("rate_limit", outcome, name);
@@ -96,56 +97,22 @@ function decide(plan: Plan, taken: Taken, { verdict, context, next }: Asked): Pr
     count("admitted", verdict.mode);
     if (verdict.mode === "allowed") context.env.decided("rate_limit", "unchecked", name);
   }
-  if (plan.cost.afterEnd !== null && isCounted(verdict)) settleAtEnd(plan.cost.afterEnd, taken, { verdict, context });
-  return next().then(() => after(plan, taken, { verdict, context }));
+  const isCounted = verdict.isAdmitted && verdict.mode !== "allowed";
+  const taken: Taken<Verdict> = { limit, key, cost, verdict, isCounted, isRefunded: false };
+  settleAtEnd(plan.cost, taken, context);
+  return next().then(() => {
+    settleAtHead(plan.cost, taken, context);
+    // Who was not counted is told nothing.
+    if (isKnown(verdict)) level.write?.(context, verdict);
+  });
 }
 
-interface Asked {
-  readonly verdict: Verdict;
-  readonly context: PluginContext;
-  readonly next: Next;
-}
-
-function refusal({ level }: Taken, verdict: Verdict, context: PluginContext): GatewayError {
+function refusal(level: Level, verdict: Verdict, context: PluginContext): GatewayError {
   const outcome = outcomeOf(verdict, false);
   level.count(outcome, verdict.mode);
   context.env.decided("rate_limit", outcome, level.name);
   if (isKnown(verdict)) level.write?.(context, verdict);
   return refusalOf(level.shown, verdict);
-}
-
-/** False for who was let pass although nothing was taken. */
-function isCounted({ isAdmitted, mode }: Verdict): boolean {
-  return isAdmitted && mode !== "allowed";
-}
-
-function after(plan: Plan, taken: Taken, { verdict, context }: Omit<Asked, "next">): void {
-  const { level } = taken;
-  if (context.error !== undefined && isRefusedFurtherIn(context)) {
-    taken.isRefunded = true;
-    if (verdict.isAdmitted) level.limiter.refund(taken.key, taken.cost, verdict);
-  } else if (plan.cost.afterHead !== null) {
-    const cost = plan.cost.afterHead(context);
-    if (cost !== null && isCounted(verdict)) settle(taken, verdict, cost);
-  }
-  // Who was not counted is told nothing.
-  if (isKnown(verdict)) level.write?.(context, verdict);
-}
-
-function settleAtEnd(
-  read: NonNullable<Cost["afterEnd"]>,
-  taken: Taken,
-  { verdict, context }: Omit<Asked, "next">,
-): void {
-  context.env.whenDone((end) => {
-    if (!taken.isRefunded) settle(taken, verdict, read(end));
-  });
-}
-
-/** Takes what a request cost beyond what was taken before, or gives the rest back. */
-function settle({ level, key, cost: before }: Taken, verdict: Verdict, cost: number): void {
-  if (cost > before) level.limiter.charge(key, cost - before);
-  else if (cost < before) level.limiter.refund(key, before - cost, verdict);
 }
 
 /** Limits how much may come for each key: requests, or whatever they cost, over all gateways together. */
@@ -161,10 +128,10 @@ export default definePlugin({
       const level = plan.tierOf?.(context) ?? plan.base;
       const cost = plan.cost.before(context);
       if (cost === 0) return next();
-      const taken: Taken = { level, key, cost, isRefunded: false };
+      const asked = { level, key, cost, context, next };
       const verdict = level.limiter.take(key, cost);
-      if (!(verdict instanceof Promise)) return decide(plan, taken, { verdict, context, next });
-      return verdict.then((told) => decide(plan, taken, { verdict: told, context, next }));
+      if (!(verdict instanceof Promise)) return decide(plan, verdict, asked);
+      return verdict.then((told) => decide(plan, told, asked));
     };
   },
 });

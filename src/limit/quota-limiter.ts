@@ -160,7 +160,7 @@ class QuotaKeys implements QuotaLimiter {
     return this.#verdict(one, { isAdmitted: true, left: one?.held(nowMs) ?? 0, retryAfterMs: 0, mode: "allowed" });
   }
 
-  refund(key: string, cost: number, lease: string): void {
+  refund(key: string, cost: number, { lease }: Pick<QuotaVerdict, "lease">): void {
     const one = this.#keys.get(key);
     // What another lease paid, perhaps in a period that is over, is not this one's.
     if (one === undefined || one.field !== lease) return;

@@ -34,7 +34,7 @@ export interface QuotaVerdict {
   /** Milliseconds after which another try makes sense; 0 where it was admitted, Infinity where it never will be. */
   readonly retryAfterMs: number;
   readonly mode: QuotaMode;
-  /** What paid for it; to be given to `refund`. */
+  /** What paid for it, for `refund`. */
   readonly lease: string;
 }
 
@@ -45,8 +45,8 @@ export interface Quota {
    * deadline. Never throws and never rejects. A cost above the limit is never admitted; one of 0 always is.
    */
   take(key: string, cost?: number): QuotaVerdict | Promise<QuotaVerdict>;
-  /** Gives back what was taken by a lease and not used; once that lease is over, nothing. */
-  refund(key: string, cost: number, lease: string): void;
+  /** Gives back what that verdict took and was not used; once its lease is over, nothing. */
+  refund(key: string, cost: number, verdict: Pick<QuotaVerdict, "lease">): void;
   /** Takes what is known to be used only now: may leave the key above its limit, which refuses until the period ends. */
   charge(key: string, cost: number): void;
 }

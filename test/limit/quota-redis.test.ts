@@ -92,8 +92,8 @@ describe("a quota over a real Redis", () => {
     await using one = gateway("a");
     await one.limits.opened;
     const quota = one.limits.quota(SPEC);
-    const { lease } = await quota.take("key", 40);
-    quota.refund("key", 40, lease);
+    const verdict = await quota.take("key", 40);
+    quota.refund("key", 40, verdict);
     expect((await quota.take("key", 50)).isAdmitted).toBe(true);
     quota.charge("key", 100);
     await eventually(async () => (await one.limits.ledger(SPEC).read("key")).used === 150, "the charge to be told");
